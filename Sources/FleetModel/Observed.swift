@@ -1,0 +1,306 @@
+// Observed state: what agents last reported. An agent reports what it saw and concludes nothing.
+
+/// All that one agent sees of its host, as one value; it is sent whole on connect and whenever something changed.
+package struct HostReport: Sendable, Hashable {
+    package var host: String
+    package var agentVersion: String
+    /// The store that the agent is bound to; empty before its first.
+    package var storeID: String
+    /// Engine binaries found on the host, sorted.
+    package var engines: [EngineBinary]
+    /// Bytes free where instances are made.
+    package var storageFreeBytes: Int64
+    package var memoryTotalBytes: Int64
+    /// Sorted by id.
+    package var instances: [InstanceReport]
+    /// What the servers of each engine version said of their variables; sent with the first report of a connection and
+    /// whenever a version is new to the agent.
+    package var catalogs: [VariableCatalog]
+
+    package init(
+        host: String, agentVersion: String = "", storeID: String = "", engines: [EngineBinary] = [],
+        storageFreeBytes: Int64 = 0, memoryTotalBytes: Int64 = 0, instances: [InstanceReport] = [],
+        catalogs: [VariableCatalog] = []
+    ) {
+        self.host = host
+        self.agentVersion = agentVersion
+        self.storeID = storeID
+        self.engines = engines
+        self.storageFreeBytes = storageFreeBytes
+        self.memoryTotalBytes = memoryTotalBytes
+        self.instances = instances
+        self.catalogs = catalogs
+    }
+}
+
+package struct EngineBinary: Sendable, Hashable, Comparable {
+    package var type: EngineType
+    /// Exact: `10.11.19`.
+    package var version: String
+    package var path: String
+
+    package init(type: EngineType, version: String, path: String) {
+        self.type = type
+        self.version = version
+        self.path = path
+    }
+
+    package static func < (left: EngineBinary, right: EngineBinary) -> Bool {
+        (left.type.rawValue, left.version, left.path) < (right.type.rawValue, right.version, right.path)
+    }
+}
+
+/// What an engine version says of its global variables (`information_schema.SYSTEM_VARIABLES`).
+package struct VariableCatalog: Sendable, Hashable {
+    package var type: EngineType
+    package var version: String
+    /// Names of variables that `SET GLOBAL` takes (lower case).
+    package var dynamic: Set<String>
+    /// Names of variables that only a start sets.
+    package var fixed: Set<String>
+
+    package init(type: EngineType, version: String, dynamic: Set<String>, fixed: Set<String>) {
+        self.type = type
+        self.version = version
+        self.dynamic = dynamic
+        self.fixed = fixed
+    }
+}
+
+/// What is in an instance's directory.
+package enum InstanceDirectory: String, Sendable, Hashable, CaseIterable {
+    /// A mark says that install or clone did not finish: it holds nothing of value.
+    case halfMade
+    case ready
+    /// Removed from service by us, kept until it is purged.
+    case retired
+}
+
+/// The database process of an instance, as its agent sees it.
+package enum InstanceProcess: Sendable, Hashable {
+    case stopped
+    /// Started, does not answer yet.
+    case starting
+    /// Answers queries.
+    case running
+    /// Runs, but a look at it did not end within its bound.
+    case unresponsive
+}
+
+/// One instance as its agent sees it. An instance that is not in a host's report is not on that host.
+package struct InstanceReport: Sendable, Hashable {
+    package var id: InstanceID
+    /// From its identity file.
+    package var clusterName: String
+    package var port: Int
+    package var directory: InstanceDirectory
+    package var process: InstanceProcess
+    /// SHA-256 of the configuration file on disk, hex; nil where there is none.
+    package var configDigest: String?
+    /// The declared parameters (our file's own section) that the running process was started with.
+    package var startedParameters: [String: String]
+    /// The highest epoch that the agent has promised for this instance, and whether its journal names it the writer.
+    package var epoch: Int64
+    package var isWriter: Bool
+    package var usedBytes: Int64
+    /// What the database itself says; nil unless `process` is running.
+    package var database: DatabaseReport?
+
+    package init(
+        id: InstanceID, clusterName: String = "", port: Int, directory: InstanceDirectory = .ready,
+        process: InstanceProcess = .stopped, configDigest: String? = nil, startedParameters: [String: String] = [:],
+        epoch: Int64 = 0, isWriter: Bool = false, usedBytes: Int64 = 0, database: DatabaseReport? = nil
+    ) {
+        self.id = id
+        self.clusterName = clusterName
+        self.port = port
+        self.directory = directory
+        self.process = process
+        self.configDigest = configDigest
+        self.startedParameters = startedParameters
+        self.epoch = epoch
+        self.isWriter = isWriter
+        self.usedBytes = usedBytes
+        self.database = database
+    }
+}
+
+/// What a running database answers.
+package struct DatabaseReport: Sendable, Hashable {
+    /// Exact engine version, `10.11.19`.
+    package var version: String
+    package var serverID: Int64
+    package var readOnly: Bool
+    /// `@@gtid_binlog_pos`: what its own binlog holds.
+    package var binlogPosition: GTIDSet
+    /// `@@gtid_slave_pos`: what it has applied.
+    package var appliedPosition: GTIDSet
+    /// Nil where no replication source is configured.
+    package var replication: ReplicationReport?
+    /// `rpl_semi_sync_master_enabled`, `rpl_semi_sync_slave_enabled`.
+    package var semiSyncPrimary: Bool
+    package var semiSyncReplica: Bool
+    /// `Rpl_semi_sync_master_clients`. Not proof of a living replica.
+    package var semiSyncClients: Int
+    /// Values of the declared parameters and of those that we own, as read back, by variable name.
+    package var variables: [String: String]
+    /// User databases, sorted by name.
+    package var databases: [DatabaseFacts]
+    /// User accounts and our own, sorted by key.
+    package var accounts: [AccountFacts]
+    /// Whether our own accounts and the time-zone tables have been made (`initialize` is done).
+    package var isInitialized: Bool
+
+    package init(
+        version: String, serverID: Int64, readOnly: Bool, binlogPosition: GTIDSet = GTIDSet(),
+        appliedPosition: GTIDSet = GTIDSet(), replication: ReplicationReport? = nil, semiSyncPrimary: Bool = false,
+        semiSyncReplica: Bool = false, semiSyncClients: Int = 0, variables: [String: String] = [:],
+        databases: [DatabaseFacts] = [], accounts: [AccountFacts] = [], isInitialized: Bool = false
+    ) {
+        self.version = version
+        self.serverID = serverID
+        self.readOnly = readOnly
+        self.binlogPosition = binlogPosition
+        self.appliedPosition = appliedPosition
+        self.replication = replication
+        self.semiSyncPrimary = semiSyncPrimary
+        self.semiSyncReplica = semiSyncReplica
+        self.semiSyncClients = semiSyncClients
+        self.variables = variables
+        self.databases = databases
+        self.accounts = accounts
+        self.isInitialized = isInitialized
+    }
+}
+
+package struct ReplicationReport: Sendable, Hashable {
+    package var sourceHost: String
+    package var sourcePort: Int
+    package var ioRunning: Bool
+    package var sqlRunning: Bool
+    /// `Gtid_IO_Pos`: what it received; empty after a restart.
+    package var receivedPosition: GTIDSet
+    /// Nil where the server says NULL.
+    package var lagSeconds: Int64?
+    package var ioError: String
+    package var sqlError: String
+
+    package init(
+        sourceHost: String, sourcePort: Int, ioRunning: Bool, sqlRunning: Bool,
+        receivedPosition: GTIDSet = GTIDSet(), lagSeconds: Int64? = nil, ioError: String = "", sqlError: String = ""
+    ) {
+        self.sourceHost = sourceHost
+        self.sourcePort = sourcePort
+        self.ioRunning = ioRunning
+        self.sqlRunning = sqlRunning
+        self.receivedPosition = receivedPosition
+        self.lagSeconds = lagSeconds
+        self.ioError = ioError
+        self.sqlError = sqlError
+    }
+}
+
+package struct DatabaseFacts: Sendable, Hashable {
+    package var name: String
+    package var characterSet: String
+    package var collation: String
+
+    package init(name: String, characterSet: String, collation: String) {
+        self.name = name
+        self.characterSet = characterSet
+        self.collation = collation
+    }
+}
+
+package struct AccountFacts: Sendable, Hashable {
+    package var name: String
+    package var host: String
+    /// Keyed fingerprint of the stored authentication string, by the cluster's fingerprint key; nil where the agent has
+    /// no key yet.
+    package var fingerprint: String?
+    /// Sorted by scope.
+    package var grants: [Grant]
+
+    package init(name: String, host: String, fingerprint: String? = nil, grants: [Grant] = []) {
+        self.name = name
+        self.host = host
+        self.fingerprint = fingerprint
+        self.grants = grants
+    }
+
+    package var key: String { name + "@" + host }
+}
+
+/// A MariaDB GTID position: for each domain the last server id and sequence number.
+package struct GTIDSet: Sendable, Hashable, CustomStringConvertible {
+    package struct Last: Sendable, Hashable {
+        package var serverID: Int64
+        package var sequence: Int64
+
+        package init(serverID: Int64, sequence: Int64) {
+            self.serverID = serverID
+            self.sequence = sequence
+        }
+    }
+
+    package var domains: [Int64: Last]
+
+    package init(domains: [Int64: Last] = [:]) { self.domains = domains }
+
+    /// Reads `0-1-500,7-3-12`; an empty text is the empty set. Nil for anything else.
+    package init?(_ text: some StringProtocol) {
+        domains = [:]
+        for part in text.split(separator: ",") {
+            let numbers = part.split(separator: "-").compactMap { Int64($0.trimmedSpaces) }
+            guard numbers.count == 3 else { return nil }
+            domains[numbers[0]] = Last(serverID: numbers[1], sequence: numbers[2])
+        }
+    }
+
+    package var isEmpty: Bool { domains.isEmpty }
+
+    package var description: String {
+        domains.sorted { $0.key < $1.key }
+            .map { "\($0.key)-\($0.value.serverID)-\($0.value.sequence)" }
+            .joined(separator: ",")
+    }
+
+    /// Whether every domain here is at least as far as there. MariaDB's positions are totally ordered in a domain as
+    /// long as nothing errant was written, which this cannot see.
+    package func contains(_ other: GTIDSet) -> Bool {
+        other.domains.allSatisfy { (domains[$0.key]?.sequence ?? 0) >= $0.value.sequence }
+    }
+}
+
+extension StringProtocol {
+    /// Without spaces, tabs and line ends at both ends.
+    package var trimmedSpaces: SubSequence {
+        let isSpace: (Character) -> Bool = { $0 == " " || $0 == "\t" || $0 == "\n" || $0 == "\r" || $0 == "\r\n" }
+        var start = startIndex
+        var end = endIndex
+        while start < end, isSpace(self[start]) { start = index(after: start) }
+        while start < end, isSpace(self[index(before: end)]) { end = index(before: end) }
+        return self[start..<end]
+    }
+}
+
+/// A host's last report with its age.
+package struct ObservedHost: Sendable, Hashable {
+    package var report: HostReport
+    /// When the facts were last known to hold: receipt of the report, or of the last heartbeat with its digest.
+    package var renewed: Instant
+
+    package init(report: HostReport, renewed: Instant) {
+        self.report = report
+        self.renewed = renewed
+    }
+
+    /// Facts older than this are stale: shown, never relied on.
+    package static let ageMax: Duration = .seconds(10)
+    /// The bound for a change of writer.
+    package static let writerAgeMax: Duration = .seconds(2)
+
+    package func isFresh(at now: Instant, within bound: Duration = ObservedHost.ageMax) -> Bool {
+        now - renewed <= bound
+    }
+}

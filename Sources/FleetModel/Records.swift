@@ -1,0 +1,175 @@
+// Records: what we decided or did and must not decide again. They live in the metadata store; step only proposes them.
+
+/// A place in a cluster's life of one instance.
+package enum MemberPhase: Sendable, Hashable {
+    /// Wanted.
+    case active
+    /// To be removed once the others can do without it.
+    case leaving
+    /// Stopped, its directory kept until `until`.
+    case retired(until: Instant)
+    /// Its directory is gone; kept so that the ordinal is never used again.
+    case purged
+}
+
+package struct MemberRecord: Sendable, Hashable {
+    package var ordinal: Int
+    package var host: String
+    package var zone: String
+    package var address: String
+    package var port: Int
+    package var serverID: Int64
+    package var phase: MemberPhase
+
+    package init(
+        ordinal: Int, host: String, zone: String, address: String, port: Int, serverID: Int64,
+        phase: MemberPhase = .active
+    ) {
+        self.ordinal = ordinal
+        self.host = host
+        self.zone = zone
+        self.address = address
+        self.port = port
+        self.serverID = serverID
+        self.phase = phase
+    }
+}
+
+/// A change of writer that has begun and not ended.
+package struct SwitchoverIntent: Sendable, Hashable {
+    package var from: Int
+    package var to: Int
+    /// The epoch that the new writer gets; larger than the cluster's.
+    package var epoch: Int64
+    package var began: Instant
+    package var reason: String
+    /// True once the new writer may have been opened: from then on only forwards.
+    package var isPastReturn: Bool
+
+    package init(from: Int, to: Int, epoch: Int64, began: Instant, reason: String, isPastReturn: Bool = false) {
+        self.from = from
+        self.to = to
+        self.epoch = epoch
+        self.began = began
+        self.reason = reason
+        self.isPastReturn = isPastReturn
+    }
+}
+
+/// What the server made of a declared value, by engine version: `100000000` is read back as `99614720`.
+package struct AppliedParameter: Sendable, Hashable {
+    package var declared: String
+    package var readBack: String
+    package var version: String
+
+    package init(declared: String, readBack: String, version: String) {
+        self.declared = declared
+        self.readBack = readBack
+        self.version = version
+    }
+}
+
+/// An account as we last made it.
+package struct AppliedAccount: Sendable, Hashable {
+    package var fingerprint: String
+    package var grants: [Grant]
+
+    package init(fingerprint: String, grants: [Grant]) {
+        self.fingerprint = fingerprint
+        self.grants = grants
+    }
+}
+
+/// A task that failed, until it succeeds or is no longer wanted.
+package struct FailureRecord: Sendable, Hashable {
+    package var count: Int
+    package var last: Instant
+    package var message: String
+    /// Not tried again before.
+    package var retryAt: Instant
+
+    package init(count: Int, last: Instant, message: String, retryAt: Instant) {
+        self.count = count
+        self.last = last
+        self.message = message
+        self.retryAt = retryAt
+    }
+
+    /// After so many failures the unit is Stalled; it is still tried, at the longest interval.
+    package static let stalledAfter = 5
+    package static let backoffFirst: Duration = .seconds(1)
+    package static let backoffLimit: Duration = .seconds(60)
+}
+
+/// All records of one cluster.
+package struct ClusterRecords: Sendable, Hashable {
+    package var uid: String
+    package var name: String
+    package var gtidDomain: Int64
+    /// Exact engine version; empty until the first instance was installed or its host told its version.
+    package var engineVersion: String
+    /// By ordinal, sorted; purged ones stay.
+    package var members: [MemberRecord]
+    /// Fences the writer; grows only with a recorded intent.
+    package var epoch: Int64
+    /// The ordinal of the writer; nil before the founding primary is chosen.
+    package var primary: Int?
+    /// True once the founding primary has been opened for writing: from then on the cluster holds data, and every new
+    /// instance is a clone.
+    package var isFounded: Bool
+    /// Superset of the replicas that can acknowledge, by ordinal, sorted.
+    package var ackSet: [Int]
+    package var switchover: SwitchoverIntent?
+    package var parameters: [String: AppliedParameter]
+    /// What we made in the database: inventory, so that only that is ever removed.
+    package var databases: [String]
+    package var accounts: [String: AppliedAccount]
+    /// By task key.
+    package var failures: [String: FailureRecord]
+    /// By command (`evenkeel suspend`), beside the manifest's own.
+    package var suspended: Bool
+
+    package init(uid: String, name: String, gtidDomain: Int64) {
+        self.uid = uid
+        self.name = name
+        self.gtidDomain = gtidDomain
+        engineVersion = ""
+        members = []
+        epoch = 0
+        primary = nil
+        isFounded = false
+        ackSet = []
+        switchover = nil
+        parameters = [:]
+        databases = []
+        accounts = [:]
+        failures = [:]
+        suspended = false
+    }
+
+    package func member(_ ordinal: Int) -> MemberRecord? { members.first { $0.ordinal == ordinal } }
+}
+
+/// Records of the whole fleet: the clusters', and the numbers that allocate hands out.
+package struct FleetRecords: Sendable {
+    /// Identity of the store, made once; agents are bound to it.
+    package var storeID: String
+    /// By cluster name.
+    package var clusters: [String: ClusterRecords]
+    /// The next server id's and GTID domain's low bits; never go back.
+    package var nextServerNumber: Int64
+    package var nextDomainNumber: Int64
+    /// How many clusters were ever made; part of a new one's uid.
+    package var clustersMade: Int64
+    /// The digest of each alert channel as it is in force.
+    package var channels: [String: String]
+
+    package init(storeID: String) {
+        self.storeID = storeID
+        clusters = [:]
+        nextServerNumber = 1
+        nextDomainNumber = 1
+        clustersMade = 0
+        channels = [:]
+    }
+}

@@ -1,0 +1,204 @@
+// Tasks: what is done. An action is a kind of step, a task one action on one target with its arguments, an attempt one
+// try of a task.
+
+/// How to reach a member of a cluster, and who it is.
+package struct Peer: Sendable, Hashable {
+    package var ordinal: Int
+    package var host: String
+    package var address: String
+    package var port: Int
+
+    package init(ordinal: Int, host: String, address: String, port: Int) {
+        self.ordinal = ordinal
+        self.host = host
+        self.address = address
+        self.port = port
+    }
+}
+
+/// What a founding install and a clone need to make an instance.
+package struct InstanceBlueprint: Sendable, Hashable {
+    package var clusterName: String
+    package var port: Int
+    package var address: String
+    package var serverID: Int64
+    package var gtidDomain: Int64
+    /// The engine's version as declared: a prefix by parts, or exact.
+    package var engineVersion: String
+    /// The whole configuration file.
+    package var configuration: String
+    /// Bytes that must be free on the host.
+    package var storageBytes: Int64
+
+    package init(
+        clusterName: String, port: Int, address: String, serverID: Int64, gtidDomain: Int64, engineVersion: String,
+        configuration: String, storageBytes: Int64
+    ) {
+        self.clusterName = clusterName
+        self.port = port
+        self.address = address
+        self.serverID = serverID
+        self.gtidDomain = gtidDomain
+        self.engineVersion = engineVersion
+        self.configuration = configuration
+        self.storageBytes = storageBytes
+    }
+}
+
+/// Every action, with its arguments. Secrets are never here: the server adds them to the attempt that it sends.
+package enum Action: Sendable, Hashable {
+    /// Makes directory, identity, configuration and an empty data directory. Only before the cluster is founded.
+    case install(InstanceBlueprint)
+    /// Makes an instance as a copy of a donor.
+    case clone(InstanceBlueprint, donor: Peer)
+    /// Starts the process closed: read-only, replication threads down.
+    case start
+    /// Writes the configuration file; a running process keeps what it has.
+    case configure(configuration: String)
+    /// Planned stop and start, closed, relay logs drained first. `isPrimary`: it is the writer, and is opened again
+    /// by a task of its own.
+    case restart(isPrimary: Bool)
+    /// On the founding primary, still closed: our own accounts (replication ones for these ordinals), time zones.
+    case initialize(replicas: [Int])
+    /// Makes sure that the replication account of one replica exists, on the writer.
+    case prepareReplica(ordinal: Int)
+    /// Attaches to a source and starts both threads; asynchronous, closed. Drains what was received before.
+    case replicate(source: Peer)
+    /// Turns semi-sync on at a replica that has caught up, so that it acknowledges from then on.
+    case acknowledge(source: Peer)
+    /// Opens the writer under an epoch: semi-sync first (where `semiSync`), read-only off last.
+    case open(epoch: Int64, semiSync: Bool)
+    /// Makes an instance that is not the writer read-only.
+    case close
+    /// `SET GLOBAL` and the same in the configuration file, which is written whole. Nil: back to the default.
+    case setVariables(values: [String: String?], configuration: String)
+    case ensureDatabase(DatabaseSpec)
+    case dropDatabase(name: String)
+    /// Makes the account as declared: password, grants, nothing else.
+    case ensureAccount(AccountSpec, fingerprint: String)
+    case dropAccount(name: String, host: String)
+    /// Planned switchover, first half: the writer stops taking writes, bounded; its position is the result.
+    case demote(epoch: Int64)
+    /// Second half: waits for the position, becomes the writer under the epoch.
+    case promote(epoch: Int64, position: GTIDSet, semiSync: Bool)
+    /// Stops an instance for good and keeps its directory.
+    case retire
+    /// Deletes a retired or half-made directory.
+    case purge
+    /// Takes an alert channel's new settings into force, or removes it. By the server itself.
+    case applyChannel(digest: String?)
+
+    /// The action's name in plans, logs and on the wire.
+    package var name: String {
+        switch self {
+        case .install: "install"
+        case .clone: "clone"
+        case .start: "start"
+        case .configure: "configure"
+        case .restart: "restart"
+        case .initialize: "initialize"
+        case .prepareReplica: "prepareReplica"
+        case .replicate: "replicate"
+        case .acknowledge: "acknowledge"
+        case .open: "open"
+        case .close: "close"
+        case .setVariables: "setVariables"
+        case .ensureDatabase: "ensureDatabase"
+        case .dropDatabase: "dropDatabase"
+        case .ensureAccount: "ensureAccount"
+        case .dropAccount: "dropAccount"
+        case .demote: "demote"
+        case .promote: "promote"
+        case .retire: "retire"
+        case .purge: "purge"
+        case .applyChannel: "applyChannel"
+        }
+    }
+}
+
+/// What a task works on.
+package enum TaskTarget: Sendable, Hashable {
+    case instance(InstanceID, host: String)
+    /// The server itself (alert channels).
+    case server
+}
+
+/// Why a task is there: a line of a manifest, or something seen.
+package enum Cause: Sendable, Hashable {
+    case manifest(revision: String, at: SourcePosition, field: String)
+    case observation(String)
+}
+
+/// One action on one target, with its arguments and its cause. Two tasks with one key do the same thing.
+package struct PlannedTask: Sendable, Hashable {
+    package var unit: UnitID
+    package var target: TaskTarget
+    package var action: Action
+    /// Another instance that must not work on anything else meanwhile: the donor of a clone.
+    package var alsoBusy: InstanceID?
+    /// Voluntary tasks wait for budgets and windows; involuntary ones (restart of what died, reopening) do not.
+    package var isVoluntary: Bool
+    package var cause: Cause
+    /// One line for people: `clone from orders-2`.
+    package var summary: String
+
+    package init(
+        unit: UnitID, target: TaskTarget, action: Action, alsoBusy: InstanceID? = nil, isVoluntary: Bool = true,
+        cause: Cause, summary: String
+    ) {
+        self.unit = unit
+        self.target = target
+        self.action = action
+        self.alsoBusy = alsoBusy
+        self.isVoluntary = isVoluntary
+        self.cause = cause
+        self.summary = summary
+    }
+}
+
+/// What an attempt that succeeded tells, beside the observation that follows it.
+package struct TaskResult: Sendable, Hashable {
+    /// False where the effect was already there.
+    package var acted: Bool
+    /// Declared variables as the server reads them back, after start and setVariables.
+    package var readBack: [String: String]
+    /// The position after demote.
+    package var position: GTIDSet?
+    /// Exact version, after install and clone.
+    package var engineVersion: String?
+
+    package init(
+        acted: Bool = true, readBack: [String: String] = [:], position: GTIDSet? = nil, engineVersion: String? = nil
+    ) {
+        self.acted = acted
+        self.readBack = readBack
+        self.position = position
+        self.engineVersion = engineVersion
+    }
+}
+
+/// How an attempt ended.
+package enum AttemptOutcome: Sendable, Hashable {
+    case succeeded(TaskResult)
+    /// It ran and did not reach its effect; what was half made is marked. The sentence says what, why, how to mend.
+    case failed(String)
+    case cancelled
+    /// The agent did not begin: a precondition, term or epoch no longer holds.
+    case refused(String)
+}
+
+/// An attempt that has not ended, as step sees it: its target and donor are busy.
+package struct RunningAttempt: Sendable, Hashable {
+    package var id: String
+    package var task: PlannedTask
+    package var started: Instant
+    /// Phase and progress as its agent last told, for people.
+    package var progress: String
+
+    package init(id: String, task: PlannedTask, started: Instant, progress: String = "") {
+        self.id = id
+        self.task = task
+        self.started = started
+        self.progress = progress
+    }
+}

@@ -1,0 +1,247 @@
+package import FleetModel
+
+/// The right to lead, for a time. Its term grows whenever the lease changes hands; every write is conditional on it.
+package struct Lease: Sendable, Hashable {
+    package var holder: String
+    package var term: Int64
+    /// On the store's clock of the wall; the holder measures it on its own clock from when it asked.
+    package var duration: Duration
+
+    package init(holder: String, term: Int64, duration: Duration) {
+        self.holder = holder
+        self.term = term
+        self.duration = duration
+    }
+}
+
+/// An attempt as the store keeps it.
+package struct AttemptRecord: Sendable, Hashable {
+    package var id: String
+    package var task: PlannedTask
+    /// The plan (its digest) and the revision that it belongs to.
+    package var plan: String
+    package var revision: String
+    package var started: Instant
+    /// Nil while it is open.
+    package var ended: Instant?
+    package var outcome: AttemptOutcome?
+
+    package init(
+        id: String, task: PlannedTask, plan: String, revision: String, started: Instant, ended: Instant? = nil,
+        outcome: AttemptOutcome? = nil
+    ) {
+        self.id = id
+        self.task = task
+        self.plan = plan
+        self.revision = revision
+        self.started = started
+        self.ended = ended
+        self.outcome = outcome
+    }
+}
+
+/// A revision as the loop took it.
+package struct RevisionRecord: Sendable, Hashable {
+    package enum State: String, Sendable, Hashable, CaseIterable { case accepted, held, refused }
+
+    package var source: String
+    package var revision: Revision
+    package var seen: Instant
+    package var state: State
+    /// Rendered diagnostics, or why it waits; empty when all is well.
+    package var message: String
+
+    package init(source: String, revision: Revision, seen: Instant, state: State, message: String = "") {
+        self.source = source
+        self.revision = revision
+        self.seen = seen
+        self.state = state
+        self.message = message
+    }
+}
+
+/// A plan as it was begun.
+package struct PlanRecord: Sendable, Hashable {
+    /// Its digest.
+    package var id: String
+    package var unit: UnitID
+    package var revision: String
+    package var made: Instant
+    /// As `plan` prints it.
+    package var text: String
+
+    package init(id: String, unit: UnitID, revision: String, made: Instant, text: String) {
+        self.id = id
+        self.unit = unit
+        self.revision = revision
+        self.made = made
+        self.text = text
+    }
+}
+
+/// A unit that an invalid manifest holds at an earlier revision.
+package struct HeldUnit: Sendable, Hashable {
+    package var unit: UnitID
+    /// The revision whose manifest is in force, and the file there; nil where there never was one.
+    package var revision: String?
+    package var file: String?
+    package var message: String
+
+    package init(unit: UnitID, revision: String?, file: String?, message: String) {
+        self.unit = unit
+        self.revision = revision
+        self.file = file
+        self.message = message
+    }
+}
+
+/// One message to one alert channel, until it is delivered or given up.
+package struct OutboxEntry: Sendable, Hashable {
+    /// Deduplication key: channel, alert, and whether it fires or is resolved.
+    package var id: String
+    package var channel: String
+    /// The whole payload, JSON.
+    package var payload: String
+    package var created: Instant
+    package var attempts: Int
+    package var nextTry: Instant
+    package var lastError: String
+    package var delivered: Instant?
+
+    package init(
+        id: String, channel: String, payload: String, created: Instant, attempts: Int = 0, nextTry: Instant,
+        lastError: String = "", delivered: Instant? = nil
+    ) {
+        self.id = id
+        self.channel = channel
+        self.payload = payload
+        self.created = created
+        self.attempts = attempts
+        self.nextTry = nextTry
+        self.lastError = lastError
+        self.delivered = delivered
+    }
+}
+
+/// An alert that fires, so that it is told once and its end is told too, over restarts.
+package struct AlertRecord: Sendable, Hashable {
+    /// unit, reason and subject.
+    package var key: String
+    package var labels: [String: String]
+    package var annotations: [String: String]
+    package var began: Instant
+    package var ended: Instant?
+
+    package init(key: String, labels: [String: String], annotations: [String: String], began: Instant, ended: Instant? = nil) {
+        self.key = key
+        self.labels = labels
+        self.annotations = annotations
+        self.began = began
+        self.ended = ended
+    }
+}
+
+/// A credential of an agent or a person. The token itself is not kept, only its SHA-256.
+package struct CredentialRecord: Sendable, Hashable {
+    package enum Role: String, Sendable, Hashable, CaseIterable { case viewer, `operator`, admin, agent, enrolment }
+
+    package var tokenDigest: String
+    package var role: Role
+    /// The person's name, or the host that an agent's or an enrolment token is bound to.
+    package var subject: String
+    package var created: Instant
+    /// An enrolment token is good once and until then; nil: no end.
+    package var expires: Instant?
+
+    package init(tokenDigest: String, role: Role, subject: String, created: Instant, expires: Instant? = nil) {
+        self.tokenDigest = tokenDigest
+        self.role = role
+        self.subject = subject
+        self.created = created
+        self.expires = expires
+    }
+}
+
+/// One change of a transaction.
+package enum StoreChange: Sendable {
+    case putCluster(ClusterRecords)
+    case removeCluster(name: String)
+    /// The numbers that allocate hands out; a backend refuses one that goes back.
+    case counters(nextServerNumber: Int64, nextDomainNumber: Int64, clustersMade: Int64)
+    case putRevision(RevisionRecord)
+    case putPlan(PlanRecord)
+    case openAttempt(AttemptRecord)
+    case endAttempt(id: String, outcome: AttemptOutcome, at: Instant)
+    case putConditions(UnitID, [Condition])
+    case appendEvent(Event)
+    case putHeld(HeldUnit)
+    case removeHeld(UnitID)
+    case putChannel(name: String, digest: String?)
+    case putAlert(AlertRecord)
+    case removeAlert(key: String)
+    case putOutbox(OutboxEntry)
+    case putCredential(CredentialRecord)
+    case removeCredential(tokenDigest: String)
+    case putCatalog(VariableCatalog)
+}
+
+/// All that a leader needs to go on where the last one ended.
+package struct StoredState: Sendable {
+    package var records: FleetRecords
+    package var openAttempts: [AttemptRecord]
+    package var conditions: [UnitID: [Condition]]
+    package var held: [HeldUnit]
+    package var alerts: [AlertRecord]
+    package var outbox: [OutboxEntry]
+    package var credentials: [CredentialRecord]
+    package var catalogs: [VariableCatalog]
+    /// Of each source, the last accepted.
+    package var revisions: [RevisionRecord]
+
+    package init(
+        records: FleetRecords, openAttempts: [AttemptRecord] = [], conditions: [UnitID: [Condition]] = [:],
+        held: [HeldUnit] = [], alerts: [AlertRecord] = [], outbox: [OutboxEntry] = [],
+        credentials: [CredentialRecord] = [], catalogs: [VariableCatalog] = [], revisions: [RevisionRecord] = []
+    ) {
+        self.records = records
+        self.openAttempts = openAttempts
+        self.conditions = conditions
+        self.held = held
+        self.alerts = alerts
+        self.outbox = outbox
+        self.credentials = credentials
+        self.catalogs = catalogs
+        self.revisions = revisions
+    }
+}
+
+package enum StoreError: Error, Sendable, Hashable {
+    /// The lease is another's, or over: the writer leads no more.
+    case leaseLost(term: Int64)
+    /// Another server has the store open, and this backend serves only one.
+    case inUse(by: String)
+    /// A uniqueness or monotonicity rule of the store refused the change.
+    case conflict(String)
+    /// The store cannot be read or written; the sentence says what, why and how to mend.
+    case unavailable(String)
+}
+
+/// Where records, plans, attempts, events and leases live. Every backend passes `MetadataStoreConformance`.
+///
+/// All calls are atomic; a write that returned is durable. Uniqueness of server ids, GTID domains, (host, port) pairs
+/// of members and open attempts per task key is the store's to enforce.
+package protocol MetadataStore: Sendable {
+    /// Takes or renews the lease. Throws `leaseLost` with the other's term while another holds it.
+    func acquireLease(holder: String, duration: Duration, now: Instant) async throws -> Lease
+    func releaseLease(_ lease: Lease) async throws
+    func load() async throws -> StoredState
+    /// All changes or none, and only while `term` is the lease's.
+    func commit(_ changes: [StoreChange], term: Int64) async throws
+    /// Newest first.
+    func events(unit: UnitID?, limit: Int) async throws -> [Event]
+    func attempts(unit: UnitID?, limit: Int) async throws -> [AttemptRecord]
+    func revisions(limit: Int) async throws -> [RevisionRecord]
+    func plans(unit: UnitID?, limit: Int) async throws -> [PlanRecord]
+    /// A consistent copy of the store in a new file.
+    func backUp(to path: String) async throws
+}

@@ -1,0 +1,96 @@
+package import FleetModel
+
+/// The pure functions that decide everything. Same input, same output, byte for byte.
+package enum Planner {
+    /// The version of the rules, part of every plan's digest.
+    package static let version = 1
+
+    /// One step of one cluster: what to record, what to start, what to wait for.
+    package static func step(_ situation: ClusterSituation) -> Decision {
+        Decision(records: situation.records)
+    }
+
+    /// The records after an attempt of a task ended: what was learnt (values read back, positions, versions), what is
+    /// now in the inventory, and failures with the moment of the next try. Idempotent for one attempt's end.
+    package static func absorb(
+        _ outcome: AttemptOutcome, of task: PlannedTask, into records: ClusterRecords, at now: Instant, jitter: Double
+    ) -> ClusterRecords {
+        records
+    }
+
+    /// Places what is new, marks what must leave, hands out uids, ordinals, ports, server ids. Sticky; in the order of
+    /// names. Only clusters in `changed` are looked at (nil: all).
+    package static func allocate(
+        _ fleet: DesiredFleet, _ records: FleetRecords, changed: Set<String>? = nil
+    ) -> Allocation {
+        Allocation(records: records)
+    }
+
+    /// Which candidates may start now; the others wait, each with its reason.
+    package static func admit(
+        _ candidates: [PlannedTask], running: [RunningAttempt], policy: PlanningPolicy
+    ) -> (admitted: [PlannedTask], held: [(task: PlannedTask, wait: Wait)]) {
+        (candidates, [])
+    }
+
+    /// The rehearsal of one cluster to its end.
+    package static func rehearse(_ situation: ClusterSituation) -> Rehearsal {
+        Rehearsal(unit: UnitID(.cluster, situation.name))
+    }
+
+    /// A key that is the same for the same task in plan, loop and simulator.
+    package static func key(of task: PlannedTask) -> String { task.action.name }
+}
+
+package struct Allocation: Sendable {
+    package var records: FleetRecords
+    /// Clusters whose records changed.
+    package var changed: Set<String> = []
+    package var problems: [AllocationProblem] = []
+
+    package init(records: FleetRecords) { self.records = records }
+}
+
+/// Why a cluster could not be placed: it is held as it is.
+package struct AllocationProblem: Sendable, Hashable {
+    package var cluster: String
+    /// `spec.placement[1].replicas`, `spec.port` …
+    package var field: String
+    package var message: String
+    package var help: String
+
+    package init(cluster: String, field: String, message: String, help: String) {
+        self.cluster = cluster
+        self.field = field
+        self.message = message
+        self.help = help
+    }
+}
+
+/// One unit's plan: its waves to the end, and what they end in.
+package struct Rehearsal: Sendable {
+    package struct Wave: Sendable {
+        package var tasks: [PlannedTask]
+        /// Waits that the rehearsal passed before this wave by moving its clock or applying their declared outcome.
+        package var waited: [Wait]
+
+        package init(tasks: [PlannedTask], waited: [Wait] = []) {
+            self.tasks = tasks
+            self.waited = waited
+        }
+    }
+
+    package var unit: UnitID
+    package var waves: [Wave] = []
+    /// What is still waited for at the end (an unseen host, an approval).
+    package var waits: [Wait] = []
+    package var findings: [Finding] = []
+    package var warnings: [String] = []
+    /// Why the plan was refused: an invariant that a task would break. Then `waves` ends before that wave.
+    package var refusal: String?
+    package var conditions: [Condition] = []
+    /// The first step's decision: what a pass of the loop writes and dispatches.
+    package var first: Decision?
+
+    package init(unit: UnitID) { self.unit = unit }
+}

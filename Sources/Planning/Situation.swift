@@ -1,0 +1,82 @@
+package import FleetModel
+
+/// Limits that step and admit keep; the server's configuration sets them.
+package struct PlanningPolicy: Sendable, Hashable {
+    /// Steps of a rehearsal before it is given up as not converging.
+    package var rehearsalStepsMax = 200
+    /// Attempts at once on one host, and in the whole fleet.
+    package var attemptsPerHostMax = 4
+    package var attemptsMax = 200
+    /// Clones at once from one host.
+    package var clonesPerDonorHostMax = 1
+    /// A revision that would stop managing more than this share of the fleet's clusters (and at least two) waits for
+    /// approval.
+    package var removalShareMax = 0.5
+
+    package init() {}
+}
+
+/// What is declared of the hosts, shared by all situations of a revision.
+package struct HostDirectory: Sendable {
+    package var hosts: [String: Host]
+
+    package init(_ hosts: [String: Host] = [:]) { self.hosts = hosts }
+}
+
+/// Everything that decides what happens to one cluster: step reads nothing else.
+package struct ClusterSituation: Sendable {
+    package var name: String
+    /// Nil: it is no longer declared, and is left as it is.
+    package var desired: Declared<Cluster>?
+    package var fieldPaths: FieldPaths
+    package var hosts: HostDirectory
+    package var records: ClusterRecords
+    /// By host name: only the hosts of this cluster's members need be here. A host that is not was never seen.
+    package var observed: [String: ObservedHost]
+    package var running: [RunningAttempt]
+    /// Keyed fingerprints of the *expected* authentication strings, by account key; an account whose secret could not be
+    /// resolved is missing.
+    package var secrets: [String: String]
+    package var catalogs: [VariableCatalog]
+    package var policy: PlanningPolicy
+    package var now: Instant
+
+    package init(
+        name: String, desired: Declared<Cluster>?, fieldPaths: FieldPaths, hosts: HostDirectory,
+        records: ClusterRecords, observed: [String: ObservedHost] = [:], running: [RunningAttempt] = [],
+        secrets: [String: String] = [:], catalogs: [VariableCatalog] = [], policy: PlanningPolicy = PlanningPolicy(),
+        now: Instant
+    ) {
+        self.name = name
+        self.desired = desired
+        self.fieldPaths = fieldPaths
+        self.hosts = hosts
+        self.records = records
+        self.observed = observed
+        self.running = running
+        self.secrets = secrets
+        self.catalogs = catalogs
+        self.policy = policy
+        self.now = now
+    }
+}
+
+/// What step decides. No task and no wait means converged.
+package struct Decision: Sendable {
+    /// To be in the store before any task starts.
+    package var records: ClusterRecords
+    /// One wave: they may run at once, in any order.
+    package var tasks: [PlannedTask] = []
+    /// Attempts that are no longer wanted.
+    package var cancel: [String] = []
+    package var waits: [Wait] = []
+    package var conditions: [Condition] = []
+    /// What is wrong or drifted, for conditions, events and alert channels.
+    package var findings: [Finding] = []
+    /// For people: a value that the server clamps, a memory bound.
+    package var warnings: [String] = []
+
+    package init(records: ClusterRecords) { self.records = records }
+
+    package var isConverged: Bool { tasks.isEmpty && waits.isEmpty }
+}

@@ -1,0 +1,3 @@
+import Testing
+
+// The first test of this target replaces this file.
