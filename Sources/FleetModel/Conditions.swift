@@ -87,6 +87,8 @@ package struct Wait: Sendable, Hashable {
         case approval(String)
         /// A limit that admit holds.
         case budget(String)
+        /// A removed instance's directory is kept until then; this alone does not keep a unit from being converged.
+        case retention(Instant)
         /// Something that only the database can reach, such as catching up.
         case fact(String)
     }

@@ -43,15 +43,22 @@ package struct SwitchoverIntent: Sendable, Hashable {
     package var epoch: Int64
     package var began: Instant
     package var reason: String
-    /// True once the new writer may have been opened: from then on only forwards.
+    /// The old writer's last position, once it takes no writes any more.
+    package var position: GTIDSet?
+    /// True once the new writer may have been opened: from then on only forwards, until its attempt is known to have
+    /// failed.
     package var isPastReturn: Bool
 
-    package init(from: Int, to: Int, epoch: Int64, began: Instant, reason: String, isPastReturn: Bool = false) {
+    package init(
+        from: Int, to: Int, epoch: Int64, began: Instant, reason: String, position: GTIDSet? = nil,
+        isPastReturn: Bool = false
+    ) {
         self.from = from
         self.to = to
         self.epoch = epoch
         self.began = began
         self.reason = reason
+        self.position = position
         self.isPastReturn = isPastReturn
     }
 }
@@ -121,9 +128,12 @@ package struct ClusterRecords: Sendable, Hashable {
     package var ackSet: [Int]
     package var switchover: SwitchoverIntent?
     package var parameters: [String: AppliedParameter]
-    /// What we made in the database: inventory, so that only that is ever removed.
-    package var databases: [String]
+    /// What we made in the database: inventory, so that only that is ever removed. Databases with the policy that was
+    /// last declared for them.
+    package var databases: [String: DeletionPolicy]
     package var accounts: [String: AppliedAccount]
+    /// Replicas (ordinals) whose replication account the writer has, sorted.
+    package var preparedReplicas: [Int]
     /// By task key.
     package var failures: [String: FailureRecord]
     /// By command (`evenkeel suspend`), beside the manifest's own.
@@ -141,8 +151,9 @@ package struct ClusterRecords: Sendable, Hashable {
         ackSet = []
         switchover = nil
         parameters = [:]
-        databases = []
+        databases = [:]
         accounts = [:]
+        preparedReplicas = []
         failures = [:]
         suspended = false
     }

@@ -78,5 +78,12 @@ package struct Decision: Sendable {
 
     package init(records: ClusterRecords) { self.records = records }
 
-    package var isConverged: Bool { tasks.isEmpty && waits.isEmpty }
+    /// Whether nothing is left to do or to wait for; a directory that is only kept for a while does not count.
+    package var isConverged: Bool {
+        tasks.isEmpty
+            && waits.allSatisfy { wait in
+                if case .retention = wait.reason { return true }
+                return false
+            }
+    }
 }
