@@ -16,7 +16,10 @@ package struct Lease: Sendable, Hashable {
 
 /// An attempt as the store keeps it.
 package struct AttemptRecord: Sendable, Hashable {
+    /// Unique for all time; the agent's journal deduplicates by it.
     package var id: String
+    /// The task's key (`Planner.key(of:)`): at most one attempt of a key is open, which every store enforces.
+    package var key: String
     package var task: PlannedTask
     /// The plan (its digest) and the revision that it belongs to.
     package var plan: String
@@ -27,10 +30,11 @@ package struct AttemptRecord: Sendable, Hashable {
     package var outcome: AttemptOutcome?
 
     package init(
-        id: String, task: PlannedTask, plan: String, revision: String, started: Instant, ended: Instant? = nil,
-        outcome: AttemptOutcome? = nil
+        id: String, key: String, task: PlannedTask, plan: String, revision: String, started: Instant,
+        ended: Instant? = nil, outcome: AttemptOutcome? = nil
     ) {
         self.id = id
+        self.key = key
         self.task = task
         self.plan = plan
         self.revision = revision
