@@ -9,6 +9,8 @@ package let agentProtocolVersion = 1
 
 /// One attempt as its agent's journal has it.
 package enum AttemptState: Sendable, Hashable {
+    /// On the agent's disk, not begun. In a hello it means: the agent was restarted under it and waits for the same
+    /// order (same id, with its secrets) to be offered again; not offered again within 15 s of the welcome, it fails.
     case accepted
     /// Phase for people, and progress where it is measured.
     case running(AttemptProgress)
@@ -62,18 +64,23 @@ package struct CopyEndpoint: Sendable, Hashable {
 /// From agent to server.
 package enum AgentMessage: Sendable, Hashable {
     /// First on every connection. `term` is the highest that the agent has promised; `attempts` all that its journal
-    /// holds and the server has not yet acknowledged the end of.
-    case hello(version: Int, term: Int64, attempts: [AttemptStatus], report: HostReport)
-    /// The state has changed. `delay`: age of its oldest fact when it was sent.
+    /// holds and the server has not yet settled, sorted by id. The server answers with `welcome` (or `notLeader`,
+    /// `refused`), then `settled` for each that has ended, and offers again, under the same id, every open attempt of
+    /// this host that is `accepted` here or missing (its offer was lost).
+    case hello(
+        version: Int, term: Int64, attempts: [AttemptStatus], report: HostReport, digest: String, delay: Duration)
+    /// The state has changed; replaces the last report whole, but for `catalogs`, which holds only those that are new
+    /// since the hello. `delay`: age of its oldest fact when it was sent.
     case report(HostReport, digest: String, delay: Duration)
     /// Nothing has changed since the report with this digest. Every second.
     case heartbeat(digest: String, delay: Duration)
     case attempt(AttemptStatus)
     /// The agent has this term on disk and takes no orders of a lower one.
     case promised(term: Int64)
-    /// The receiver of a clone is ready; the server passes it on to the donor's agent.
+    /// The receiver of a clone is ready; the server passes it on to the donor's agent. Repeated after a reconnect: the
+    /// donor's agent sends a copy once.
     case copyReady(CopyEndpoint, donor: InstanceID)
-    /// The donor's agent has ended its part; nil is success.
+    /// The donor's agent has ended its part; nil is success. Repeated after a reconnect.
     case copySent(attempt: String, error: String?)
 }
 
@@ -81,7 +88,9 @@ package enum AgentMessage: Sendable, Hashable {
 package struct AttemptOrder: Sendable, Hashable {
     package var id: String
     package var term: Int64
-    /// The cluster's epoch as the server knows it; an agent that has promised a higher one refuses.
+    /// The cluster's epoch as the server knows it. The larger of this and the action's own epoch counts: an agent that
+    /// has promised this instance a higher one refuses, a higher one is promised on disk before anything is done, and
+    /// ends the instance's right to be opened as the writer without a server.
     package var epoch: Int64
     package var instance: InstanceID
     package var clusterName: String
@@ -113,8 +122,12 @@ package enum ServerMessage: Sendable, Hashable {
     /// This server does not serve agents now; the leader does, where it is known.
     case notLeader(url: String?)
     case refused(reason: String)
+    /// The same id again does nothing but have its state repeated (or begins it, where it waits as `accepted`).
     case offer(AttemptOrder)
+    /// A request: answered by the end of the attempt, whichever it is; `cancelled` where the agent never had it.
     case cancel(attempt: String, term: Int64)
+    /// Every 2 s where nothing else is sent. An agent that has heard one and then nothing for 10 s dials again.
+    case heartbeat
     /// The end of the attempt is in the store: the journal may forget it.
     case settled(attempt: String)
     /// To the donor's agent: copy this instance there.
@@ -123,4 +136,16 @@ package enum ServerMessage: Sendable, Hashable {
     case copySent(attempt: String, error: String?)
     /// Report everything now.
     case observe
+}
+
+// Secrets are for the driver alone: whatever prints an order prints only their purposes.
+extension AttemptOrder: CustomStringConvertible, CustomDebugStringConvertible, CustomReflectable {
+    package var description: String {
+        "attempt \(id): \(action.name) on \(instance) (term \(term), epoch \(epoch), "
+            + "secrets: \(secrets.keys.sorted().joined(separator: ", ")))"
+    }
+
+    package var debugDescription: String { description }
+
+    package var customMirror: Mirror { Mirror(self, children: ["description": description]) }
 }
