@@ -312,22 +312,61 @@ package struct FieldPositions: Sendable, Hashable {
 }
 
 /// A manifest with the place it came from.
+///
+/// The parts sit in one shared, immutable box, so that copying a fleet of 100,000 clusters copies 100,000 references
+/// and not each cluster's fields.
 package struct Declared<Value: Sendable & Hashable>: Sendable, Hashable {
-    package var value: Value
-    /// The file within the fleet repository.
-    package var file: String
-    /// The line of the document's first key, from 1.
-    package var line: Int
-    package var fields: FieldPositions
-    /// The revision that this value came from: older than the fleet's where the unit is held back.
-    package var revision: String
+    @usableFromInline final class Box: Sendable {
+        @usableFromInline let value: Value
+        @usableFromInline let file: String
+        @usableFromInline let line: Int
+        @usableFromInline let fields: FieldPositions
+        @usableFromInline let revision: String
+
+        init(value: Value, file: String, line: Int, fields: FieldPositions, revision: String) {
+            self.value = value
+            self.file = file
+            self.line = line
+            self.fields = fields
+            self.revision = revision
+        }
+    }
+
+    @usableFromInline var box: Box
 
     package init(value: Value, file: String, line: Int, fields: FieldPositions = FieldPositions(), revision: String = "") {
-        self.value = value
-        self.file = file
-        self.line = line
-        self.fields = fields
-        self.revision = revision
+        box = Box(value: value, file: file, line: line, fields: fields, revision: revision)
+    }
+
+    @inlinable package var value: Value {
+        get { box.value }
+        set { self = with(newValue) }
+    }
+    /// The file within the fleet repository.
+    @inlinable package var file: String { box.file }
+    /// The line of the document's first key, from 1.
+    @inlinable package var line: Int { box.line }
+    @inlinable package var fields: FieldPositions { box.fields }
+    /// The revision in which the file was last read with a change of this manifest; the unit's last good one where it
+    /// is held back.
+    @inlinable package var revision: String { box.revision }
+
+    /// The same place with another value, for what-if plans and tests.
+    @usableFromInline package func with(_ value: Value) -> Declared {
+        Declared(value: value, file: file, line: line, fields: fields, revision: revision)
+    }
+
+    package static func == (left: Declared, right: Declared) -> Bool {
+        left.box === right.box
+            || left.value == right.value && left.file == right.file && left.line == right.line
+                && left.fields == right.fields && left.revision == right.revision
+    }
+
+    package func hash(into hasher: inout Hasher) {
+        hasher.combine(value)
+        hasher.combine(file)
+        hasher.combine(line)
+        hasher.combine(revision)
     }
 }
 
