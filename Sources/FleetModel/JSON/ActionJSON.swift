@@ -1,0 +1,126 @@
+package import JSONStream
+
+/// `{"name":"clone","blueprint":…,"donor":…}`: the action's name and its arguments.
+///
+/// A name that this release does not know is `JSONError.Kind.unknownCase(type: "Action", …)`.
+extension Action: JSONCodable {
+    package func write(to writer: inout JSONWriter) {
+        writer.object { writer in
+            writer.member("name", name)
+            writeArguments(to: &writer)
+        }
+    }
+
+    private func writeArguments(to writer: inout JSONWriter) {
+        switch self {
+        case .start, .close, .retire, .purge: break
+        case .install(let blueprint): writer.member("blueprint", blueprint)
+        case .clone(let blueprint, let donor):
+            writer.member("blueprint", blueprint)
+            writer.member("donor", donor)
+        case .configure(let configuration): writer.member("configuration", configuration)
+        case .restart(let isPrimary): writer.member("isPrimary", isPrimary)
+        case .initialize(let replicas): writer.member("replicas", replicas)
+        case .prepareReplica(let ordinal): writer.member("ordinal", ordinal)
+        case .replicate(let source), .acknowledge(let source): writer.member("source", source)
+        case .open(let epoch, let semiSync):
+            writer.member("epoch", epoch)
+            writer.member("semiSync", semiSync)
+        case .setVariables(let values, let configuration):
+            writer.member("values", values)
+            writer.member("configuration", configuration)
+        case .ensureDatabase(let database): writer.member("database", database)
+        case .dropDatabase(let name): writer.member("database", name)
+        case .ensureAccount(let account, let fingerprint):
+            writer.member("account", account)
+            writer.member("fingerprint", fingerprint)
+        case .dropAccount(let name, let host):
+            writer.member("account", name)
+            writer.member("host", host)
+        case .demote(let epoch): writer.member("epoch", epoch)
+        case .promote(let epoch, let position, let semiSync):
+            writer.member("epoch", epoch)
+            writer.member("position", position)
+            writer.member("semiSync", semiSync)
+        case .applyChannel(let digest): writer.member("digest", ifPresent: digest)
+        }
+    }
+
+    package init(from reader: inout JSONReader) throws {
+        let name = try reader.tag("name")
+        guard let read = Self.readers[name] else {
+            let error = reader.unknownCase("Action", name)
+            try reader.skip()
+            throw error
+        }
+        self = try read(&reader)
+    }
+
+    private static let readers: [String: @Sendable (inout JSONReader) throws -> Action] = [
+        "install": { .install(try $0.argument("blueprint")) },
+        "clone": { reader in
+            let (blueprint, donor): (InstanceBlueprint, Peer) = try reader.arguments("blueprint", "donor")
+            return .clone(blueprint, donor: donor)
+        },
+        "start": { try $0.skip(); return .start },
+        "configure": { .configure(configuration: try $0.argument("configuration")) },
+        "restart": { .restart(isPrimary: try $0.argument("isPrimary")) },
+        "initialize": { .initialize(replicas: try $0.argument("replicas")) },
+        "prepareReplica": { .prepareReplica(ordinal: try $0.argument("ordinal")) },
+        "replicate": { .replicate(source: try $0.argument("source")) },
+        "acknowledge": { .acknowledge(source: try $0.argument("source")) },
+        "open": { reader in
+            let (epoch, semiSync): (Int64, Bool) = try reader.arguments("epoch", "semiSync")
+            return .open(epoch: epoch, semiSync: semiSync)
+        },
+        "close": { try $0.skip(); return .close },
+        "setVariables": { reader in
+            let (values, configuration): ([String: String?], String) = try reader.arguments("values", "configuration")
+            return .setVariables(values: values, configuration: configuration)
+        },
+        "ensureDatabase": { .ensureDatabase(try $0.argument("database")) },
+        "dropDatabase": { .dropDatabase(name: try $0.argument("database")) },
+        "ensureAccount": { reader in
+            let (account, fingerprint): (AccountSpec, String) = try reader.arguments("account", "fingerprint")
+            return .ensureAccount(account, fingerprint: fingerprint)
+        },
+        "dropAccount": { reader in
+            let (name, host): (String, String) = try reader.arguments("account", "host")
+            return .dropAccount(name: name, host: host)
+        },
+        "demote": { .demote(epoch: try $0.argument("epoch")) },
+        "promote": { reader in
+            let place = reader
+            let (epoch, position): (Int64, GTIDSet) = try reader.arguments("epoch", "position")
+            reader = place
+            return .promote(epoch: epoch, position: position, semiSync: try reader.argument("semiSync"))
+        },
+        "retire": { try $0.skip(); return .retire },
+        "purge": { try $0.skip(); return .purge },
+        "applyChannel": { .applyChannel(digest: try $0.optionalArgument("digest")) },
+    ]
+}
+
+extension JSONReader {
+    /// Reads an object of which one member counts. Throws `missing` where it is not there.
+    fileprivate mutating func argument<Value: JSONCodable>(_ name: StaticString) throws -> Value {
+        try required(try optionalArgument(name), name)
+    }
+
+    fileprivate mutating func optionalArgument<Value: JSONCodable>(_ name: StaticString) throws -> Value? {
+        var value: Value?
+        try object { reader, key in
+            if key == name { try reader.read(&value) } else { try reader.skip() }
+        }
+        return value
+    }
+
+    fileprivate mutating func arguments<First: JSONCodable, Second: JSONCodable>(
+        _ firstName: StaticString, _ secondName: StaticString
+    ) throws -> (First, Second) {
+        let place = self
+        let first: First = try argument(firstName)
+        self = place
+        return (first, try argument(secondName))
+    }
+}

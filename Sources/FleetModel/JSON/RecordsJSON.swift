@@ -1,0 +1,242 @@
+package import JSONStream
+
+// The JSON forms of records.
+
+/// `{"type":"active"}`, `{"type":"retired","until":…}` …
+extension MemberPhase: JSONCodable {
+    package func write(to writer: inout JSONWriter) {
+        writer.object { writer in
+            switch self {
+            case .active: writer.member("type", "active" as StaticString)
+            case .leaving: writer.member("type", "leaving" as StaticString)
+            case .retired(let until):
+                writer.member("type", "retired" as StaticString)
+                writer.member("until", until)
+            case .purged: writer.member("type", "purged" as StaticString)
+            }
+        }
+    }
+
+    package init(from reader: inout JSONReader) throws {
+        let type = try reader.tag("type")
+        var until: Instant?
+        try reader.object { reader, key in
+            if key == "until" { try reader.read(&until) } else { try reader.skip() }
+        }
+        switch type {
+        case "active": self = .active
+        case "leaving": self = .leaving
+        case "retired": self = .retired(until: try reader.required(until, "until"))
+        case "purged": self = .purged
+        default: throw reader.unknownCase("MemberPhase", type)
+        }
+    }
+}
+
+extension MemberRecord: JSONCodable {
+    package func write(to writer: inout JSONWriter) {
+        writer.object { writer in
+            writer.member("ordinal", ordinal)
+            writer.member("host", host)
+            writer.member("zone", zone)
+            writer.member("address", address)
+            writer.member("port", port)
+            writer.member("serverID", serverID)
+            if phase != .active { writer.member("phase", phase) }
+        }
+    }
+
+    package init(from reader: inout JSONReader) throws {
+        self.init(ordinal: 0, host: "", zone: "", address: "", port: 0, serverID: 0)
+        try reader.object { reader, key in
+            switch key {
+            case "ordinal": try reader.read(&ordinal)
+            case "host": try reader.read(&host)
+            case "zone": try reader.read(&zone)
+            case "address": try reader.read(&address)
+            case "port": try reader.read(&port)
+            case "serverID": try reader.read(&serverID)
+            case "phase": try reader.read(&phase)
+            default: try reader.skip()
+            }
+        }
+        try reader.requireFilled(host, "host")
+    }
+}
+
+extension SwitchoverIntent: JSONCodable {
+    package func write(to writer: inout JSONWriter) {
+        writer.object { writer in
+            writer.member("from", from)
+            writer.member("to", to)
+            writer.member("epoch", epoch)
+            writer.member("began", began)
+            writer.member("reason", reason)
+            writer.member("isPastReturn", isPastReturn)
+        }
+    }
+
+    package init(from reader: inout JSONReader) throws {
+        self.init(from: 0, to: 0, epoch: 0, began: Instant(milliseconds: 0), reason: "")
+        try reader.object { reader, key in
+            switch key {
+            case "from": try reader.read(&from)
+            case "to": try reader.read(&to)
+            case "epoch": try reader.read(&epoch)
+            case "began": try reader.read(&began)
+            case "reason": try reader.read(&reason)
+            case "isPastReturn": try reader.read(&isPastReturn)
+            default: try reader.skip()
+            }
+        }
+    }
+}
+
+extension AppliedParameter: JSONCodable {
+    package func write(to writer: inout JSONWriter) {
+        writer.object { writer in
+            writer.member("declared", declared)
+            writer.member("readBack", readBack)
+            writer.member("version", version)
+        }
+    }
+
+    package init(from reader: inout JSONReader) throws {
+        self.init(declared: "", readBack: "", version: "")
+        try reader.object { reader, key in
+            switch key {
+            case "declared": try reader.read(&declared)
+            case "readBack": try reader.read(&readBack)
+            case "version": try reader.read(&version)
+            default: try reader.skip()
+            }
+        }
+    }
+}
+
+extension AppliedAccount: JSONCodable {
+    package func write(to writer: inout JSONWriter) {
+        writer.object { writer in
+            writer.member("fingerprint", fingerprint)
+            writer.member("grants", grants)
+        }
+    }
+
+    package init(from reader: inout JSONReader) throws {
+        self.init(fingerprint: "", grants: [])
+        try reader.object { reader, key in
+            switch key {
+            case "fingerprint": try reader.read(&fingerprint)
+            case "grants": try reader.read(&grants)
+            default: try reader.skip()
+            }
+        }
+    }
+}
+
+extension FailureRecord: JSONCodable {
+    package func write(to writer: inout JSONWriter) {
+        writer.object { writer in
+            writer.member("count", count)
+            writer.member("last", last)
+            writer.member("message", message)
+            writer.member("retryAt", retryAt)
+        }
+    }
+
+    package init(from reader: inout JSONReader) throws {
+        self.init(count: 0, last: Instant(milliseconds: 0), message: "", retryAt: Instant(milliseconds: 0))
+        try reader.object { reader, key in
+            switch key {
+            case "count": try reader.read(&count)
+            case "last": try reader.read(&last)
+            case "message": try reader.read(&message)
+            case "retryAt": try reader.read(&retryAt)
+            default: try reader.skip()
+            }
+        }
+    }
+}
+
+extension ClusterRecords: JSONCodable {
+    package func write(to writer: inout JSONWriter) {
+        writer.object { writer in
+            writer.member("uid", uid)
+            writer.member("name", name)
+            writer.member("gtidDomain", gtidDomain)
+            writer.member("engineVersion", engineVersion)
+            writer.member("members", members)
+            writer.member("epoch", epoch)
+            writer.member("primary", ifPresent: primary)
+            writer.member("isFounded", isFounded)
+            writer.member("ackSet", ifFilled: ackSet)
+            writer.member("switchover", ifPresent: switchover)
+            writer.member("parameters", ifFilled: parameters)
+            writer.member("databases", ifFilled: databases)
+            writer.member("accounts", ifFilled: accounts)
+            writer.member("failures", ifFilled: failures)
+            writer.member("suspended", suspended)
+        }
+    }
+
+    package init(from reader: inout JSONReader) throws {
+        self.init(uid: "", name: "", gtidDomain: 0)
+        try reader.object { reader, key in
+            switch key {
+            case "uid": try reader.read(&uid)
+            case "name": try reader.read(&name)
+            case "gtidDomain": try reader.read(&gtidDomain)
+            case "engineVersion": try reader.read(&engineVersion)
+            case "members": try reader.read(&members)
+            case "epoch": try reader.read(&epoch)
+            case "primary": try reader.read(&primary)
+            case "isFounded": try reader.read(&isFounded)
+            case "ackSet": try reader.read(&ackSet)
+            case "switchover": try reader.read(&switchover)
+            case "parameters": try reader.read(&parameters)
+            case "databases": try reader.read(&databases)
+            case "accounts": try reader.read(&accounts)
+            case "failures": try reader.read(&failures)
+            case "suspended": try reader.read(&suspended)
+            default: try reader.skip()
+            }
+        }
+        try reader.requireFilled(uid, "uid")
+        try reader.requireFilled(name, "name")
+    }
+}
+
+extension FleetRecords: JSONCodable {
+    package func write(to writer: inout JSONWriter) {
+        writer.object { writer in
+            writer.member("storeID", storeID)
+            writer.member("nextServerNumber", nextServerNumber)
+            writer.member("nextDomainNumber", nextDomainNumber)
+            writer.member("clustersMade", clustersMade)
+            writer.member("channels", ifFilled: channels)
+            writer.key("clusters")
+            writer.beginArray()
+            for (_, records) in clusters.sorted(by: { $0.key < $1.key }) { records.write(to: &writer) }
+            writer.endArray()
+        }
+    }
+
+    package init(from reader: inout JSONReader) throws {
+        self.init(storeID: "")
+        try reader.object { reader, key in
+            switch key {
+            case "storeID": try reader.read(&storeID)
+            case "nextServerNumber": try reader.read(&nextServerNumber)
+            case "nextDomainNumber": try reader.read(&nextDomainNumber)
+            case "clustersMade": try reader.read(&clustersMade)
+            case "channels": try reader.read(&channels)
+            case "clusters":
+                try reader.array { reader in
+                    let records = try ClusterRecords(from: &reader)
+                    clusters[records.name] = records
+                }
+            default: try reader.skip()
+            }
+        }
+    }
+}
