@@ -5,8 +5,14 @@ package enum Kind: String, CaseIterable, Sendable, Hashable, Comparable {
     case host = "Host"
     case cluster = "Cluster"
     case alertChannel = "AlertChannel"
+    /// A fleet repository, which the server's configuration names: no manifest declares it, but it has events,
+    /// conditions and findings like any unit.
+    case source = "Source"
 
-    private var rank: Int { Kind.allCases.firstIndex(of: self) ?? 0 }
+    /// The kinds that manifests declare.
+    package static let allCases: [Kind] = [.region, .availabilityZone, .host, .cluster, .alertChannel]
+
+    private var rank: Int { Kind.allCases.firstIndex(of: self) ?? Kind.allCases.count }
 
     package static func < (left: Kind, right: Kind) -> Bool { left.rank < right.rank }
 }
@@ -26,7 +32,9 @@ package struct UnitID: Sendable, Hashable, Comparable, CustomStringConvertible {
         guard let slash = text.firstIndex(of: "/") else { return nil }
         let kindText = text[..<slash].lowercased()
         let name = text[text.index(after: slash)...]
-        guard !name.isEmpty, let kind = Kind.allCases.first(where: { $0.rawValue.lowercased() == kindText }) else {
+        guard !name.isEmpty,
+            let kind = (Kind.allCases + [.source]).first(where: { $0.rawValue.lowercased() == kindText })
+        else {
             return nil
         }
         self.init(kind, String(name))
