@@ -193,11 +193,13 @@ extension AgentMessage: JSONCodable {
     package func write(to writer: inout JSONWriter) {
         writer.object { writer in
             switch self {
-            case .hello(let version, let term, let attempts, let report):
+            case .hello(let version, let term, let attempts, let report, let digest, let delay):
                 writer.member("type", "hello" as StaticString)
                 writer.member("version", version)
                 writer.member("term", term)
                 writer.member("attempts", ifFilled: attempts)
+                writer.member("digest", digest)
+                writer.member("delay", delay)
                 writer.member("report", report)
             case .report(let report, let digest, let delay):
                 writer.member("type", "report" as StaticString)
@@ -235,7 +237,8 @@ extension AgentMessage: JSONCodable {
         case "hello":
             self = .hello(
                 version: try reader.required(parts.version, "version"), term: try reader.required(parts.term, "term"),
-                attempts: parts.attempts, report: try reader.required(parts.report, "report"))
+                attempts: parts.attempts, report: try reader.required(parts.report, "report"),
+                digest: try reader.required(parts.digest, "digest"), delay: try reader.required(parts.delay, "delay"))
         case "report":
             self = .report(
                 try reader.required(parts.report, "report"), digest: try reader.required(parts.digest, "digest"),
@@ -282,6 +285,7 @@ extension ServerMessage: JSONCodable {
                 writer.member("type", "cancel" as StaticString)
                 writer.member("attempt", attempt)
                 writer.member("term", term)
+            case .heartbeat: writer.member("type", "heartbeat" as StaticString)
             case .settled(let attempt):
                 writer.member("type", "settled" as StaticString)
                 writer.member("attempt", attempt)
@@ -315,6 +319,7 @@ extension ServerMessage: JSONCodable {
         case "cancel":
             self = .cancel(
                 attempt: try reader.required(parts.attempt, "attempt"), term: try reader.required(parts.term, "term"))
+        case "heartbeat": self = .heartbeat
         case "settled": self = .settled(attempt: try reader.required(parts.attempt, "attempt"))
         case "sendCopy":
             self = .sendCopy(
@@ -326,8 +331,8 @@ extension ServerMessage: JSONCodable {
     }
 
     private static let types: Set<String> = [
-        "welcome", "fingerprintKeys", "notLeader", "refused", "offer", "cancel", "settled", "sendCopy", "copySent",
-        "observe",
+        "welcome", "fingerprintKeys", "notLeader", "refused", "offer", "cancel", "heartbeat", "settled", "sendCopy",
+        "copySent", "observe",
     ]
 }
 

@@ -33,6 +33,7 @@ extension AttemptRecord: JSONCodable {
     package func write(to writer: inout JSONWriter) {
         writer.object { writer in
             writer.member("id", id)
+            writer.member("key", key)
             writer.member("task", task)
             writer.member("plan", plan)
             writer.member("revision", revision)
@@ -47,10 +48,11 @@ extension AttemptRecord: JSONCodable {
         var outcome: AttemptOutcome?
         var ended: Instant?
         var started = Instant(milliseconds: 0)
-        var (id, plan, revision) = ("", "", "")
+        var (id, taskKey, plan, revision) = ("", "", "", "")
         try reader.object { reader, key in
             switch key {
             case "id": try reader.read(&id)
+            case "key": try reader.read(&taskKey)
             case "task": try reader.read(&task)
             case "plan": try reader.read(&plan)
             case "revision": try reader.read(&revision)
@@ -62,7 +64,7 @@ extension AttemptRecord: JSONCodable {
         }
         try reader.requireFilled(id, "id")
         self.init(
-            id: id, task: try reader.required(task, "task"), plan: plan, revision: revision, started: started,
+            id: id, key: taskKey, task: try reader.required(task, "task"), plan: plan, revision: revision, started: started,
             ended: ended, outcome: outcome)
     }
 }

@@ -98,6 +98,9 @@ extension Wait: JSONCodable {
             case .attempt(let name): Self.write("attempt", name, to: &writer)
             case .approval(let name): Self.write("approval", name, to: &writer)
             case .budget(let name): Self.write("budget", name, to: &writer)
+            case .retention(let until):
+                writer.member("type", "retention" as StaticString)
+                writer.member("until", until)
             case .fact(let name): Self.write("fact", name, to: &writer)
             }
             writer.member("message", message)
@@ -128,6 +131,7 @@ extension Wait: JSONCodable {
         case "attempt": self.init(.attempt(name), message)
         case "approval": self.init(.approval(name), message)
         case "budget": self.init(.budget(name), message)
+        case "retention": self.init(.retention(try reader.required(until, "until")), message)
         case "fact": self.init(.fact(name), message)
         default: throw reader.unknownCase("Wait", type)
         }

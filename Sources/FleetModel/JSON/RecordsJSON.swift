@@ -72,6 +72,7 @@ extension SwitchoverIntent: JSONCodable {
             writer.member("epoch", epoch)
             writer.member("began", began)
             writer.member("reason", reason)
+            writer.member("position", ifPresent: position)
             writer.member("isPastReturn", isPastReturn)
         }
     }
@@ -85,6 +86,7 @@ extension SwitchoverIntent: JSONCodable {
             case "epoch": try reader.read(&epoch)
             case "began": try reader.read(&began)
             case "reason": try reader.read(&reason)
+            case "position": try reader.read(&position)
             case "isPastReturn": try reader.read(&isPastReturn)
             default: try reader.skip()
             }
@@ -174,6 +176,7 @@ extension ClusterRecords: JSONCodable {
             writer.member("parameters", ifFilled: parameters)
             writer.member("databases", ifFilled: databases)
             writer.member("accounts", ifFilled: accounts)
+            writer.member("preparedReplicas", ifFilled: preparedReplicas)
             writer.member("failures", ifFilled: failures)
             writer.member("suspended", suspended)
         }
@@ -196,6 +199,7 @@ extension ClusterRecords: JSONCodable {
             case "parameters": try reader.read(&parameters)
             case "databases": try reader.read(&databases)
             case "accounts": try reader.read(&accounts)
+            case "preparedReplicas": try reader.read(&preparedReplicas)
             case "failures": try reader.read(&failures)
             case "suspended": try reader.read(&suspended)
             default: try reader.skip()
