@@ -33,6 +33,7 @@ let lifecycle: Target.Dependency = .product(name: "ServiceLifecycle", package: "
 let certificates: Target.Dependency = .product(name: "X509", package: "swift-certificates")
 let nio: Target.Dependency = .product(name: "NIOPosix", package: "swift-nio")
 let nioCore: Target.Dependency = .product(name: "NIOCore", package: "swift-nio")
+let nioHTTP1: Target.Dependency = .product(name: "NIOHTTP1", package: "swift-nio")
 let nioTLS: Target.Dependency = .product(name: "NIOSSL", package: "swift-nio-ssl")
 
 let package = Package(
@@ -71,7 +72,9 @@ let package = Package(
         room("Simulation", ["Reconciliation", "Agent"]),
         .executableTarget(
             name: "evenkeel",
-            dependencies: ["Server", "Agent", "Simulation", arguments, httpClient, logging, lifecycle],
+            dependencies: [
+                "Server", "Agent", "Simulation", arguments, httpClient, logging, lifecycle, nioCore, nioHTTP1, nioTLS,
+            ],
             swiftSettings: settings),
         tests("JSONStream"),
         tests("FleetModel"),

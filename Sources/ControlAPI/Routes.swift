@@ -1,0 +1,54 @@
+/// Every path of the API, in one place for server, agent and command line. The page is `README.md` beside this file.
+package enum Route {
+    package static let prefix = "/api/v1"
+
+    // What needs no token.
+    package static let healthz = "/healthz"
+    package static let readyz = "/readyz"
+
+    package static let metrics = "/metrics"
+
+    // Agents.
+    package static let enrol = prefix + "/agent/enrol"
+    package static let agentUp = prefix + "/agent/up"
+    package static let agentDown = prefix + "/agent/down"
+
+    // Views.
+    package static let fleet = prefix + "/fleet"
+    package static let events = prefix + "/events"
+    package static let tasks = prefix + "/tasks"
+    package static let history = prefix + "/history"
+    package static let snapshot = prefix + "/snapshot"
+    package static let watch = prefix + "/watch"
+
+    // Commands.
+    package static let plan = prefix + "/plan"
+    package static let reconcile = prefix + "/reconcile"
+    package static let suspend = prefix + "/suspend"
+    package static let resume = prefix + "/resume"
+    package static let approve = prefix + "/approve"
+    package static let tokens = prefix + "/tokens"
+}
+
+/// Names of headers that are ours.
+package enum HeaderName {
+    /// The exit code that a plan's contents stand for, beside the plan in the form that was asked for.
+    package static let exitStatus = "Evenkeel-Exit-Status"
+    /// Unique to one agent process's connection; the same on both of its streams.
+    package static let connection = "Evenkeel-Connection"
+    /// The leader's URL, in a follower's refusal.
+    package static let leader = "Evenkeel-Leader"
+}
+
+/// Bounds of what goes over the wire, kept by both ends.
+package enum WireLimit {
+    /// One line of a stream: a host's whole report with its catalogs is the longest.
+    package static let lineBytesMax = 16 << 20
+    /// A command's body.
+    package static let commandBytesMax = 64 << 10
+    /// The tree, or the differences, of a plan request.
+    package static let planBytesMax = 256 << 20
+    package static let answerBytesMax = 1 << 30
+    /// Entries of events, tasks, history in one answer.
+    package static let listMax = 1000
+}

@@ -1,0 +1,2 @@
+import ArgumentParser
+struct AgentCommand: AsyncParsableCommand { static let configuration = CommandConfiguration(commandName: "agent") }
