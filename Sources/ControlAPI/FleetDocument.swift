@@ -1,5 +1,4 @@
 package import FleetModel
-package import JSONStream
 
 /// What `GET /api/v1/fleet` answers: everything that people ask about, with what it means already worked out, so that a
 /// client needs to know no rule. Times are milliseconds since 1970; ages are milliseconds.

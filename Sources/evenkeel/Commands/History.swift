@@ -1,5 +1,6 @@
 import ArgumentParser
 import ControlAPI
+import FleetModel
 import JSONStream
 
 struct History: AsyncParsableCommand {

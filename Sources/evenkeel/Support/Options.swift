@@ -1,4 +1,5 @@
 import ArgumentParser
+import FleetModel
 import FoundationEssentials
 
 /// Where the server is and who asks. Common to every command that talks with one.
@@ -50,8 +51,7 @@ struct ConnectionOptions: ParsableArguments {
         guard let data = FileManager.default.contents(atPath: path) else {
             throw CommandError("the token file \(path) cannot be read", help: "name a readable file with --token-file")
         }
-        let token = String(decoding: data.prefix(tokenBytesMax), as: UTF8.self)
-            .trimmingCharacters(in: .whitespacesAndNewlines)
+        let token = String(String(decoding: data.prefix(tokenBytesMax), as: UTF8.self).trimmedSpaces)
         guard !token.isEmpty else { throw CommandError("the token file \(path) is empty") }
         return token
     }
