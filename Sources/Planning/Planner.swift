@@ -4,42 +4,6 @@ package import FleetModel
 package enum Planner {
     /// The version of the rules, part of every plan's digest.
     package static let version = 1
-
-    /// One step of one cluster: what to record, what to start, what to wait for.
-    package static func step(_ situation: ClusterSituation) -> Decision {
-        Decision(records: situation.records)
-    }
-
-    /// The records after an attempt of a task ended: what was learnt (values read back, positions, versions), what is
-    /// now in the inventory, and failures with the moment of the next try. Idempotent for one attempt's end.
-    package static func absorb(
-        _ outcome: AttemptOutcome, of task: PlannedTask, into records: ClusterRecords, at now: Instant, jitter: Double
-    ) -> ClusterRecords {
-        records
-    }
-
-    /// Places what is new, marks what must leave, hands out uids, ordinals, ports, server ids. Sticky; in the order of
-    /// names. Only clusters in `changed` are looked at (nil: all).
-    package static func allocate(
-        _ fleet: DesiredFleet, _ records: FleetRecords, changed: Set<String>? = nil
-    ) -> Allocation {
-        Allocation(records: records)
-    }
-
-    /// Which candidates may start now; the others wait, each with its reason.
-    package static func admit(
-        _ candidates: [PlannedTask], running: [RunningAttempt], policy: PlanningPolicy
-    ) -> (admitted: [PlannedTask], held: [(task: PlannedTask, wait: Wait)]) {
-        (candidates, [])
-    }
-
-    /// The rehearsal of one cluster to its end.
-    package static func rehearse(_ situation: ClusterSituation) -> Rehearsal {
-        Rehearsal(unit: UnitID(.cluster, situation.name))
-    }
-
-    /// A key that is the same for the same task in plan, loop and simulator.
-    package static func key(of task: PlannedTask) -> String { task.action.name }
 }
 
 package struct Allocation: Sendable {

@@ -1,0 +1,87 @@
+package import FleetModel
+
+extension Planner {
+    /// The records after an attempt of a task ended: what was learnt (values read back, positions, versions), what is
+    /// now in the inventory, and failures with the moment of the next try. Idempotent for one attempt's end.
+    ///
+    /// `jitter`: 0…1, spreads the retries of many units.
+    package static func absorb(
+        _ outcome: AttemptOutcome, of task: PlannedTask, into records: ClusterRecords, at now: Instant, jitter: Double
+    ) -> ClusterRecords {
+        var records = records
+        switch outcome {
+        case .succeeded(let result):
+            records.failures[key(of: task)] = nil
+            absorbSuccess(result, task, &records, now)
+        case .failed(let message):
+            noteFailure(task, message, &records, now, jitter)
+            if case .promote(let epoch, _, _) = task.action, records.switchover?.epoch == epoch {
+                records.switchover?.isPastReturn = false
+            }
+        case .refused:
+            // The facts it was planned on have moved: observe and step again, nothing to hold against the task. A refused
+            // promotion has opened nothing.
+            if case .promote(let epoch, _, _) = task.action, records.switchover?.epoch == epoch {
+                records.switchover?.isPastReturn = false
+                noteFailure(task, "the candidate refused", &records, now, jitter)
+            }
+        case .cancelled: break
+        }
+        return records
+    }
+
+    private static func absorbSuccess(
+        _ result: TaskResult, _ task: PlannedTask, _ records: inout ClusterRecords, _ now: Instant
+    ) {
+        guard case .instance(let id, _) = task.target else { return }
+        if let version = result.engineVersion, records.engineVersion.isEmpty { records.engineVersion = version }
+        switch task.action {
+        case .initialize(let replicas): records.preparedReplicas = union(records.preparedReplicas, replicas)
+        case .prepareReplica(let ordinal): records.preparedReplicas = union(records.preparedReplicas, [ordinal])
+        case .open, .promote: records.isFounded = true
+        case .setVariables(let values, _):
+            for case (let name, let declared?) in values {
+                guard let readBack = result.readBack[name] else { continue }
+                records.parameters[name] = AppliedParameter(
+                    declared: declared, readBack: readBack, version: records.engineVersion)
+            }
+        case .demote(let epoch):
+            if records.switchover?.epoch == epoch { records.switchover?.position = result.position }
+        case .ensureDatabase(let database): records.databases[database.name] = database.deletionPolicy
+        case .dropDatabase(let name): records.databases[name] = nil
+        case .ensureAccount(let account, let fingerprint):
+            records.accounts[account.key] = AppliedAccount(fingerprint: fingerprint, grants: account.grants)
+        case .dropAccount(let name, let host): records.accounts[name + "@" + host] = nil
+        case .retire: retired(id.ordinal, &records)
+        case .purge: setPhase(.purged, of: id.ordinal, in: &records, ifRetired: true)
+        case .install, .clone, .start, .configure, .restart, .replicate, .acknowledge, .close, .applyChannel: break
+        }
+    }
+
+    /// An instance that is stopped for good can acknowledge nothing any more.
+    private static func retired(_ ordinal: Int, _ records: inout ClusterRecords) {
+        records.ackSet.removeAll { $0 == ordinal }
+        records.preparedReplicas.removeAll { $0 == ordinal }
+    }
+
+    private static func setPhase(
+        _ phase: MemberPhase, of ordinal: Int, in records: inout ClusterRecords, ifRetired: Bool
+    ) {
+        guard let index = records.members.firstIndex(where: { $0.ordinal == ordinal }) else { return }
+        if ifRetired, case .retired = records.members[index].phase { records.members[index].phase = phase }
+    }
+
+    private static func noteFailure(
+        _ task: PlannedTask, _ message: String, _ records: inout ClusterRecords, _ now: Instant, _ jitter: Double
+    ) {
+        let key = key(of: task)
+        let count = (records.failures[key]?.count ?? 0) + 1
+        var delay = FailureRecord.backoffFirst
+        for _ in 1..<min(count, 10) where delay < FailureRecord.backoffLimit { delay = delay * 2 }
+        delay = min(delay, FailureRecord.backoffLimit)
+        let spread = Duration.milliseconds(Int64(Double(delay.milliseconds) * 0.2 * min(max(jitter, 0), 1)))
+        records.failures[key] = FailureRecord(count: count, last: now, message: message, retryAt: now + delay + spread)
+    }
+
+    static func union(_ left: [Int], _ right: [Int]) -> [Int] { Set(left).union(right).sorted() }
+}

@@ -1,0 +1,173 @@
+package import FleetModel
+
+extension Planner {
+    /// Places what is new, marks what must leave, hands out uids, ordinals, ports, server ids. Sticky; in the order of
+    /// names. Only clusters in `changed` are looked at (nil: all).
+    ///
+    /// A cluster that cannot be placed keeps the records it had, and is told as a problem.
+    package static func allocate(
+        _ fleet: DesiredFleet, _ records: FleetRecords, changed: Set<String>? = nil
+    ) -> Allocation {
+        var allocator = Allocator(fleet, records)
+        let names = changed.map { $0.filter { fleet.clusters[$0] != nil } } ?? Set(fleet.clusters.keys)
+        for name in names.sorted() { allocator.place(name) }
+        return allocator.allocation
+    }
+}
+
+private struct Allocator {
+    let fleet: DesiredFleet
+    var allocation: Allocation
+    /// Made when the first cluster needs a host: a commit that places nothing never pays for it.
+    private var hosts: HostLoads?
+
+    init(_ fleet: DesiredFleet, _ records: FleetRecords) {
+        self.fleet = fleet
+        allocation = Allocation(records: records)
+    }
+
+    mutating func place(_ name: String) {
+        guard let declared = fleet.clusters[name] else { return }
+        let cluster = declared.value
+        let before = allocation.records
+        var records = before.clusters[name] ?? newRecords(cluster)
+        let known = before.clusters[name]
+        if fits(cluster, records), known != nil { return }
+        leave(cluster, &records)
+        do throws(Obstacle) {
+            for (index, placement) in cluster.placement.enumerated() {
+                try fill(placement, at: index, cluster, &records)
+            }
+            try givePort(cluster, &records)
+        } catch {
+            // Counters that were taken stay taken: numbers are never used twice. The rest is as it was.
+            hosts = nil
+            allocation.records.clusters[name] = before.clusters[name]
+            allocation.problems.append(
+                AllocationProblem(cluster: name, field: error.field, message: error.message, help: error.help))
+            return
+        }
+        guard records != known else { return }
+        allocation.records.clusters[name] = records
+        allocation.changed.insert(name)
+    }
+
+    struct Obstacle: Error {
+        var field: String
+        var message: String
+        var help: String
+    }
+
+    /// Whether each zone holds just as many as declared, on the declared port: nothing to place then.
+    private func fits(_ cluster: Cluster, _ records: ClusterRecords) -> Bool {
+        var left = cluster.replicas
+        for member in records.members where member.phase == .active {
+            guard cluster.placement.contains(where: { $0.zone == member.zone }) else { return false }
+            left -= 1
+        }
+        guard left == 0 else { return false }
+        return cluster.placement.count == 1
+            || cluster.placement.allSatisfy { placement in
+                records.members.count { $0.phase == .active && $0.zone == placement.zone } == placement.replicas
+            }
+    }
+
+    private mutating func newRecords(_ cluster: Cluster) -> ClusterRecords {
+        allocation.records.clustersMade += 1
+        let seed = "\(allocation.records.storeID)/\(cluster.metadata.name)/\(allocation.records.clustersMade)"
+        let uid = String(SHA256.hex(seed).prefix(10))
+        let zone = cluster.preferredZones.first ?? cluster.placement.first?.zone ?? ""
+        let domain = allocation.records.nextDomainNumber
+        allocation.records.nextDomainNumber += 1
+        return ClusterRecords(uid: uid, name: cluster.metadata.name, gtidDomain: locationBits(zone) | domain)
+    }
+
+    /// The region's location code in the bits above 24.
+    private func locationBits(_ zone: String) -> Int64 {
+        let region = fleet.zones[zone].map(\.value.region) ?? ""
+        return Int64(fleet.regions[region]?.value.locationCode ?? 0) << 24
+    }
+
+    // MARK: Leaving
+
+    /// Marks the surplus: whatever is in a zone that is no longer declared, then in each zone the newest, the writer last.
+    private mutating func leave(_ cluster: Cluster, _ records: inout ClusterRecords) {
+        let wanted = Dictionary(cluster.placement.map { ($0.zone, $0.replicas) }, uniquingKeysWith: +)
+        for zone in Set(records.members.map(\.zone)).sorted() {
+            let active = records.members.filter { $0.phase == .active && $0.zone == zone }
+            let surplus = active.count - wanted[zone, default: 0]
+            guard surplus > 0 else { continue }
+            let primary = records.primary
+            let going = active.sorted { left, right in
+                (left.ordinal == primary ? 0 : 1, left.ordinal) > (right.ordinal == primary ? 0 : 1, right.ordinal)
+            }
+            for member in going.prefix(surplus) { set(.leaving, member.ordinal, &records) }
+        }
+    }
+
+    private func set(_ phase: MemberPhase, _ ordinal: Int, _ records: inout ClusterRecords) {
+        guard let index = records.members.firstIndex(where: { $0.ordinal == ordinal }) else { return }
+        records.members[index].phase = phase
+    }
+
+    // MARK: Filling
+
+    private mutating func fill(
+        _ placement: Placement, at index: Int, _ cluster: Cluster, _ records: inout ClusterRecords
+    ) throws(Obstacle) {
+        let field = "spec.placement[\(index)].replicas"
+        var missing = placement.replicas - records.members.count { $0.phase == .active && $0.zone == placement.zone }
+        // One that was about to leave and has not yet stays.
+        for member in records.members where missing > 0 && member.phase == .leaving && member.zone == placement.zone {
+            set(.active, member.ordinal, &records)
+            missing -= 1
+        }
+        for _ in 0..<max(missing, 0) {
+            var loads = hosts ?? HostLoads(fleet, allocation.records)
+            let port = records.members.first { $0.phase != .purged }?.port ?? cluster.port
+            let choice = loads.choose(placement.zone, cluster, port: port, avoiding: records.members)
+            hosts = loads
+            guard case .host(let host) = choice else {
+                guard case .none(let reason) = choice else { return }
+                throw Obstacle(
+                    field: field, message: "\(placement.replicas) instances in zone \(placement.zone), but \(reason)",
+                    help: "declare another Host in \(placement.zone), or lower \(field)")
+            }
+            add(host, placement.zone, port, cluster, &records)
+        }
+    }
+
+    private mutating func add(_ host: Host, _ zone: String, _ port: Int?, _ cluster: Cluster, _ records: inout ClusterRecords) {
+        let number = allocation.records.nextServerNumber
+        allocation.records.nextServerNumber += 1
+        let ordinal = (records.members.map(\.ordinal).max() ?? 0) + 1
+        records.members.append(
+            MemberRecord(
+                ordinal: ordinal, host: host.metadata.name, zone: zone, address: host.address, port: port ?? 0,
+                serverID: locationBits(zone) | number))
+        hosts?.add(host.metadata.name, port: port, memory: cluster.resources.memoryBytes)
+    }
+
+    // MARK: Ports
+
+    /// Gives the cluster's one port to members that have none yet.
+    private mutating func givePort(_ cluster: Cluster, _ records: inout ClusterRecords) throws(Obstacle) {
+        let inUse = records.members.first { $0.port != 0 && $0.phase == .active }?.port
+        if let declared = cluster.port, let inUse, declared != inUse {
+            throw Obstacle(
+                field: "spec.port", message: "the port of a cluster that exists cannot change (it is \(inUse))",
+                help: "declare port \(inUse), or make a new cluster")
+        }
+        let missing = records.members.filter { $0.port == 0 && $0.phase == .active }
+        guard !missing.isEmpty else { return }
+        var loads = hosts ?? HostLoads(fleet, allocation.records)
+        guard let port = loads.freePort(on: missing.map(\.host)) else {
+            throw Obstacle(field: "spec.port", message: "no port is free on all its hosts", help: "declare one in spec.port")
+        }
+        for index in records.members.indices where records.members[index].port == 0 {
+            records.members[index].port = port
+            loads.add(port: port, to: records.members[index].host)
+        }
+        hosts = loads
+    }
+}

@@ -1,0 +1,122 @@
+package import FleetModel
+
+/// The invariants of DESIGN.md as measures of a cluster's observed state: a wave may make none of them worse.
+///
+/// Written apart from step and sharing none of its decisions: what step got wrong is refused here.
+package struct ClusterMeasure: Sendable, Hashable {
+    /// Instances that take writes; more than one is two writers.
+    package var writable: Set<Int> = []
+    /// Instances that serve: a writable one, or a replica with both threads up.
+    package var serving: Set<Int> = []
+    /// Replicas that acknowledge.
+    package var acknowledging: Set<Int> = []
+
+    package init(_ situation: ClusterSituation) {
+        for view in situation.views() where view.knowledge != .unknown && view.isRunning {
+            guard let database = view.report?.database else { continue }
+            if !database.readOnly { writable.insert(view.ordinal) }
+            let replicates = database.replication.map { $0.ioRunning && $0.sqlRunning } ?? false
+            if !database.readOnly || replicates { serving.insert(view.ordinal) }
+            if database.semiSyncReplica && replicates { acknowledging.insert(view.ordinal) }
+        }
+    }
+}
+
+package enum Invariants {
+    /// Why a wave may not be begun, or nil. `situation` has the decision's records already.
+    ///
+    /// The order within a wave, and which of its tasks ran when something stopped it, change nothing: each task alters
+    /// only its own instance (checked first), so the worst subset is that of all tasks that take something away.
+    package static func violation(_ wave: [PlannedTask], in situation: ClusterSituation) -> String? {
+        sharedParticipant(wave) ?? lostData(wave, situation) ?? secondWriter(wave, situation)
+            ?? lostService(wave, situation)
+    }
+
+    /// No two attempts work on one participant at once.
+    private static func sharedParticipant(_ wave: [PlannedTask]) -> String? {
+        var seen: Set<InstanceID> = []
+        for task in wave {
+            guard case .instance(let id, _) = task.target else { continue }
+            for participant in [id, task.alsoBusy].compactMap({ $0 }) where !seen.insert(participant).inserted {
+                return "two tasks of one wave work on \(participant)"
+            }
+        }
+        return nil
+    }
+
+    /// Only what was removed from service and kept its time, or never held data, is deleted or made anew.
+    private static func lostData(_ wave: [PlannedTask], _ situation: ClusterSituation) -> String? {
+        for task in wave {
+            guard case .instance(let id, let host) = task.target else { continue }
+            let member = situation.records.member(id.ordinal)
+            let report = situation.observed[host]?.report.instances.first { $0.id == id }
+            switch task.action {
+            case .purge:
+                guard case .retired(let until)? = member?.phase, until <= situation.now || report?.directory == .halfMade else {
+                    return "\(id) would be deleted, but it was not removed and kept for its time"
+                }
+            case .retire:
+                guard member?.phase == .leaving, situation.records.primary != id.ordinal else {
+                    return "\(id) would be stopped for good, but it is still wanted"
+                }
+            case .install where situation.records.isFounded:
+                return "\(id) would be made empty in a cluster that holds data"
+            case .install, .clone:
+                if report?.directory == .ready { return "\(id) is there already and would be written over" }
+            default: break
+            }
+        }
+        return nil
+    }
+
+    /// Nothing outside the recorded writer can take writes.
+    private static func secondWriter(_ wave: [PlannedTask], _ situation: ClusterSituation) -> String? {
+        let before = ClusterMeasure(situation).writable
+        for task in wave {
+            guard case .instance(let id, _) = task.target else { continue }
+            switch task.action {
+            case .open(let epoch, _), .promote(let epoch, _, _):
+                guard situation.records.primary == id.ordinal, situation.records.epoch == epoch else {
+                    return "\(id) would be opened for writing, but the store names another writer or epoch"
+                }
+                if let other = before.first(where: { $0 != id.ordinal }) {
+                    return "\(id) would be opened for writing while instance \(other) takes writes"
+                }
+            default: break
+            }
+        }
+        return nil
+    }
+
+    /// A voluntary task never takes a cluster below `availability.min`, nor the last acknowledging replica away.
+    private static func lostService(_ wave: [PlannedTask], _ situation: ClusterSituation) -> String? {
+        guard let cluster = situation.desired?.value, situation.records.isFounded else { return nil }
+        let before = ClusterMeasure(situation)
+        var during = before
+        var zones: Set<String> = []
+        for task in wave where task.isVoluntary && takesAway(task.action) {
+            guard case .instance(let id, _) = task.target, before.serving.contains(id.ordinal) else { continue }
+            during.serving.remove(id.ordinal)
+            during.acknowledging.remove(id.ordinal)
+            zones.insert(situation.records.member(id.ordinal)?.zone ?? "")
+        }
+        guard during != before else { return nil }
+        let wanted = situation.records.members.count { $0.phase == .active }
+        let least = cluster.availabilityMin ?? max(wanted - 1, 0)
+        if during.serving.count < min(least, before.serving.count) {
+            return "only \(during.serving.count) instances would serve; availability.min is \(least)"
+        }
+        if zones.count > 1 { return "instances in two zones (\(zones.sorted().joined(separator: ", "))) would be disrupted at once" }
+        if !before.acknowledging.isEmpty && during.acknowledging.isEmpty && before.acknowledging.count > 1 {
+            return "no replica would acknowledge"
+        }
+        return nil
+    }
+
+    private static func takesAway(_ action: Action) -> Bool {
+        switch action {
+        case .restart, .retire: true
+        default: false
+        }
+    }
+}

@@ -1,0 +1,67 @@
+import FleetModel
+
+// The end of a step: the barrier between waves, old failures, and the conditions that sum up.
+
+extension PrimaryReplicaProcedure {
+    /// A failure that nothing asks for any more is forgotten after this time.
+    static let failureKept: Duration = .seconds(600)
+
+    mutating func conclude() {
+        holdAtBarrier()
+        if isSuspended { holdSuspended() }
+        forgetFailures()
+        decision.findings.sort()
+        decision.conditions = conditions()
+    }
+
+    /// Voluntary tasks wait until the running wave has ended; restart and fence do not.
+    private mutating func holdAtBarrier() {
+        guard situation.running.contains(where: \.task.isVoluntary), decision.tasks.contains(where: \.isVoluntary) else { return }
+        decision.tasks.removeAll(where: \.isVoluntary)
+        wait(.attempt(situation.name), "the end of the running wave")
+    }
+
+    private mutating func holdSuspended() {
+        guard records.switchover == nil else { return }
+        decision.tasks.removeAll { task in
+            switch task.action {
+            case .start, .open, .close: task.isVoluntary
+            default: true
+            }
+        }
+    }
+
+    private mutating func forgetFailures() {
+        guard !records.failures.isEmpty else { return }
+        let now = situation.now
+        records.failures = records.failures.filter { now - $0.value.last < Self.failureKept }
+    }
+
+    private func conditions() -> [Condition] {
+        var conditions: [Condition] = []
+        let active = views.count(where: \.isActive)
+        let serving = servingCount
+        let stalled = records.failures.values.filter { $0.count >= FailureRecord.stalledAfter }.max { $0.last < $1.last }
+        let isReady = decision.isConverged && serving == active && situation.running.isEmpty
+        if isSuspended { conditions.append(Condition(.suspended, true, reason: "Suspended", message: "voluntary work and healing are suspended")) }
+        if let stalled { conditions.append(Condition(.stalled, true, reason: "TaskFailing", message: stalled.message)) }
+        if let drift = decision.findings.first(where: \.isDrift) {
+            conditions.append(Condition(.drifted, true, reason: drift.reason, message: "\(drift.subject): \(drift.message)"))
+        }
+        if serving < active && records.isFounded {
+            conditions.append(Condition(.degraded, true, reason: "InstancesMissing", message: "\(serving) of \(active) instances serve"))
+        }
+        if !decision.tasks.isEmpty || !situation.running.isEmpty {
+            conditions.append(Condition(.reconciling, true, reason: "Progressing", message: progress()))
+        }
+        let message = isReady ? "\(serving) of \(active) instances serve" : decision.waits.first?.message ?? progress()
+        conditions.append(Condition(.ready, isReady, reason: isReady ? "Converged" : "NotConverged", message: message))
+        return conditions
+    }
+
+    private func progress() -> String {
+        let doing = decision.tasks.first?.summary ?? situation.running.first?.task.summary ?? ""
+        let count = decision.tasks.count + situation.running.count
+        return count > 1 ? "\(doing), and \(count - 1) more" : doing
+    }
+}

@@ -1,0 +1,118 @@
+import FleetModel
+
+// Disruption: what takes an instance out of service for a while, one at a time, and only when all is well.
+
+extension PrimaryReplicaProcedure {
+    mutating func disruptOne(_ primary: MemberView) {
+        if restartOne(primary) { return }
+        if moveWriter(primary) { return }
+        retireOne(primary)
+    }
+
+    /// Replicas first, by zone; then the writer moves away; then the old writer, a replica by now.
+    private mutating func restartOne(_ primary: MemberView) -> Bool {
+        let replicas = views.filter { $0.isActive && $0.ordinal != primary.ordinal }
+            .sorted { ($0.record.zone, $0.ordinal) < ($1.record.zone, $1.ordinal) }
+        for view in replicas {
+            let names = parametersNeedingRestart(view)
+            if !names.isEmpty { return restart(view, names, isPrimary: false) }
+        }
+        let names = parametersNeedingRestart(primary)
+        guard !names.isEmpty else { return false }
+        if let candidate = candidates(for: primary).first {
+            return begin(from: primary, to: candidate, "restart of \(label(primary)) for \(names.joined(separator: ", "))")
+        }
+        return restart(primary, names, isPrimary: true)
+    }
+
+    private mutating func restart(_ view: MemberView, _ names: [String], isPrimary: Bool) -> Bool {
+        guard servingCount - 1 >= availabilityMin || isPrimary && views.count(where: \.isActive) == 1 else {
+            wait(.budget("availability"), "availability.min \(availabilityMin) leaves no room to restart \(label(view))")
+            return true
+        }
+        emit(
+            .restart(isPrimary: isPrimary), on: view, cause: because(parameterField(names[0])), "restart for " + names.joined(separator: ", "))
+        return true
+    }
+
+    /// Replicas that can become the writer, the best first: attached, caught up, acknowledging where the writer waits
+    /// for acknowledgements.
+    func candidates(for primary: MemberView) -> [MemberView] {
+        views.filter { view in
+            view.isActive && view.ordinal != primary.ordinal && view.isAttached(to: primary.record) && view.hasCaughtUp
+                && !view.isBusy
+                && (!wantsSemiSync(primary.record) || view.database?.semiSyncReplica == true && records.ackSet.contains(view.ordinal))
+        }
+        .sorted { (zoneRank($0), $0.ordinal) < (zoneRank($1), $1.ordinal) }
+    }
+
+    /// Moves the writer to a zone that is wanted more, or off an instance that is to leave.
+    private mutating func moveWriter(_ primary: MemberView) -> Bool {
+        guard let best = candidates(for: primary).first else { return false }
+        if !primary.isActive { return begin(from: primary, to: best, "\(label(primary)) is to leave") }
+        guard zoneRank(best) < zoneRank(primary) else { return false }
+        return begin(from: primary, to: best, "primary.preferredZones names \(best.record.zone)")
+    }
+
+    // MARK: Removal
+
+    private mutating func retireOne(_ primary: MemberView) {
+        let leaving = views.filter { $0.record.phase == .leaving }
+        guard !leaving.isEmpty else { return }
+        for view in leaving where view.ordinal != primary.ordinal {
+            if waitsForHost(view) || view.isBusy { continue }
+            emit(.retire, on: view, cause: because(placementField(view.record.zone)), "stop, keep its directory for \(cluster.retainFor.short)")
+            return
+        }
+        if leaving.contains(where: { $0.ordinal == primary.ordinal }) {
+            wait(.fact("candidate"), "a replica that can take over from \(label(primary)), which is to leave")
+        }
+    }
+
+    /// Follows removed instances to their end: stopped and kept, then purged.
+    mutating func keepRetired() {
+        for view in views {
+            switch view.record.phase {
+            case .active, .purged: break
+            case .leaving: noteRetired(view)
+            case .retired(let until): purge(view, until)
+            }
+        }
+    }
+
+    private mutating func noteRetired(_ view: MemberView) {
+        guard view.knowledge == .fresh, !view.isBusy, view.ordinal != records.primary else { return }
+        guard view.report == nil || view.report?.directory == .retired else { return }
+        setPhase(view.report == nil ? .purged : .retired(until: situation.now + cluster.retainFor), view)
+        records.ackSet.removeAll { $0 == view.ordinal }
+        records.preparedReplicas.removeAll { $0 == view.ordinal }
+        if view.report != nil { wait(.retention(situation.now + cluster.retainFor), kept(view)) }
+    }
+
+    private func kept(_ view: MemberView) -> String { "\(label(view)) is removed; its directory on \(view.record.host) is kept" }
+
+    private mutating func purge(_ view: MemberView, _ until: Instant) {
+        if view.knowledge == .fresh, view.report == nil, !view.isBusy {
+            setPhase(.purged, view)
+        } else if situation.now < until {
+            wait(.retention(until), kept(view))
+        } else if isAllServing, view.knowledge == .fresh {
+            emit(.purge, on: view, cause: because("spec.retainFor"), "delete its directory: it was kept for \(cluster.retainFor.short)")
+        }
+    }
+
+    private mutating func setPhase(_ phase: MemberPhase, _ view: MemberView) {
+        guard let index = records.members.firstIndex(where: { $0.ordinal == view.ordinal }) else { return }
+        records.members[index].phase = phase
+    }
+}
+
+extension Duration {
+    /// `24h`, `90s`: the largest unit that divides it.
+    package var short: String {
+        let total = components.seconds
+        if total > 0 && total % 3600 == 0 { return "\(total / 3600)h" }
+        if total > 0 && total % 60 == 0 { return "\(total / 60)m" }
+        return total > 0 || milliseconds == 0 ? "\(total)s" : "\(milliseconds)ms"
+    }
+}

@@ -1,0 +1,106 @@
+import FleetModel
+
+// Founding: from nothing to a writer that is open. Every instance starts empty, so nothing need be copied.
+
+extension PrimaryReplicaProcedure {
+    mutating func found() {
+        chooseFoundingPrimary()
+        guard let primary else { return }
+        if primary.isWritable {
+            // The writer was opened and its attempt's end was lost: the cluster holds data from then on.
+            records.isFounded = true
+            keep()
+            return
+        }
+        for view in views where view.isActive { makeAndStart(view) }
+        guard let database = primary.database else { return }
+        if !database.isInitialized {
+            if waitsForAttempt(primary) { return }
+            let replicas = views.filter { $0.isActive && $0.ordinal != primary.ordinal }.map(\.ordinal)
+            emit(.initialize(replicas: replicas), on: primary, cause: because("spec"), "accounts and time zones of our own")
+            return
+        }
+        attachReplicas(to: primary)
+        openFounded(primary)
+    }
+
+    /// The most wanted zone first, then the lowest ordinal. Written down with the first epoch before anything starts.
+    private mutating func chooseFoundingPrimary() {
+        guard records.primary == nil else { return }
+        let chosen = views.filter(\.isActive).min { left, right in
+            (zoneRank(left), left.ordinal) < (zoneRank(right), right.ordinal)
+        }
+        records.primary = chosen?.ordinal
+        records.epoch = max(records.epoch, 1)
+    }
+
+    /// 0 is the most wanted zone for the writer.
+    func zoneRank(_ view: MemberView) -> Int {
+        cluster.preferredZones.firstIndex(of: view.record.zone) ?? cluster.preferredZones.count
+    }
+
+    private mutating func makeAndStart(_ view: MemberView) {
+        if waitsForHost(view) || waitsForAttempt(view) { return }
+        guard let report = view.report, report.directory != .halfMade else {
+            guard hasEngine(view) else { return }
+            emit(
+                .install(blueprint(view)), on: view, cause: because(placementField(view.record.zone)), "install on \(view.record.host)")
+            return
+        }
+        switch report.process {
+        case .stopped: emit(.start, on: view, cause: because(placementField(view.record.zone)), "start, closed")
+        case .starting: wait(.fact(label(view)), "\(label(view)) to answer")
+        case .unresponsive: reportUnresponsive(view)
+        case .running: break
+        }
+    }
+
+    mutating func reportUnresponsive(_ view: MemberView) {
+        wait(.fact(label(view)), "\(label(view)) to answer")
+        find("InstanceUnresponsive", label(view), on: view, "it runs but a look at it did not end within 2 s", drift: false)
+    }
+
+    /// False, with what is missing said, where the host has no engine of the declared version.
+    mutating func hasEngine(_ view: MemberView) -> Bool {
+        if engine(of: view) != nil { return true }
+        let found = view.engines.map { $0.type.rawValue + " " + $0.version }.joined(separator: ", ")
+        let message =
+            "\(view.record.host) has no \(cluster.engine.type.rawValue) \(cluster.engine.version)"
+            + (found.isEmpty ? "" : " (it has \(found))") + ": install its packages there"
+        find("EngineMissing", label(view), on: view, message, drift: false)
+        wait(.fact("engine"), message)
+        return false
+    }
+
+    private mutating func attachReplicas(to primary: MemberView) {
+        for view in views where view.isActive && view.ordinal != primary.ordinal && view.database != nil {
+            attach(view, to: primary, cause: because(placementField(view.record.zone)))
+        }
+    }
+
+    /// Opens the writer once every replica that can be had acknowledges; at least one where durability asks for it.
+    private mutating func openFounded(_ primary: MemberView) {
+        let ackers = views.filter { $0.isActive && mayAcknowledge($0, for: primary.record) }
+        let pending = ackers.filter { $0.database?.semiSyncReplica != true && !isGivenUp($0) && $0.knowledge == .fresh }
+        let others = views.filter {
+            $0.isActive && $0.ordinal != primary.ordinal && $0.knowledge == .fresh && !isGivenUp($0)
+                && !$0.isAttached(to: primary.record)
+        }
+        guard pending.isEmpty, others.isEmpty else { return }
+        let semiSync = !ackers.isEmpty
+        guard !semiSync || ackers.contains(where: { $0.database?.semiSyncReplica == true }) else {
+            wait(.fact("acknowledgement"), "a replica that can acknowledge")
+            return
+        }
+        emit(
+            .open(epoch: records.epoch, semiSync: semiSync), on: primary, cause: because("spec.durability"),
+            semiSync ? "semi-sync on, then open for writing" : "open for writing")
+    }
+
+    /// A replica whose tasks failed this often no longer holds up the founding of the others.
+    private func isGivenUp(_ view: MemberView) -> Bool {
+        guard !records.failures.isEmpty else { return false }
+        let mark = "/" + id(view.ordinal).description + "/"
+        return records.failures.contains { $0.key.contains(mark) && $0.value.count >= 2 }
+    }
+}

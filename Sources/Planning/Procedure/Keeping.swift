@@ -1,0 +1,217 @@
+import FleetModel
+
+// Keeping: a founded cluster. What is down or wrong first, then what is missing, then settings and content; disruption
+// last and one at a time.
+
+extension PrimaryReplicaProcedure {
+    var isSuspended: Bool { cluster.suspend || records.suspended }
+
+    mutating func keep() {
+        guard let primary else {
+            wait(.approval("primary"), "no writer is recorded")
+            return
+        }
+        settleAckSet(primary)
+        keepWriter(primary)
+        for view in views where view.isActive && view.ordinal != primary.ordinal { keepReplica(view, primary) }
+        guard !isSuspended else { return }
+        configure()
+        keepContent(primary)
+        let isQuiet = decision.tasks.isEmpty && situation.running.isEmpty
+        if isQuiet && isAllServing { disruptOne(primary) }
+        keepRetired()
+    }
+
+    /// Who has provably stopped acknowledging leaves the ack set; anything unknown stays in it.
+    private mutating func settleAckSet(_ primary: MemberView) {
+        for ordinal in records.ackSet {
+            guard let view = views.first(where: { $0.ordinal == ordinal }), !view.isBusy else { continue }
+            if ordinal == primary.ordinal {
+                records.ackSet.removeAll { $0 == ordinal }
+            } else if !mayAcknowledge(view, for: primary.record), let database = view.database,
+                !database.semiSyncReplica
+            {
+                records.ackSet.removeAll { $0 == ordinal }
+            }
+        }
+    }
+
+    // MARK: The writer
+
+    private mutating func keepWriter(_ view: MemberView) {
+        if waitsForHost(view) || waitsForAttempt(view) { return }
+        guard let report = view.report, report.directory == .ready else {
+            find("WriterLost", label(view), on: view, "the writer's directory is gone from \(view.record.host)", drift: true)
+            wait(.approval(label(view)), "an operator: the writer's directory is gone, and its data may be only there")
+            return
+        }
+        switch report.process {
+        case .stopped: restart(dead: view)
+        case .starting: wait(.fact(label(view)), "\(label(view)) to answer")
+        case .unresponsive: reportUnresponsive(view)
+        case .running: keepOpen(view)
+        }
+    }
+
+    /// Starts what has stopped without our doing; a missing configuration file is written first.
+    private mutating func restart(dead view: MemberView) {
+        let place = view.ordinal == records.primary ? "the primary" : "a replica"
+        find("InstanceDown", label(view), on: view, "\(place) is not running", drift: true)
+        let cause = Cause.observation("\(label(view)) is not running")
+        if view.report?.configDigest == nil {
+            emit(
+                .configure(configuration: configuration(view).text), on: view, isVoluntary: false, cause: cause,
+                "write the configuration file again")
+        } else {
+            emit(.start, on: view, isVoluntary: false, cause: cause, "start, closed")
+        }
+    }
+
+    private mutating func keepOpen(_ view: MemberView) {
+        guard let database = view.database else { return }
+        let wants = wantsSemiSync(view.record)
+        let ackers = views.count {
+            $0.isActive && mayAcknowledge($0, for: view.record) && $0.points(to: view.record)
+                && ($0.database?.semiSyncReplica ?? false)
+        }
+        if database.readOnly {
+            find("WriterClosed", label(view), on: view, "the primary is read-only", drift: true)
+            guard !wants || ackers > 0 else {
+                wait(.fact("acknowledgement"), "a replica that can acknowledge, before \(label(view)) is opened")
+                return
+            }
+            emit(
+                .open(epoch: records.epoch, semiSync: wants), on: view, isVoluntary: false,
+                cause: .observation("\(label(view)) is read-only"), wants ? "semi-sync on, then open for writing" : "open for writing")
+        } else if wants && !database.semiSyncPrimary && ackers > 0 {
+            let isDrift = !situation.records.ackSet.isEmpty
+            if isDrift { find("SemiSyncOff", label(view), on: view, "semi-synchronous replication is off on the primary", drift: true) }
+            emit(
+                .open(epoch: records.epoch, semiSync: true), on: view, isVoluntary: false,
+                cause: isDrift ? .observation("semi-sync is off on \(label(view))") : because("spec.durability"), "semi-sync on")
+        } else if !wants && database.semiSyncPrimary {
+            emit(.open(epoch: records.epoch, semiSync: false), on: view, cause: because("spec.durability"), "semi-sync off: no replica is to acknowledge")
+        }
+    }
+
+    // MARK: Replicas
+
+    private mutating func keepReplica(_ view: MemberView, _ primary: MemberView) {
+        if waitsForHost(view) || waitsForAttempt(view) { return }
+        guard let report = view.report, report.directory != .halfMade else {
+            if !isSuspended { copy(to: view, primary) }
+            return
+        }
+        guard report.directory == .ready else { return }
+        switch report.process {
+        case .stopped:
+            let isNew = !isKnown(view)
+            if isNew {
+                emit(.start, on: view, cause: because(placementField(view.record.zone)), "start, closed")
+            } else {
+                restart(dead: view)
+            }
+        case .starting: wait(.fact(label(view)), "\(label(view)) to answer")
+        case .unresponsive: reportUnresponsive(view)
+        case .running: keepAttached(view, primary)
+        }
+    }
+
+    /// Whether it was a working part of the cluster before: then what is wrong with it now is drift, not building.
+    private func isKnown(_ view: MemberView) -> Bool {
+        records.ackSet.contains(view.ordinal) || view.database?.replication != nil || view.report?.epoch ?? 0 > 0
+    }
+
+    /// A new instance is a copy of a healthy one: of a replica where there is one, to spare the writer.
+    private mutating func copy(to view: MemberView, _ primary: MemberView) {
+        guard hasEngine(view) else { return }
+        prepare(view, primary)
+        let replicas = views.filter { isServing($0) && $0.ordinal != primary.ordinal && !isTaken($0.ordinal) }
+        guard let donor = replicas.first ?? (isServing(primary) && !isTaken(primary.ordinal) ? primary : nil) else {
+            wait(.fact("donor"), "a healthy donor for \(label(view)) that is not busy")
+            return
+        }
+        let isNew = !records.preparedReplicas.contains(view.ordinal) || view.report?.directory == .halfMade
+        let cause = isNew ? because(placementField(view.record.zone)) : .observation("\(label(view)) is gone from \(view.record.host)")
+        if !isNew { find("InstanceLost", label(view), on: view, "its directory is gone", drift: true) }
+        emit(
+            .clone(blueprint(view), donor: peer(donor.record)), on: view, donor: donor, cause: cause, "clone from \(label(donor))")
+    }
+
+    /// The replication account of a replica is made on the writer before the replica needs it.
+    private mutating func prepare(_ view: MemberView, _ primary: MemberView) {
+        guard !records.preparedReplicas.contains(view.ordinal), isServing(primary) else { return }
+        emit(
+            .prepareReplica(ordinal: view.ordinal), on: primary, cause: because(placementField(view.record.zone)), "replication account for \(label(view))")
+    }
+
+    private mutating func keepAttached(_ view: MemberView, _ primary: MemberView) {
+        if view.isWritable {
+            find("ReplicaWritable", label(view), on: view, "a replica is not read-only", drift: true)
+            emit(
+                .close, on: view, isVoluntary: false, cause: .observation("\(label(view)) is writable but is not the primary"), "make read-only")
+            return
+        }
+        guard primary.database != nil else { return }
+        guard records.preparedReplicas.contains(view.ordinal) else {
+            prepare(view, primary)
+            return
+        }
+        attach(view, to: primary, cause: because(placementField(view.record.zone)))
+    }
+
+    /// Attaches a replica, asynchronously at first; makes it acknowledge once it has caught up. The store knows it as
+    /// a possible acker before it is one.
+    mutating func attach(_ view: MemberView, to primary: MemberView, cause: Cause) {
+        if waitsForAttempt(view) { return }
+        guard view.isAttached(to: primary.record) else {
+            detached(view, primary, cause)
+            return
+        }
+        let isAcker = mayAcknowledge(view, for: primary.record)
+        let acknowledges = view.database?.semiSyncReplica ?? false
+        if isAcker && !acknowledges {
+            guard view.hasCaughtUp else {
+                wait(.fact(label(view)), "\(label(view)) to catch up with \(label(primary))")
+                return
+            }
+            let wasAcker = situation.records.ackSet.contains(view.ordinal) && records.isFounded && primary.isWritable
+            if wasAcker { find("SemiSyncOff", label(view), on: view, "the replica does not acknowledge any more", drift: true) }
+            records.ackSet = Planner.union(records.ackSet, [view.ordinal])
+            emit(
+                .acknowledge(source: peer(primary.record)), on: view,
+                cause: wasAcker ? .observation("\(label(view)) does not acknowledge") : cause, "acknowledge, semi-synchronously")
+        } else if acknowledges && !isAcker && isSafeToStopAcknowledging(view, primary) {
+            emit(
+                .replicate(source: peer(primary.record)), on: view, cause: because("spec.durability"),
+                "replicate asynchronously: it is in the primary's zone")
+        }
+    }
+
+    /// The last one that acknowledges never stops.
+    private func isSafeToStopAcknowledging(_ view: MemberView, _ primary: MemberView) -> Bool {
+        cluster.durability == .async
+            || views.contains {
+                $0.ordinal != view.ordinal && mayAcknowledge($0, for: primary.record)
+                    && $0.isAttached(to: primary.record) && $0.database?.semiSyncReplica == true
+            }
+    }
+
+    private mutating func detached(_ view: MemberView, _ primary: MemberView, _ cause: Cause) {
+        var cause = cause
+        let replication = view.database?.replication
+        let isDrift = records.isFounded && situation.records.ackSet.contains(view.ordinal)
+        if records.isFounded, replication != nil || situation.records.ackSet.contains(view.ordinal) {
+            let why = [replication?.ioError ?? "", replication?.sqlError ?? ""].filter { !$0.isEmpty }.joined(separator: "; ")
+            let message =
+                replication == nil
+                ? "no replication source is set" : view.points(to: primary.record) ? "replication is stopped" : "it replicates from another source"
+            if isDrift || !why.isEmpty {
+                find("ReplicationBroken", label(view), on: view, message + (why.isEmpty ? "" : ": " + why), drift: true)
+            }
+            cause = .observation("\(label(view)): \(message)")
+        }
+        emit(
+            .replicate(source: peer(primary.record)), on: view, isVoluntary: !isDrift, cause: cause, "replicate from \(label(primary))")
+    }
+}

@@ -1,0 +1,76 @@
+import FleetModel
+
+/// One member of a cluster as a step sees it: its record, and what is known of it now.
+struct MemberView {
+    enum Knowledge {
+        /// No report of its host was ever seen.
+        case unknown
+        /// The last one is older than its bound: shown, never relied on.
+        case stale
+        case fresh
+    }
+
+    var record: MemberRecord
+    var knowledge: Knowledge
+    /// Age limit for a change of writer is tighter.
+    var isFreshForWriter: Bool
+    /// Nil where the host's report does not list it: it is not there.
+    var report: InstanceReport?
+    var engines: [EngineBinary]
+    /// An attempt works on it.
+    var isBusy: Bool
+
+    var ordinal: Int { record.ordinal }
+    var isActive: Bool { record.phase == .active }
+    var isRunning: Bool { report?.process == .running && report?.directory == .ready }
+
+    /// What the database says; nil unless it runs and was looked at just now.
+    var database: DatabaseReport? { knowledge == .fresh && isRunning ? report?.database : nil }
+
+    var isWritable: Bool { database?.readOnly == false }
+
+    /// Replicates from this source, both threads up.
+    func isAttached(to source: MemberRecord) -> Bool {
+        guard let replication = database?.replication else { return false }
+        return points(to: source) && replication.ioRunning && replication.sqlRunning
+    }
+
+    func points(to source: MemberRecord) -> Bool {
+        guard let replication = database?.replication else { return false }
+        return replication.sourceHost == source.address && replication.sourcePort == source.port
+    }
+
+    /// Lag beyond this keeps a replica from joining the ack set and from becoming the writer, in seconds.
+    static let lagMax: Int64 = 5
+
+    var hasCaughtUp: Bool { (database?.replication?.lagSeconds ?? 0) <= MemberView.lagMax }
+}
+
+extension ClusterSituation {
+    /// Views of all members whose directory may still be there, by ordinal.
+    func views() -> [MemberView] {
+        var busy: Set<Int> = []
+        for attempt in running {
+            if case .instance(let id, _) = attempt.task.target { busy.insert(id.ordinal) }
+            if let donor = attempt.task.alsoBusy { busy.insert(donor.ordinal) }
+        }
+        return records.members.compactMap { record in
+            if case .purged = record.phase { return nil }
+            return view(of: record, isBusy: busy.contains(record.ordinal))
+        }
+    }
+
+    private func view(of record: MemberRecord, isBusy: Bool) -> MemberView {
+        guard let seen = observed[record.host] else {
+            return MemberView(
+                record: record, knowledge: .unknown, isFreshForWriter: false, report: nil, engines: [], isBusy: isBusy)
+        }
+        let report = seen.report.instances.first {
+            $0.id.ordinal == record.ordinal && $0.id.clusterUID == records.uid
+        }
+        return MemberView(
+            record: record, knowledge: seen.isFresh(at: now) ? .fresh : .stale,
+            isFreshForWriter: seen.isFresh(at: now, within: ObservedHost.writerAgeMax), report: report,
+            engines: seen.report.engines, isBusy: isBusy)
+    }
+}

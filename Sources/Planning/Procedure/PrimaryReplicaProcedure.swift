@@ -1,0 +1,216 @@
+import FleetModel
+
+extension Planner {
+    /// One step of one cluster: what to record, what to start, what to wait for.
+    package static func step(_ situation: ClusterSituation) -> Decision {
+        guard let declared = situation.desired else { return undeclared(situation) }
+        var procedure = PrimaryReplicaProcedure(situation, declared)
+        return procedure.decide()
+    }
+
+    /// A cluster whose manifest is gone is left as it is.
+    private static func undeclared(_ situation: ClusterSituation) -> Decision {
+        var decision = Decision(records: situation.records)
+        decision.conditions = [
+            Condition(
+                .ready, false, reason: "NotDeclared",
+                message: "no manifest declares this cluster any more; it is left as it is")
+        ]
+        return decision
+    }
+}
+
+/// The procedure of the topologies `single` and `primaryReplica` on MariaDB: one step from observed towards desired.
+///
+/// Level-triggered: each step looks at everything anew and emits what can be done at once. What is down or wrong is
+/// mended first, then what is missing is added, then settings and content follow, and only when all is well is anything
+/// disrupted: one restart, one switchover or one removal at a time.
+struct PrimaryReplicaProcedure {
+    let situation: ClusterSituation
+    let declared: Declared<Cluster>
+    let uid: String
+    /// Values in force by name, sorted by name.
+    let parameters: [(String, String)]
+    var views: [MemberView]
+    var decision: Decision
+    /// Ordinals that have a task in this step, or are busy.
+    private var taken: Set<Int>
+    /// Rendered configurations and their digests, by ordinal.
+    private var configurations: [Int: (text: String, digest: String)] = [:]
+
+    var cluster: Cluster { declared.value }
+    var records: ClusterRecords {
+        get { decision.records }
+        set { decision.records = newValue }
+    }
+
+    init(_ situation: ClusterSituation, _ declared: Declared<Cluster>) {
+        self.situation = situation
+        self.declared = declared
+        uid = situation.records.uid
+        parameters = MariaDBConfiguration.parameters(of: declared.value)
+        views = situation.views()
+        decision = Decision(records: situation.records)
+        taken = Set(views.filter(\.isBusy).map(\.ordinal))
+    }
+
+    mutating func decide() -> Decision {
+        guard !records.members.isEmpty else {
+            decision.waits.append(Wait(.fact("placement"), "no host could be found for any instance"))
+            conclude()
+            return decision
+        }
+        recordEngineVersion()
+        if !records.isFounded {
+            found()
+        } else if records.switchover != nil {
+            continueSwitchover()
+        } else {
+            keep()
+        }
+        conclude()
+        return decision
+    }
+
+    /// The exact version is recorded as soon as a host that is to hold an instance tells which it has.
+    private mutating func recordEngineVersion() {
+        guard records.engineVersion.isEmpty else { return }
+        for view in views {
+            if let version = engine(of: view)?.version {
+                records.engineVersion = version
+                return
+            }
+        }
+    }
+
+    /// The newest binary on the host that is of the declared version, or of the recorded one where there is one.
+    func engine(of view: MemberView) -> EngineBinary? {
+        let wanted = records.engineVersion.isVersion(within: cluster.engine.version) ? records.engineVersion : cluster.engine.version
+        return view.engines.last { $0.type == cluster.engine.type && $0.version.isVersion(within: wanted) }
+            ?? view.engines.last { $0.type == cluster.engine.type && $0.version.isVersion(within: cluster.engine.version) }
+    }
+
+    // MARK: What a step is made of
+
+    func id(_ ordinal: Int) -> InstanceID { InstanceID(clusterUID: uid, ordinal: ordinal) }
+    func label(_ ordinal: Int) -> String { "\(situation.name)-\(ordinal)" }
+    func label(_ view: MemberView) -> String { label(view.ordinal) }
+
+    func peer(_ record: MemberRecord) -> Peer {
+        Peer(ordinal: record.ordinal, host: record.host, address: record.address, port: record.port)
+    }
+
+    var primary: MemberView? { views.first { $0.ordinal == records.primary } }
+
+    func isTaken(_ ordinal: Int) -> Bool { taken.contains(ordinal) }
+
+    /// Why a task is there: the field of the manifest.
+    func because(_ field: String) -> Cause {
+        .manifest(
+            revision: declared.revision, at: situation.fieldPaths.position(of: field, in: declared), field: field)
+    }
+
+    /// Puts a task into this step's wave unless its target or donor is taken, or it failed and is to be tried later.
+    /// True where it was put.
+    @discardableResult
+    mutating func emit(
+        _ action: Action, on view: MemberView, donor: MemberView? = nil, isVoluntary: Bool = true, cause: Cause,
+        _ summary: String
+    ) -> Bool {
+        guard !taken.contains(view.ordinal), donor.map({ !taken.contains($0.ordinal) }) ?? true else { return false }
+        let task = PlannedTask(
+            unit: UnitID(.cluster, situation.name), target: .instance(id(view.ordinal), host: view.record.host),
+            action: action, alsoBusy: donor.map { id($0.ordinal) }, isVoluntary: isVoluntary, cause: cause,
+            summary: summary)
+        if !records.failures.isEmpty, let failure = records.failures[Planner.key(of: task)], failure.retryAt > situation.now {
+            decision.waits.append(
+                Wait(.time(failure.retryAt), "\(label(view)): \(action.name) failed \(failure.count) times: \(failure.message)"))
+            return false
+        }
+        taken.insert(view.ordinal)
+        if let donor { taken.insert(donor.ordinal) }
+        decision.tasks.append(task)
+        return true
+    }
+
+    mutating func wait(_ reason: Wait.Reason, _ message: String) {
+        let wait = Wait(reason, message)
+        if !decision.waits.contains(wait) { decision.waits.append(wait) }
+    }
+
+    mutating func find(_ reason: String, _ subject: String, on view: MemberView?, _ message: String, drift: Bool) {
+        decision.findings.append(
+            Finding(reason: reason, subject: subject, host: view?.record.host ?? "", message: message, isDrift: drift))
+    }
+
+    /// Waits for a host whose facts cannot be relied on; false where they can.
+    mutating func waitsForHost(_ view: MemberView) -> Bool {
+        switch view.knowledge {
+        case .fresh: return false
+        case .unknown:
+            wait(.host(view.record.host), "the first report of \(view.record.host) (\(label(view)))")
+        case .stale:
+            wait(.host(view.record.host), "a new report of \(view.record.host) (\(label(view)))")
+            find("HostSilent", view.record.host, on: view, "its agent has not reported for more than 10 s", drift: false)
+        }
+        return true
+    }
+
+    /// Waits for an attempt that works on a member; false where none does.
+    mutating func waitsForAttempt(_ view: MemberView) -> Bool {
+        guard view.isBusy else { return false }
+        wait(.attempt(label(view)), "the running task on \(label(view))")
+        return true
+    }
+
+    mutating func configuration(_ view: MemberView) -> (text: String, digest: String) {
+        if let known = configurations[view.ordinal] { return known }
+        let text = MariaDBConfiguration.render(view.record, gtidDomain: records.gtidDomain, parameters: parameters)
+        let made = (text, SHA256.hex(text))
+        configurations[view.ordinal] = made
+        return made
+    }
+
+    mutating func blueprint(_ view: MemberView) -> InstanceBlueprint {
+        InstanceBlueprint(
+            clusterName: situation.name, port: view.record.port, address: view.record.address,
+            serverID: view.record.serverID, gtidDomain: records.gtidDomain, engineVersion: engine(of: view)?.version ?? cluster.engine.version,
+            configuration: configuration(view).text, storageBytes: cluster.resources.storageBytes)
+    }
+
+    /// The field that declares how many instances a zone holds.
+    func placementField(_ zone: String) -> String {
+        let index = cluster.placement.firstIndex { $0.zone == zone }
+        return index.map { "spec.placement[\($0)]" } ?? "spec.placement"
+    }
+
+    // MARK: Who may acknowledge, and who serves
+
+    /// In a cluster of several zones only replicas outside the writer's zone acknowledge: the writer's zone may be lost
+    /// with both of them.
+    func mayAcknowledge(_ view: MemberView, for writer: MemberRecord) -> Bool {
+        guard cluster.durability == .semiSync, view.ordinal != writer.ordinal else { return false }
+        let zones = Set(views.filter(\.isActive).map(\.record.zone))
+        return zones.count < 2 || view.record.zone != writer.zone
+    }
+
+    /// Whether the writer is to wait for acknowledgements at all: where there is somebody to give them.
+    func wantsSemiSync(_ writer: MemberRecord) -> Bool {
+        views.contains { $0.isActive && mayAcknowledge($0, for: writer) }
+    }
+
+    func isServing(_ view: MemberView) -> Bool {
+        guard let primary else { return false }
+        if view.ordinal == primary.ordinal { return view.isWritable }
+        guard view.isAttached(to: primary.record), !view.isWritable else { return false }
+        return true
+    }
+
+    var isAllServing: Bool { views.allSatisfy { !$0.isActive || (isServing($0) && !$0.isBusy) } }
+    var servingCount: Int { views.count { $0.isActive && isServing($0) } }
+
+    /// What voluntary tasks leave in service.
+    var availabilityMin: Int {
+        cluster.availabilityMin ?? max(views.count(where: \.isActive) - 1, 0)
+    }
+}

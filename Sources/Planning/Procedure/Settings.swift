@@ -1,0 +1,134 @@
+import FleetModel
+
+// Settings: parameters and the configuration file of every running instance.
+
+extension PrimaryReplicaProcedure {
+    /// What a member's variables need, found by one pass over the values in force.
+    private struct Needs {
+        /// To be set now; nil: back to the default.
+        var set: [String: String?] = [:]
+        /// Those of `set` that departed from what was in force, with what is there now.
+        var drifted: [(name: String, expected: String, actual: String)] = []
+        var isUnknown = false
+    }
+
+    mutating func configure() {
+        for view in views where view.isActive && view.database != nil { configure(view) }
+        forgetRemoved()
+    }
+
+    private mutating func configure(_ view: MemberView) {
+        guard let report = view.report, let database = view.database else { return }
+        let wanted = configuration(view)
+        let isCurrent = report.configDigest == wanted.digest
+        let needs = needs(report, database, isCurrent: isCurrent)
+        for drift in needs.drifted {
+            find(
+                "ParameterDrift", "\(label(view)).\(drift.name)", on: view,
+                "\(drift.name) is \(drift.actual), declared is \(drift.expected)", drift: true)
+        }
+        if needs.isUnknown {
+            wait(.fact("variables"), "\(label(view)) to tell which variables can be set while it runs")
+            return
+        }
+        if !needs.set.isEmpty {
+            setVariables(needs.set, on: view, wanted.text, drifted: needs.drifted.map(\.name))
+        } else if !isCurrent {
+            rewrite(view, report, wanted.text)
+        }
+    }
+
+    private mutating func setVariables(_ values: [String: String?], on view: MemberView, _ text: String, drifted: [String]) {
+        let names = values.keys.sorted()
+        let changed = names.first { !drifted.contains($0) }
+        let cause = changed.map { because(parameterField($0)) } ?? .observation("\(drifted.joined(separator: ", ")) changed on \(label(view))")
+        let shown = names.map { name in name + " = " + ((values[name] ?? nil) ?? "default") }.joined(separator: ", ")
+        emit(.setVariables(values: values, configuration: text), on: view, cause: cause, "SET GLOBAL " + shown)
+    }
+
+    private mutating func rewrite(_ view: MemberView, _ report: InstanceReport, _ text: String) {
+        let changed = parameters.first { report.startedParameters[$0.0] != $0.1 }?.0
+            ?? report.startedParameters.keys.sorted().first { name in !parameters.contains { $0.0 == name } }
+        let cause: Cause
+        if let changed, report.configDigest != nil {
+            cause = because(parameterField(changed))
+        } else {
+            let message = report.configDigest == nil ? "is gone" : "was changed"
+            cause = .observation("the configuration file of \(label(view)) \(message)")
+            find("ConfigurationDrift", label(view), on: view, "its configuration file \(message)", drift: true)
+        }
+        emit(.configure(configuration: text), on: view, cause: cause, "write the configuration file")
+    }
+
+    /// The manifest's field for a parameter: its own, or the one that its size follows from.
+    func parameterField(_ name: String) -> String {
+        cluster.parameters[name] != nil || name != "innodb_buffer_pool_size" ? "spec.parameters." + name : "spec.resources.memory"
+    }
+
+    private mutating func needs(_ report: InstanceReport, _ database: DatabaseReport, isCurrent: Bool) -> Needs {
+        var needs = Needs()
+        for (name, declared) in parameters {
+            let actual = database.variables[name]
+            if let applied = records.parameters[name], applied.declared == declared, applied.version == database.version {
+                guard let actual, actual != applied.readBack else { continue }
+                guard isDynamic(name, database.version) ?? false else { continue }
+                needs.set[name] = declared
+                if isCurrent { needs.drifted.append((name, applied.readBack, actual)) }
+            } else if report.startedParameters[name] == declared, let actual, isCurrent {
+                // It was started with this value, so what it reads back is what it makes of it.
+                adopt(name, declared, actual, database.version)
+            } else {
+                switch isDynamic(name, database.version) {
+                case true?: needs.set[name] = declared
+                case false?: break
+                case nil: needs.isUnknown = true
+                }
+            }
+        }
+        for (name, started) in report.startedParameters where !isCurrent && !parameters.contains(where: { $0.0 == name }) {
+            if isDynamic(name, database.version) == true, !started.isEmpty { needs.set.updateValue(nil, forKey: name) }
+        }
+        for name in records.parameters.keys where !isCurrent && !parameters.contains(where: { $0.0 == name }) {
+            if isDynamic(name, database.version) == true { needs.set.updateValue(nil, forKey: name) }
+        }
+        return needs
+    }
+
+    private mutating func adopt(_ name: String, _ declared: String, _ actual: String, _ version: String) {
+        records.parameters[name] = AppliedParameter(declared: declared, readBack: actual, version: version)
+        if let wanted = Int64(declared), let used = Int64(actual), wanted != used {
+            decision.warnings.append("\(name): declared \(declared), the server uses \(actual)")
+        }
+    }
+
+    /// Nil: no server of this version has told yet. A variable that its list does not name can only be set by a start.
+    private func isDynamic(_ name: String, _ version: String) -> Bool? {
+        guard let catalog = situation.catalogs.first(where: { $0.version == version }) else { return nil }
+        return catalog.dynamic.contains(name)
+    }
+
+    /// Values of parameters that are declared no more are forgotten once every instance's file is without them.
+    private mutating func forgetRemoved() {
+        let gone = records.parameters.keys.filter { name in !parameters.contains { $0.0 == name } }
+        guard !gone.isEmpty else { return }
+        for view in views where view.isActive {
+            guard view.knowledge == .fresh, view.report?.configDigest == configuration(view).digest else { return }
+        }
+        for name in gone { records.parameters[name] = nil }
+    }
+
+    /// The parameters for which a running instance must be started anew: those in its file that only a start sets and
+    /// that differ from what it was started with. Empty where the file itself is not current yet.
+    mutating func parametersNeedingRestart(_ view: MemberView) -> [String] {
+        guard let report = view.report, let database = view.database, report.configDigest == configuration(view).digest
+        else { return [] }
+        var names: [String] = []
+        for (name, value) in parameters where report.startedParameters[name] != value {
+            if isDynamic(name, database.version) == false { names.append(name) }
+        }
+        for name in report.startedParameters.keys.sorted() where !parameters.contains(where: { $0.0 == name }) {
+            if isDynamic(name, database.version) == false { names.append(name) }
+        }
+        return names
+    }
+}

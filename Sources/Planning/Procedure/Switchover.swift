@@ -1,0 +1,122 @@
+import FleetModel
+
+// Planned switchover: the sequence of MARIADB-FACTS, part 2, as steps. The intent, with a new epoch, is in the store
+// before anything is touched; until the new writer may have been opened it can be given up, and then the old writer is
+// affirmed under a higher epoch still.
+
+extension PrimaryReplicaProcedure {
+    /// A switchover that has not got as far as to stop writes by then is given up.
+    static let preparationMax: Duration = .seconds(60)
+    static let switchoverKey = "switchover"
+
+    /// Records the intent and does the first of it; false where a failed one is to be let rest.
+    mutating func begin(from: MemberView, to: MemberView, _ reason: String) -> Bool {
+        if let failure = records.failures[Self.switchoverKey], failure.retryAt > situation.now {
+            wait(.time(failure.retryAt), "a switchover failed \(failure.count) times: \(failure.message)")
+            return true
+        }
+        guard from.isFreshForWriter, to.isFreshForWriter else {
+            wait(.host(from.isFreshForWriter ? to.record.host : from.record.host), "a report not older than 2 s, for a change of writer")
+            return true
+        }
+        records.epoch += 1
+        records.switchover = SwitchoverIntent(
+            from: from.ordinal, to: to.ordinal, epoch: records.epoch, began: situation.now, reason: reason)
+        continueSwitchover()
+        return true
+    }
+
+    mutating func continueSwitchover() {
+        guard let intent = records.switchover, let from = views.first(where: { $0.ordinal == intent.from }),
+            let to = views.first(where: { $0.ordinal == intent.to })
+        else { return }
+        if to.isWritable && !to.isBusy {
+            finish(intent, to)
+            return
+        }
+        guard situation.running.isEmpty else {
+            wait(.attempt(label(to)), "the running tasks of the switchover to \(label(to))")
+            return
+        }
+        if intent.position == nil {
+            prepare(intent, from, to)
+        } else {
+            promote(intent, to)
+        }
+    }
+
+    private mutating func finish(_ intent: SwitchoverIntent, _ to: MemberView) {
+        records.primary = intent.to
+        records.switchover = nil
+        records.failures[Self.switchoverKey] = nil
+        keep()
+    }
+
+    /// Points the other replicas at the candidate while it still replicates, so that they acknowledge for it from its
+    /// first write on; then stops writes on the old writer.
+    private mutating func prepare(_ intent: SwitchoverIntent, _ from: MemberView, _ to: MemberView) {
+        if let failure = records.failures.first(where: { $0.key.contains("/demote/\(intent.epoch)") }) {
+            abandon(intent, failure.value.message)
+            return
+        }
+        guard to.isAttached(to: from.record), to.hasCaughtUp, from.database != nil else {
+            giveUpInTime(intent, "\(label(to)) is not attached to \(label(from)), or lags")
+            return
+        }
+        for view in views where view.isActive && view.ordinal != from.ordinal && view.ordinal != to.ordinal {
+            if view.knowledge == .fresh, view.database != nil { follow(view, to) }
+        }
+        guard decision.tasks.isEmpty else { return }
+        emit(
+            .demote(epoch: intent.epoch), on: from, cause: .observation(intent.reason), "stop writes, for the switchover to \(label(to))")
+    }
+
+    private mutating func follow(_ view: MemberView, _ to: MemberView) {
+        let cause = Cause.observation("switchover to \(label(to))")
+        if !view.isAttached(to: to.record) {
+            emit(.replicate(source: peer(to.record)), on: view, cause: cause, "drain, then replicate from \(label(to))")
+        } else if mayAcknowledge(view, for: to.record), view.database?.semiSyncReplica != true {
+            records.ackSet = Planner.union(records.ackSet, [view.ordinal])
+            emit(.acknowledge(source: peer(to.record)), on: view, cause: cause, "acknowledge for \(label(to))")
+        }
+    }
+
+    /// From here on writes are stopped: the candidate gets what is missing and is opened.
+    private mutating func promote(_ intent: SwitchoverIntent, _ to: MemberView) {
+        let failed = records.failures.first { $0.key.contains("/promote/\(intent.epoch)@") }
+        if let failed, !intent.isPastReturn {
+            abandon(intent, failed.value.message)
+            return
+        }
+        if waitsForHost(to) { return }
+        records.primary = intent.to
+        records.switchover?.isPastReturn = true
+        records.ackSet = views.filter { $0.isActive && mayAcknowledge($0, for: to.record) && $0.database?.semiSyncReplica == true }
+            .map(\.ordinal)
+        emit(
+            .promote(epoch: intent.epoch, position: intent.position ?? GTIDSet(), semiSync: wantsSemiSync(to.record)), on: to,
+            cause: .observation(intent.reason), "take over writing from \(label(intent.from))")
+    }
+
+    private mutating func giveUpInTime(_ intent: SwitchoverIntent, _ why: String) {
+        if situation.now - intent.began > Self.preparationMax {
+            abandon(intent, why)
+        } else {
+            wait(.time(intent.began + Self.preparationMax), why)
+        }
+    }
+
+    /// The old writer is affirmed under an epoch above the abandoned one, so that nothing of it can take effect later.
+    private mutating func abandon(_ intent: SwitchoverIntent, _ why: String) {
+        records.epoch += 1
+        records.primary = intent.from
+        records.switchover = nil
+        let count = (records.failures[Self.switchoverKey]?.count ?? 0) + 1
+        let delay = min(Duration.seconds(5 << min(count, 6)), .seconds(300))
+        records.failures = records.failures.filter { !$0.key.contains("/demote/") && !$0.key.contains("/promote/") }
+        records.failures[Self.switchoverKey] = FailureRecord(
+            count: count, last: situation.now, message: why, retryAt: situation.now + delay)
+        find("SwitchoverAbandoned", situation.name, on: nil, "the switchover to \(label(intent.to)) was given up: \(why)", drift: false)
+        keep()
+    }
+}

@@ -1,0 +1,110 @@
+import FleetModel
+
+extension Planner {
+    /// The rehearsal of one cluster to its end: the same step as the loop's, each task's declared effect in place of the
+    /// world. Tasks that run already are taken as if they end well; hosts that were never seen as if they report empty.
+    package static func rehearse(_ situation: ClusterSituation) -> Rehearsal {
+        rehearseToEnd(situation).rehearsal
+    }
+
+    /// The rehearsal and the state that it ends in.
+    package static func rehearseToEnd(_ situation: ClusterSituation) -> (rehearsal: Rehearsal, end: ClusterSituation) {
+        var world = situation
+        var rehearsal = Rehearsal(unit: UnitID(.cluster, situation.name))
+        var waited: [Wait] = []
+        for _ in 0..<situation.policy.rehearsalStepsMax {
+            let decision = step(world)
+            note(decision, &rehearsal)
+            let recordsChanged = decision.records != world.records
+            world.records = decision.records
+            if !decision.tasks.isEmpty {
+                let admitted = admit(decision.tasks, running: world.running, policy: world.policy).admitted
+                if let refusal = Invariants.violation(admitted, in: world) {
+                    rehearsal.refusal = refusal
+                    return (rehearsal, world)
+                }
+                if !admitted.isEmpty {
+                    rehearsal.waves.append(Rehearsal.Wave(tasks: admitted, waited: waited))
+                    waited = []
+                    for task in admitted { world.carryOut(task) }
+                    continue
+                }
+            }
+            if let passed = world.pass(decision.waits) {
+                waited += passed
+            } else if !recordsChanged {
+                rehearsal.waits = decision.waits
+                rehearsal.conditions = decision.conditions
+                return (rehearsal, world)
+            }
+        }
+        rehearsal.refusal = "the plan did not end within \(situation.policy.rehearsalStepsMax) steps"
+        return (rehearsal, world)
+    }
+
+    /// What is told of the state as it is now comes from the first step; what follows is only supposed.
+    private static func note(_ decision: Decision, _ rehearsal: inout Rehearsal) {
+        if rehearsal.first == nil {
+            rehearsal.first = decision
+            rehearsal.findings = decision.findings
+        }
+        for warning in decision.warnings where !rehearsal.warnings.contains(warning) { rehearsal.warnings.append(warning) }
+    }
+}
+
+extension ClusterSituation {
+    /// A task's effect and what the records learn from it.
+    fileprivate mutating func carryOut(_ task: PlannedTask) {
+        let result = apply(task)
+        records = Planner.absorb(.succeeded(result), of: task, into: records, at: now, jitter: 0)
+    }
+
+    /// Lets the waits pass whose outcome is declared; nil where none is: then only the world can go on.
+    fileprivate mutating func pass(_ waits: [Wait]) -> [Wait]? {
+        if !running.isEmpty {
+            let ended = running
+            running = []
+            for attempt in ended { carryOut(attempt.task) }
+            return ended.map { Wait(.attempt($0.id), "the running task: \($0.task.summary)") }
+        }
+        var passed: [Wait] = []
+        for wait in waits {
+            if case .host(let name) = wait.reason, observed[name] == nil {
+                observed[name] = ObservedHost(report: assumedReport(name), renewed: now)
+                passed.append(wait)
+            }
+        }
+        if passed.isEmpty, let next = earliestTime(waits) {
+            let ahead = next.moment - now
+            now = next.moment
+            for name in observed.keys where observed[name].map({ $0.isFresh(at: now + .zero - ahead) }) ?? false {
+                observed[name]?.renewed = now
+            }
+            passed.append(next.wait)
+        }
+        return passed.isEmpty ? nil : passed
+    }
+
+    private func earliestTime(_ waits: [Wait]) -> (moment: Instant, wait: Wait)? {
+        let times = waits.compactMap { wait -> (moment: Instant, wait: Wait)? in
+            if case .time(let moment) = wait.reason { return (moment, wait) }
+            return nil
+        }
+        return times.min { $0.moment < $1.moment }
+    }
+
+    /// A host that nobody has seen is taken to be empty and to have the engine; the plan says that it waits for it.
+    private func assumedReport(_ name: String) -> HostReport {
+        var report = HostReport(host: name)
+        if let engine = desired?.value.engine {
+            report.engines = [EngineBinary(type: engine.type, version: engine.version, path: "")]
+        }
+        return report
+    }
+}
+
+extension Instant {
+    fileprivate static func - (left: Instant, right: Duration) -> Instant {
+        Instant(milliseconds: left.milliseconds - right.milliseconds)
+    }
+}
