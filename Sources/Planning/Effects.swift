@@ -80,6 +80,7 @@ extension ClusterSituation {
             adopt(source.ordinal, into: &database)
         case .acknowledge: database.semiSyncReplica = true
         case .open(let epoch, let semiSync), .promote(let epoch, _, let semiSync):
+            if let from = records.switchover?.from { adopt(from, into: &database) }
             report.epoch = epoch
             report.isWriter = true
             database.readOnly = false

@@ -57,7 +57,7 @@ extension PrimaryReplicaProcedure {
     // MARK: Removal
 
     private mutating func retireOne(_ primary: MemberView) {
-        let leaving = views.filter { $0.record.phase == .leaving }
+        let leaving = views.filter { records.member($0.ordinal)?.phase == .leaving }
         guard !leaving.isEmpty else { return }
         for view in leaving where view.ordinal != primary.ordinal {
             if waitsForHost(view) || view.isBusy { continue }

@@ -16,7 +16,8 @@ extension PrimaryReplicaProcedure {
         guard let database = primary.database else { return }
         if !database.isInitialized {
             if waitsForAttempt(primary) { return }
-            let replicas = views.filter { $0.isActive && $0.ordinal != primary.ordinal }.map(\.ordinal)
+            // The primary's own account too: it is a replica after the first switchover.
+            let replicas = views.filter(\.isActive).map(\.ordinal)
             emit(.initialize(replicas: replicas), on: primary, cause: because("spec"), "accounts and time zones of our own")
             return
         }

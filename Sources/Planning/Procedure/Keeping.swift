@@ -17,9 +17,9 @@ extension PrimaryReplicaProcedure {
         guard !isSuspended else { return }
         configure()
         keepContent(primary)
+        keepRetired()
         let isQuiet = decision.tasks.isEmpty && situation.running.isEmpty
         if isQuiet && isAllServing { disruptOne(primary) }
-        keepRetired()
     }
 
     /// Who has provably stopped acknowledging leaves the ack set; anything unknown stays in it.
