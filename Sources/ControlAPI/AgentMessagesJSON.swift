@@ -230,9 +230,7 @@ extension AgentMessage: JSONCodable {
 
     package init(from reader: inout JSONReader) throws {
         let type = try reader.tag("type")
-        var parts = MessageParts()
-        guard Self.types.contains(type) else { throw reader.unknownCase("AgentMessage", type) }
-        try parts.read(from: &reader)
+        let parts = try MessageParts(of: type, known: Self.types, "AgentMessage", from: &reader)
         switch type {
         case "hello":
             self = .hello(
@@ -304,9 +302,7 @@ extension ServerMessage: JSONCodable {
 
     package init(from reader: inout JSONReader) throws {
         let type = try reader.tag("type")
-        guard Self.types.contains(type) else { throw reader.unknownCase("ServerMessage", type) }
-        var parts = MessageParts()
-        try parts.read(from: &reader)
+        let parts = try MessageParts(of: type, known: Self.types, "ServerMessage", from: &reader)
         switch type {
         case "welcome":
             self = .welcome(
@@ -355,7 +351,12 @@ private struct MessageParts {
     var reason = ""
     var order: AttemptOrder?
 
-    mutating func read(from reader: inout JSONReader) throws {
+    /// Reads the members of a message of a known type; of another only the syntax, since its members may mean anything.
+    init(of type: String, known: Set<String>, _ name: String, from reader: inout JSONReader) throws {
+        guard known.contains(type) else {
+            try reader.skip()
+            throw reader.unknownCase(name, type)
+        }
         try reader.object { reader, key in
             switch key {
             case "version": try reader.read(&version)
