@@ -1,0 +1,13 @@
+// Linux calls that Swift's Glibc module leaves out. They are declared here rather than included: with _GNU_SOURCE the
+// system's headers would differ from those of the other C modules.
+#include <spawn.h>
+#include <sys/types.h>
+
+// <sys/eventfd.h>, <sys/pidfd.h> (glibc 2.36)
+int eventfd(unsigned int initial, int flags);
+int pidfd_open(pid_t process, unsigned int flags);
+
+// <spawn.h>, GNU extensions (glibc 2.34)
+int posix_spawn_file_actions_addclosefrom_np(posix_spawn_file_actions_t *actions, int from);
+int posix_spawn_file_actions_addchdir_np(posix_spawn_file_actions_t *actions, const char *path);
+enum { EVENKEEL_SPAWN_SETSID = 0x80 };

@@ -1,0 +1,74 @@
+/// Where a server listens.
+package enum MySQLAddress: Sendable, Hashable {
+    /// The path of a unix socket.
+    case socket(String)
+    case tcp(host: String, port: Int)
+
+    var parts: (host: String?, port: UInt32, socket: String?) {
+        switch self {
+        case .socket(let path): (nil, 0, path)
+        case .tcp(let host, let port): (host, UInt32(clamping: port), nil)
+        }
+    }
+}
+
+/// One connection to a MySQL-compatible server, with a thread of its own while it waits. Statements run one after
+/// another; each has a bound, and cancelling the calling task interrupts it. After a bound has passed, a cancellation or
+/// a lost connection it is unusable: make another.
+package actor MySQLConnection {
+    private let executor = QueueExecutor(label: "evenkeel.mysql")
+    private let wake: WakeUp
+    private let handle: MySQLHandle
+
+    package nonisolated var unownedExecutor: UnownedSerialExecutor { executor.asUnownedSerialExecutor() }
+
+    private init() throws {
+        let wake = try WakeUp()
+        self.wake = wake
+        handle = try MySQLHandle(wake: wake)
+    }
+
+    /// Connects as `user`. Throws `MySQLError` (`connection`, `timedOut`, or `server` where the server refuses), or
+    /// `CancellationError`.
+    package static func connect(
+        to address: MySQLAddress, user: String, password: String = "", within bound: Duration
+    ) async throws -> MySQLConnection {
+        let connection = try MySQLConnection()
+        try await connection.open(address, user, password, ContinuousClock.now + bound)
+        return connection
+    }
+
+    private func open(
+        _ address: MySQLAddress, _ user: String, _ password: String, _ deadline: ContinuousClock.Instant
+    ) async throws {
+        try await interruptible { handle in
+            try handle.connect(to: address, user: user, password: password, deadline: deadline)
+        }
+    }
+
+    /// Runs one statement and gives its whole answer. `bound` is how long this side waits; past it the server may still
+    /// carry the statement out. Throws `MySQLError`, or `CancellationError`.
+    @discardableResult
+    package func query(_ statement: SQL, within bound: Duration) async throws -> MySQLRows {
+        let deadline = ContinuousClock.now + bound
+        return try await interruptible { handle in try handle.query(statement, deadline: deadline) }
+    }
+
+    /// False after a bound has passed, a cancellation, a lost connection or `close`.
+    package var isUsable: Bool { handle.isOpen }
+
+    /// Says goodbye to the server and frees the handle. Safe to repeat.
+    package func close() { handle.close(politely: true) }
+
+    /// Runs `body`, which blocks, so that a cancellation of the task ends it at once.
+    private func interruptible<Answer: Sendable>(_ body: (MySQLHandle) throws -> Answer) async throws -> Answer {
+        wake.clear()
+        try Task.checkCancellation()
+        let wake = wake
+        return try await withTaskCancellationHandler {
+            try body(handle)
+        } onCancel: {
+            wake.signal()
+        }
+    }
+}
