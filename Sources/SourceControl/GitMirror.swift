@@ -1,0 +1,86 @@
+import ChildProcess
+
+/// A bare mirror of one fleet repository: fetched by the system's `git`, read through libgit2 without a work tree.
+///
+/// Reads run one after another on a queue of their own, and go on while a fetch runs. The mirror is a cache: it can be
+/// removed while nobody uses it. One process uses a mirror at a time.
+package actor GitMirror {
+    private let path: String
+    private let writer: MirrorWriter
+    private var open: GitRepository?
+    private let executor: QueueExecutor
+    package nonisolated var unownedExecutor: UnownedSerialExecutor { executor.asUnownedSerialExecutor() }
+
+    /// Of one run of git.
+    package static let fetchTimeLimit: Duration = .seconds(60)
+    /// The same where the whole history comes.
+    package static let firstFetchTimeLimit: Duration = .seconds(600)
+
+    /// `path`: an absolute path; the directory is made at the first fetch, its parent must be there. `environment`: what
+    /// git gets of it (how to reach remotes); nil: this process's own.
+    package init(
+        path: String, timeLimit: Duration = GitMirror.fetchTimeLimit, environment: [String: String]? = nil
+    ) {
+        self.path = path
+        writer = MirrorWriter(
+            path: path, timeLimit: timeLimit, environment: environment ?? ChildProcess.inheritedEnvironment)
+        executor = QueueExecutor(label: "evenkeel.mirror.reader")
+    }
+
+    /// Fetches the tip of a branch (nil: the remote's default one) and returns it.
+    ///
+    /// `since`: the revision in force. Where the new tip does not contain it, `forcePushed` is thrown; the new tip is in
+    /// the mirror nonetheless, and a call with `since: nil` accepts it. Any error leaves what can be read as it was.
+    package func fetch(_ location: RemoteLocation, branch: String?, since: String?) async throws(SourceError) -> CommitInfo {
+        let known = try? repository().tip()
+        try await writer.fetch(location, branch: branch, tip: known)
+        guard let tip = try repository().tip() else {
+            throw SourceError.mirrorDamaged(path: path, detail: "a fetch ended well and brought no tip")
+        }
+        if let since, try !repository().isAncestor(since, of: tip) {
+            throw SourceError.forcePushed(old: since, new: tip)
+        }
+        return try repository().commit(tip)
+    }
+
+    /// The tip that the last successful fetch brought; nil before the first.
+    package func tip() throws(SourceError) -> CommitInfo? {
+        guard let id = try repository().tip() else { return nil }
+        return try repository().commit(id)
+    }
+
+    /// A commit by its full id.
+    package func commit(_ id: String) throws(SourceError) -> CommitInfo { try repository().commit(id) }
+
+    /// All files below a folder (empty: the whole tree) of a commit, sorted by path.
+    package func entries(of commit: String, folder: String = "") throws(SourceError) -> [TreeEntry] {
+        try repository().entries(of: commit, folder: RepositoryPath.folder(folder))
+    }
+
+    /// The bytes of a file; `tooLarge`, without reading it, where it has more than `limit`.
+    package func contents(of entry: TreeEntry, limit: Int) throws(SourceError) -> [UInt8] {
+        try repository().bytes(entry.id, path: entry.path, limit: limit)
+    }
+
+    /// What differs between a folder in two commits, sorted by path.
+    package func changes(from old: String, to new: String, folder: String = "") throws(SourceError) -> [TreeChange] {
+        try repository().changes(from: old, to: new, folder: RepositoryPath.folder(folder))
+    }
+
+    /// Whether `old` is `new` or one of its ancestors.
+    package func isAncestor(_ old: String, of new: String) throws(SourceError) -> Bool {
+        try repository().isAncestor(old, of: new)
+    }
+
+    /// The commits from `commit` back that changed what stands at a path, newest first, `limit` at the most.
+    package func history(of path: String, from commit: String, limit: Int) throws(SourceError) -> [CommitInfo] {
+        try repository().history(of: RepositoryPath.folder(path), from: commit, limit: limit)
+    }
+
+    private func repository() throws(SourceError) -> GitRepository {
+        if let open { return open }
+        let made = try GitRepository(path: path)
+        open = made
+        return made
+    }
+}
