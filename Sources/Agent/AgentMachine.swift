@@ -1,3 +1,4 @@
+import ControlAPI
 package import FleetModel
 
 /// All that an agent decides, as a value: events in, directives out. No clock, file, socket or random number is
@@ -5,17 +6,145 @@ package import FleetModel
 ///
 /// A list's `journal` directive comes first. The shell keeps a copy of the machine from before the event; where the
 /// entries cannot be written it goes back to that copy and hands it `journalFailed(reason:event:)`, whose answer is
-/// then carried out instead. (That is why this state machine is copyable.)
+/// then carried out instead: it never asks for the journal. (That is why this state machine is copyable.)
+///
+/// An event only changes facts; `advance` then asks for whatever is due. So a lost event costs delay, and no order of
+/// events leads to a state that nothing leaves.
 package struct AgentMachine: Sendable {
-    package private(set) var journal: JournalState
+    let host: String
+    let agentVersion: String
+    /// What is on disk once the last list's `journal` directive was carried out.
+    package internal(set) var journal: JournalState
+
+    var connection = ConnectionState.unobserved
+    /// Connections in a row that were not welcomed, and where the next goes.
+    var connectionFailures = 0
+    var nextServer: String?
+    var fingerprintKeys: [String: String] = [:]
+    var outbox = Outbox()
+    /// Orders that were refused at the door, until that is told.
+    var refusals: [String: AttemptOutcome] = [:]
+
+    /// Attempts whose order is in memory and with the driver.
+    var performing: [String: Performance] = [:]
+    /// Attempts that have ended while the journal could not be written.
+    var unsaved: [String: UnsavedEnd] = [:]
+    /// Attempts whose end is on disk and not told yet, because their instance is being looked at.
+    var untoldEnds: [String: InstanceID] = [:]
+    /// Orders that wait for what still works on their instance to end; at most one each.
+    var held: [InstanceID: AttemptOrder] = [:]
+    /// Donor's sides of clones: sending, or ended and told again after a reconnect.
+    var copies: [OutgoingCopy] = []
+
+    var hostLook = LookState()
+    var hostFacts: HostFacts?
+    var hostFactsAt: Instant?
+    var watches: [InstanceID: Watch] = [:]
+    var reporting = ReportingState()
+
+    /// Set while the journal cannot be written.
+    var journalTrouble: JournalTrouble?
+    var wakeAt: Instant?
+
+    // Of the event in hand.
+    var now = Instant(milliseconds: 0)
+    var entries: [JournalEntry] = []
+    var directives: [AgentDirective] = []
 
     /// `journal`: what the last run left on disk.
     package init(host: String, agentVersion: String, journal: JournalState) {
+        self.host = host
+        self.agentVersion = agentVersion
         self.journal = journal
     }
 
     /// `now` never goes back.
     package mutating func handle(_ event: AgentEvent, now: Instant) -> [AgentDirective] {
-        []
+        self.now = max(now, self.now)
+        absorb(event)
+        advance()
+        defer { (entries, directives) = ([], []) }
+        return (entries.isEmpty ? [] : [.journal(entries)]) + directives
     }
+
+    private mutating func absorb(_ event: AgentEvent) {
+        switch event {
+        case .started: start()
+        case .woke: wakeAt = nil
+        case .connected: greet()
+        case .disconnected(let reason, let jitter): disconnected(reason, jitter: jitter)
+        case .received(let message): receive(message)
+        case .sent: outbox.isSending = false
+        case .hostLooked(let facts): hostLooked(facts)
+        case .looked(let instance, let report): looked(instance, report)
+        case .progressed(let attempt, let progress): progressed(attempt, progress)
+        case .copyReady(let attempt, let destination): copyReady(attempt, destination)
+        case .attemptEnded(let attempt, let outcome): attemptEnded(attempt, outcome)
+        case .copySent(let attempt, let error): copySent(attempt, error: error)
+        case .closedStartEnded(let instance, let error): closedStartEnded(instance, error: error)
+        case .grantEnded(let instance, let opened): grantEnded(instance, opened: opened)
+        case .processExited(let instance): processExited(instance)
+        case .journalFailed(let reason, let event): journalFailed(reason, during: event)
+        }
+    }
+
+    /// Asks for all that is due now, and to be woken when the next thing is.
+    private mutating func advance() {
+        saveUnsavedEnds()
+        advanceConnection()
+        giveUpInterruptedAttempts()
+        tellProgress()
+        startLooks()
+        supervise()
+        tellRoles()
+        connectOnceObserved()
+        scheduleObservation()
+        sendNext()
+        let deadline = deadlines.min()
+        guard let deadline, deadline != wakeAt else { return }
+        wakeAt = deadline
+        directives.append(.wake(at: deadline))
+    }
+
+    private var deadlines: [Instant] {
+        connectionDeadlines + attemptDeadlines + lookDeadlines + supervisionDeadlines + observationDeadlines
+    }
+
+    // MARK: the journal
+
+    /// Whether entries may be asked for: also again, some time after they failed.
+    var isJournalWritable: Bool { journalTrouble.map { now >= $0.retryAt } ?? true }
+
+    /// Only where `isJournalWritable`.
+    mutating func write(_ entry: JournalEntry) {
+        journalTrouble = nil
+        journal.apply(entry)
+        entries.append(entry)
+    }
+
+    /// The journal's record of an instance, changed and written where the change is one.
+    mutating func updateInstance(_ id: InstanceID, _ change: (inout InstanceJournal) -> Void) {
+        var instance = journal.instances[id] ?? InstanceJournal()
+        change(&instance)
+        guard instance != journal.instances[id] ?? InstanceJournal() else { return }
+        write(.instance(id, instance))
+        reporting.note(.significant)
+    }
+
+    private mutating func journalFailed(_ reason: String, during event: AgentEvent) {
+        if journalTrouble == nil {
+            tell(.error, "the journal cannot be written: orders are refused until it can", ["reason": reason])
+        }
+        journalTrouble = JournalTrouble(reason: reason, retryAt: now + AgentLimits.journalRetry)
+        absorb(event)
+    }
+
+    mutating func tell(_ level: AgentNotice.Level, _ message: String, _ metadata: [String: String] = [:]) {
+        directives.append(.tell(AgentNotice(level, message, metadata)))
+    }
+}
+
+struct JournalTrouble: Sendable {
+    var reason: String
+    var retryAt: Instant
 }

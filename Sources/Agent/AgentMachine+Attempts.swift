@@ -1,0 +1,275 @@
+import ControlAPI
+import Engines
+import FleetModel
+
+// offered → accepted (on disk) → running → ended (on disk, told) → settled (forgotten).
+//
+// An attempt is open in the journal until its end is there. While it is open it is performing, unsaved (ended, not on
+// disk yet), or interrupted: this process has not its order, because it was restarted.
+
+/// An attempt that the driver carries out.
+struct Performance: Sendable {
+    var order: AttemptOrder
+    var progress = AttemptProgress(phase: "begun")
+    /// The phase that was last told, and when; a change of phase is told at once.
+    var toldPhase: String?
+    var toldAt: Instant?
+    var isProgressUntold = false
+    var isCancelling = false
+    /// Where a clone waits for its donor, until the donor has ended.
+    var copy: CopyEndpoint?
+}
+
+struct UnsavedEnd: Sendable {
+    var outcome: AttemptOutcome
+    /// Nil for one that was interrupted.
+    var action: Action?
+}
+
+extension AttemptOrder {
+    /// The cluster's epoch or the action's own, whichever is larger.
+    var effectiveEpoch: Int64 {
+        switch action {
+        case .open(let own, _), .demote(let own), .promote(let own, _, _): max(epoch, own)
+        default: epoch
+        }
+    }
+}
+
+extension InstanceJournal {
+    /// What must be on disk before an action is begun: whatever may end the writer's right ends it now, whatever may
+    /// stop the process is not to be undone by supervision.
+    mutating func begin(_ action: Action, epoch promised: Int64) {
+        if promised > epoch { (epoch, grant) = (promised, nil) }
+        switch action {
+        case .demote, .replicate, .close: grant = nil
+        case .retire, .purge: (grant, shouldRun) = (nil, false)
+        default: break
+        }
+    }
+
+    /// What an action that succeeded leaves.
+    mutating func finish(_ action: Action, epoch attempted: Int64) {
+        switch action {
+        case .start, .restart, .replicate: shouldRun = true
+        case .open(_, let semiSync), .promote(_, _, let semiSync):
+            shouldRun = true
+            if attempted == epoch { grant = WriterGrant(semiSync: semiSync) }
+        default: break
+        }
+    }
+}
+
+extension AgentMachine {
+    // MARK: offers
+
+    mutating func offered(_ order: AttemptOrder) {
+        if journal.settled.contains(order.id) { return }
+        if let known = journal.attempts[order.id] { return offeredAgain(order, known) }
+        if let reason = reasonToRefuse(order) { return refuse(order.id, .refused(reason)) }
+        if let other = openAttempt(on: order.instance) {
+            guard order.effectiveEpoch > other.epoch else {
+                return refuse(order.id, .refused("attempt \(other.id) (\(other.action)) works on \(order.instance)"))
+            }
+            held[order.instance] = order
+            return stop(other)
+        }
+        acceptOrHold(order)
+    }
+
+    /// The same order twice does nothing but have its state repeated; an interrupted attempt begins again with it.
+    private mutating func offeredAgain(_ order: AttemptOrder, _ known: JournalledAttempt) {
+        guard isInterrupted(known.id) else { return outbox.add(.attempt(known.id)) }
+        guard order.term >= journal.term, order.instance == known.instance else {
+            return tell(.warning, "a stale offer was passed over", ["attempt": known.id])
+        }
+        if let reason = staleEpoch(order) { return end(known.id, .refused(reason), action: nil) }
+        acceptOrHold(order)
+    }
+
+    private func reasonToRefuse(_ order: AttemptOrder) -> String? {
+        if order.term < journal.term {
+            return "the order's term is \(order.term), and this agent has promised \(journal.term)"
+        }
+        if let reason = staleEpoch(order) { return reason }
+        if case .applyChannel = order.action { return "Unsupported: an agent does not know the action applyChannel" }
+        if copies.contains(where: { $0.donor == order.instance && $0.isSending }) {
+            return "\(order.instance) is the donor of a copy"
+        }
+        if let waiting = held[order.instance], waiting.id != order.id {
+            return "attempt \(waiting.id) waits for \(order.instance)"
+        }
+        if performing.count >= AgentLimits.performingMax || journal.attempts.count >= AgentLimits.attemptsMax {
+            return "this agent has \(performing.count) attempts running and \(journal.attempts.count) in its journal, "
+                + "which is its limit"
+        }
+        return nil
+    }
+
+    private func staleEpoch(_ order: AttemptOrder) -> String? {
+        let promised = journal.instances[order.instance]?.epoch ?? 0
+        guard order.effectiveEpoch < promised else { return nil }
+        return "the order's epoch is \(order.effectiveEpoch), and this agent has promised \(promised) "
+            + "for \(order.instance)"
+    }
+
+    /// Accepts the order, at once or when a start or an opening by the grant is over.
+    private mutating func acceptOrHold(_ order: AttemptOrder) {
+        if watches[order.instance]?.operation != nil {
+            held[order.instance] = order
+        } else if isJournalWritable {
+            accept(order)
+        } else if journal.attempts[order.id] == nil {
+            refuse(order.id, .refused("the agent's journal cannot be written: \(journalTrouble?.reason ?? "")"))
+        }
+    }
+
+    private mutating func accept(_ order: AttemptOrder) {
+        promise(order.term)
+        let epoch = order.effectiveEpoch
+        updateInstance(order.instance) { $0.begin(order.action, epoch: epoch) }
+        write(
+            .accepted(
+                JournalledAttempt(id: order.id, instance: order.instance, action: order.action.name, epoch: epoch)))
+        performing[order.id] = Performance(order: order)
+        outbox.add(.attempt(order.id))
+        directives.append(.perform(order))
+    }
+
+    /// Looks again at an order that waited for its instance.
+    mutating func resumeHeld(_ instance: InstanceID) {
+        guard let order = held.removeValue(forKey: instance) else { return }
+        offered(order)
+    }
+
+    private mutating func refuse(_ id: String, _ outcome: AttemptOutcome) {
+        guard refusals.count < AgentLimits.refusalsMax || refusals[id] != nil else { return }
+        refusals[id] = outcome
+        outbox.add(.attempt(id))
+    }
+
+    // MARK: ends
+
+    mutating func cancel(_ id: String, term: Int64) {
+        guard term >= journal.term else {
+            return tell(.warning, "a stale request to cancel was passed over", ["attempt": id])
+        }
+        if let (instance, _) = held.first(where: { $0.value.id == id }) { held[instance] = nil }
+        if let attempt = journal.attempts[id] { return stop(attempt) }
+        if !journal.settled.contains(id) { refuse(id, .cancelled) }
+    }
+
+    /// Asks the driver to stop an attempt; one that was interrupted ends here and now.
+    private mutating func stop(_ attempt: JournalledAttempt) {
+        if performing[attempt.id]?.isCancelling == false {
+            performing[attempt.id]?.isCancelling = true
+            directives.append(.cancelAttempt(attempt.id))
+        } else if isInterrupted(attempt.id) {
+            end(attempt.id, .cancelled, action: nil)
+        } else if attempt.outcome != nil {
+            outbox.add(.attempt(attempt.id))
+        }
+    }
+
+    mutating func attemptEnded(_ id: String, _ outcome: AttemptOutcome) {
+        guard let performance = performing.removeValue(forKey: id) else { return }
+        lookAfterChange(performance.order.instance)
+        untoldEnds[id] = performance.order.instance
+        end(id, outcome, action: performance.order.action)
+    }
+
+    /// The end goes to disk, then to the server; where the disk refuses, it is tried again.
+    private mutating func end(_ id: String, _ outcome: AttemptOutcome, action: Action?) {
+        guard let attempt = journal.attempts[id], attempt.outcome == nil else { return }
+        guard isJournalWritable else {
+            unsaved[id] = UnsavedEnd(outcome: outcome, action: action)
+            return
+        }
+        unsaved[id] = nil
+        if let action, case .succeeded = outcome {
+            updateInstance(attempt.instance) { $0.finish(action, epoch: attempt.epoch) }
+        }
+        write(.ended(attempt: id, outcome))
+        outbox.add(.attempt(id))
+        reconsiderGrant(attempt.instance)
+        resumeHeld(attempt.instance)
+    }
+
+    mutating func saveUnsavedEnds() {
+        for (id, unsavedEnd) in unsaved.sorted(by: { $0.key < $1.key }) where isJournalWritable {
+            end(id, unsavedEnd.outcome, action: unsavedEnd.action)
+        }
+    }
+
+    mutating func settle(_ id: String) {
+        guard let attempt = journal.attempts[id], attempt.outcome != nil, isJournalWritable else { return }
+        write(.settled(attempt: id))
+        untoldEnds[id] = nil
+    }
+
+    /// What a restart interrupted and no leader offers again is wanted by nobody, and must not hold its instance.
+    mutating func giveUpInterruptedAttempts() {
+        guard case .serving(let service) = connection, now >= service.reofferBy, isJournalWritable else { return }
+        for id in journal.attempts.keys.sorted() where isInterrupted(id) {
+            end(id, .failed("the agent was restarted during this attempt, and it was not offered again"), action: nil)
+        }
+    }
+
+    // MARK: progress and state
+
+    mutating func progressed(_ id: String, _ progress: EngineProgress) {
+        performing[id]?.progress = AttemptProgress(phase: progress.phase, done: progress.done, total: progress.total)
+        performing[id]?.isProgressUntold = true
+    }
+
+    mutating func tellProgress() {
+        for (id, performance) in performing.sorted(by: { $0.key < $1.key }) where performance.isProgressUntold {
+            let isNewPhase = performance.toldPhase != performance.progress.phase
+            guard isNewPhase || now >= nextProgress(performance) else { continue }
+            performing[id]?.isProgressUntold = false
+            performing[id]?.toldPhase = performance.progress.phase
+            performing[id]?.toldAt = now
+            outbox.add(.attempt(id))
+        }
+    }
+
+    private func nextProgress(_ performance: Performance) -> Instant {
+        performance.toldAt.map { $0 + AgentLimits.progressSpacing } ?? now
+    }
+
+    var attemptDeadlines: [Instant] {
+        var deadlines = performing.values.filter(\.isProgressUntold).map(nextProgress)
+        if let trouble = journalTrouble, !unsaved.isEmpty { deadlines.append(trouble.retryAt) }
+        if case .serving(let service) = connection, journal.attempts.keys.contains(where: isInterrupted) {
+            deadlines.append(max(service.reofferBy, journalTrouble?.retryAt ?? service.reofferBy))
+        }
+        return deadlines
+    }
+
+    func openAttempt(on instance: InstanceID) -> JournalledAttempt? {
+        journal.attempts.values.first { $0.instance == instance && $0.outcome == nil }
+    }
+
+    /// Whether the driver carries out an order on the instance now.
+    func isWorkedOn(_ instance: InstanceID) -> Bool { performing.values.contains { $0.order.instance == instance } }
+
+    /// Open in the journal, but its order is not in this process.
+    func isInterrupted(_ id: String) -> Bool {
+        guard let attempt = journal.attempts[id], attempt.outcome == nil else { return false }
+        return performing[id] == nil && unsaved[id] == nil
+    }
+
+    /// Of an attempt in the journal.
+    func state(of id: String) -> AttemptState {
+        if let outcome = journal.attempts[id]?.outcome { return .ended(outcome) }
+        if let performance = performing[id] { return .running(performance.progress) }
+        return unsaved[id] == nil ? .accepted : .running(AttemptProgress(phase: "waiting for the agent's journal"))
+    }
+
+    mutating func attemptMessage(_ id: String) -> AgentMessage? {
+        if untoldEnds[id] != nil { return nil }
+        if journal.attempts[id] != nil { return .attempt(AttemptStatus(id: id, state: state(of: id))) }
+        guard let outcome = refusals.removeValue(forKey: id) else { return nil }
+        return .attempt(AttemptStatus(id: id, state: .ended(outcome)))
+    }
+}

@@ -1,0 +1,197 @@
+import ControlAPI
+import FleetModel
+
+/// unobserved → opening → greeting → serving → closing → opening …
+enum ConnectionState: Sendable {
+    /// Nothing is said before everything was looked at once: what is not in a report is not on the host.
+    case unobserved
+    case opening
+    /// The hello is under way or sent.
+    case greeting(since: Instant)
+    case serving(Service)
+    case closing
+}
+
+/// A connection whose server was accepted.
+struct Service: Sendable {
+    /// When its last word came; nil before its first heartbeat: it may be one that sends none.
+    var heard: Instant?
+    /// When attempts that a restart interrupted are given up.
+    var reofferBy: Instant
+}
+
+extension AgentMachine {
+    var isServing: Bool {
+        if case .serving = connection { true } else { false }
+    }
+
+    mutating func connectOnceObserved() {
+        guard case .unobserved = connection, hostFacts != nil, watches.values.allSatisfy(\.wasLookedAt) else { return }
+        connection = .opening
+        directives.append(.reconnect(after: .zero, url: nil))
+    }
+
+    mutating func greet() {
+        guard case .opening = connection else { return }
+        connection = .greeting(since: now)
+        outbox.add(.hello)
+    }
+
+    /// Nothing of a connection outlives it: the next hello tells all, and what was offered is offered again.
+    mutating func disconnected(_ reason: String, jitter: Double) {
+        connection = .opening
+        outbox.clear()
+        refusals = [:]
+        held = [:]
+        let spread = Duration.doubled(
+            AgentLimits.reconnectSpread, times: connectionFailures, limit: AgentLimits.reconnectMax)
+        let delay = AgentLimits.reconnectFirst + (spread - AgentLimits.reconnectFirst) * min(max(jitter, 0), 1)
+        connectionFailures += 1
+        tell(.info, "no connection to a server", ["reason": reason])
+        directives.append(.reconnect(after: .milliseconds(delay.milliseconds), url: nextServer))
+        nextServer = nil
+    }
+
+    mutating func close(_ level: AgentNotice.Level, _ reason: String) {
+        switch connection {
+        case .greeting, .serving: break
+        case .unobserved, .opening, .closing: return
+        }
+        connection = .closing
+        tell(level, "leaving the server", ["reason": reason])
+        directives.append(.disconnect(reason: reason))
+    }
+
+    mutating func receive(_ message: ServerMessage) {
+        switch (connection, message) {
+        case (.greeting, .welcome(let store, let term, let keys)): welcome(store, term: term, keys: keys)
+        case (.greeting, .notLeader(let url)), (.serving, .notLeader(let url)):
+            nextServer = url
+            close(.info, "this server is not the leader")
+        case (.greeting, .refused(let reason)), (.serving, .refused(let reason)):
+            connectionFailures = max(connectionFailures, 8)
+            close(.error, "the server refuses this agent: \(reason)")
+        case (.serving(var service), _):
+            if service.heard != nil || message == .heartbeat { service.heard = now }
+            connection = .serving(service)
+            obey(message)
+        default: break
+        }
+    }
+
+    private mutating func obey(_ message: ServerMessage) {
+        switch message {
+        case .fingerprintKeys(let keys): use(keys)
+        case .offer(let order): offered(order)
+        case .cancel(let attempt, let term): cancel(attempt, term: term)
+        case .settled(let attempt): settle(attempt)
+        case .sendCopy(let endpoint, let donor): sendCopy(endpoint, donor: donor)
+        case .copySent(let attempt, let error): copyEnded(attempt, error: error)
+        case .observe:
+            lookAtEverything()
+            reporting.note(.significant)
+        case .welcome, .notLeader, .refused, .heartbeat: break
+        }
+    }
+
+    /// Binds to the store and promises the term, both on disk before a word more is said.
+    private mutating func welcome(_ store: String, term: Int64, keys: [String: String]) {
+        guard journal.storeID.isEmpty || journal.storeID == store else {
+            connectionFailures = max(connectionFailures, 8)
+            return close(
+                .error,
+                "this agent is bound to the store \(journal.storeID), and the server has the store \(store): "
+                    + "let an operator adopt the agents of the old store, or point the agent at its own server")
+        }
+        guard term >= journal.term else {
+            return close(.warning, "the server leads under term \(term), and this agent has promised \(journal.term)")
+        }
+        if journal.storeID != store || term > journal.term {
+            guard isJournalWritable else {
+                return close(.error, "the term cannot be promised: \(journalTrouble?.reason ?? "")")
+            }
+            if journal.storeID != store {
+                write(.bound(storeID: store))
+                reporting.note(.significant)
+            }
+            promise(term)
+        }
+        connectionFailures = 0
+        connection = .serving(Service(heard: nil, reofferBy: now + AgentLimits.reofferMax))
+        outbox.add(.promised)
+        use(keys)
+        repeatCopies()
+    }
+
+    /// A higher term is on disk before it counts.
+    mutating func promise(_ term: Int64) {
+        guard term > journal.term else { return }
+        write(.promised(term: term))
+        outbox.add(.promised)
+    }
+
+    private mutating func use(_ keys: [String: String]) {
+        guard keys != fingerprintKeys else { return }
+        fingerprintKeys = keys
+        lookAtEverything()
+    }
+
+    mutating func advanceConnection() {
+        switch connection {
+        case .greeting(let since) where now >= since + AgentLimits.welcomeMax:
+            close(.warning, "the server did not answer the hello")
+        case .serving(let service):
+            if let heard = service.heard, now >= heard + AgentLimits.silenceMax { close(.warning, "the server fell silent") }
+        default: break
+        }
+    }
+
+    var connectionDeadlines: [Instant] {
+        switch connection {
+        case .greeting(let since): [since + AgentLimits.welcomeMax]
+        case .serving(let service): service.heard.map { [$0 + AgentLimits.silenceMax] } ?? []
+        case .unobserved, .opening, .closing: []
+        }
+    }
+
+    // MARK: sending
+
+    /// One message at a time is with the transport; before the welcome only the hello.
+    mutating func sendNext() {
+        guard !outbox.isSending else { return }
+        switch connection {
+        case .greeting: guard outbox.contains(.hello), untoldEnds.isEmpty else { return }
+        case .serving: break
+        case .unobserved, .opening, .closing: return
+        }
+        if outbox.contains(.hello) { return send(hello()) }
+        while let subject = outbox.next() {
+            if let message = message(on: subject) { return send(message) }
+        }
+    }
+
+    private mutating func send(_ message: AgentMessage) {
+        outbox.isSending = true
+        directives.append(.send(message))
+    }
+
+    private mutating func hello() -> AgentMessage {
+        outbox.clear()
+        let (report, digest, delay) = fullReport()
+        return .hello(
+            version: agentProtocolVersion, term: journal.term,
+            attempts: journal.attempts.keys.sorted().map { AttemptStatus(id: $0, state: state(of: $0)) },
+            report: report, digest: digest, delay: delay)
+    }
+
+    private mutating func message(on subject: Outbox.Subject) -> AgentMessage? {
+        switch subject {
+        case .hello: nil
+        case .promised: .promised(term: journal.term)
+        case .observation: observation()
+        case .attempt(let id): attemptMessage(id)
+        case .copyReady(let id): copyReadyMessage(id)
+        case .copySent(let id): copySentMessage(id)
+        }
+    }
+}
