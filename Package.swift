@@ -68,7 +68,7 @@ let package = Package(
         room("SQLiteStore", ["FleetModel", "JSONStream", "MetadataStore", grdb]),
         room("ControlAPI", ["FleetModel", "JSONStream"]),
         room("Engines", ["FleetModel", "JSONStream", "MySQLClient", "CLinux", nio, nioCore, nioTLS, certificates, crypto]),
-        room("Agent", ["Engines", "ControlAPI"]),
+        room("Agent", ["Engines", "ControlAPI", "JSONStream", "ChildProcess"]),
         room("Reconciliation", ["Manifests", "Planning", "SourceControl", "MetadataStore", "ControlAPI"]),
         room("Monitoring", ["FleetModel", "JSONStream", "MetadataStore", "ChildProcess", httpClient]),
         room("Server", ["Reconciliation", "Monitoring", "SQLiteStore", hummingbird, hummingbirdTLS, logging, lifecycle, certificates, crypto]),

@@ -14,6 +14,8 @@ package indirect enum AgentEvent: Sendable, Hashable {
     /// They could not be opened, or broke, or were closed by a `disconnect`. `jitter`: evenly in 0 ..< 1.
     case disconnected(reason: String, jitter: Double)
     case received(ServerMessage)
+    /// An offer came that this release cannot carry out.
+    case receivedUnsupported(UnsupportedOrder)
     /// The transport has taken the last `send` directive's message; the next is sent only then.
     case sent
     /// Answer to `lookAtHost`.

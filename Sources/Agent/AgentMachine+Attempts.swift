@@ -77,6 +77,10 @@ extension AgentMachine {
         acceptOrHold(order)
     }
 
+    mutating func offeredUnsupported(_ order: UnsupportedOrder) {
+        if isServing, journal.attempts[order.attempt] == nil { refuse(order.attempt, .refused(order.reason)) }
+    }
+
     /// The same order twice does nothing but have its state repeated; an interrupted attempt begins again with it.
     private mutating func offeredAgain(_ order: AttemptOrder, _ known: JournalledAttempt) {
         guard isInterrupted(known.id) else { return outbox.add(.attempt(known.id)) }

@@ -1,5 +1,6 @@
 import ControlAPI
 import FleetModel
+import JSONStream
 
 /// What of the state the server has not been told.
 struct ReportingState: Sendable {
@@ -209,7 +210,7 @@ extension AgentMachine {
         return report
     }
 
-    private func digest(of report: HostReport) -> String { SHA256.hex(String(describing: report)) }
+    private func digest(of report: HostReport) -> String { SHA256.hex(SHA256.hash(report.jsonBytes)) }
 
     /// Age of the oldest fact.
     private var delay: Duration {

@@ -74,6 +74,7 @@ package struct AgentMachine: Sendable {
         case .connected: greet()
         case .disconnected(let reason, let jitter): disconnected(reason, jitter: jitter)
         case .received(let message): receive(message)
+        case .receivedUnsupported(let order): offeredUnsupported(order)
         case .sent: outbox.isSending = false
         case .hostLooked(let facts): hostLooked(facts)
         case .looked(let instance, let report): looked(instance, report)

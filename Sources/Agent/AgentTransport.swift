@@ -1,4 +1,5 @@
 package import ControlAPI
+import JSONStream
 
 /// How an agent reaches its servers.
 package protocol AgentTransport: Sendable {
@@ -12,10 +13,30 @@ package protocol AgentConnection: Sendable {
     /// Returns when the message is on its way, in the order of the calls; waits while the stream is full. The agent
     /// calls it again only then.
     func send(_ message: AgentMessage) async throws
-    /// What the server says, in order; ends or throws when either stream breaks. Read by one task, once. Messages that
-    /// this version does not know are passed over by the transport. Bounded: the transport reads no further ahead than
-    /// a named number of messages.
-    var incoming: AsyncThrowingStream<ServerMessage, any Error> { get }
+    /// What the server says, in order; ends or throws when either stream breaks. Read by one task, once. Bounded: the
+    /// transport reads no further ahead than a named number of lines.
+    var incoming: AsyncThrowingStream<ServerLine, any Error> { get }
     /// Closes both streams; `incoming` ends. Idempotent.
     func close() async
+}
+
+/// One line of the stream from the server, as far as this release understands it.
+package enum ServerLine: Sendable, Hashable {
+    case message(ServerMessage)
+    /// To be answered with `refused`.
+    case unsupported(UnsupportedOrder)
+    /// Of a later release; passed over.
+    case unknown
+
+    /// Reads one line, with or without its line end. Throws `JSONError` where the stream is broken.
+    package init(json: some Collection<UInt8>) throws {
+        do {
+            self = .message(try ServerMessage(json: json))
+        } catch let order as UnsupportedOrder {
+            self = .unsupported(order)
+        } catch let error as JSONError {
+            guard case .unknownCase = error.kind else { throw error }
+            self = .unknown
+        }
+    }
 }

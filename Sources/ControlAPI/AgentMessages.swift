@@ -74,6 +74,7 @@ package enum AgentMessage: Sendable, Hashable {
     case report(HostReport, digest: String, delay: Duration)
     /// Nothing has changed since the report with this digest. Every second.
     case heartbeat(digest: String, delay: Duration)
+    /// Where it has ended, the last report shows its instance as it was seen after that end.
     case attempt(AttemptStatus)
     /// The agent has this term on disk and takes no orders of a lower one.
     case promised(term: Int64)
