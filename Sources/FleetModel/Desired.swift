@@ -418,14 +418,15 @@ package struct FieldPaths: Sendable {
     /// Where a field of a document stands; the nearest enclosing field that has a place where it has none itself, the
     /// document's first line at the last.
     package func position<Value>(of path: String, in declared: Declared<Value>) -> SourcePosition {
-        var path = Substring(path)
+        var path = path[...]
         while !path.isEmpty {
             if let number = numbers[String(path)],
                 let entry = declared.fields.entries.first(where: { $0.path == number })
             {
                 return SourcePosition(file: declared.file, line: Int(entry.line), column: Int(entry.column))
             }
-            guard let cut = path.lastIndex(where: { $0 == "." || $0 == "[" }) else { break }
+            let dot = UInt8(ascii: "."), bracket = UInt8(ascii: "[")
+            guard let cut = path.utf8.lastIndex(where: { $0 == dot || $0 == bracket }) else { break }
             path = path[..<cut]
         }
         return SourcePosition(file: declared.file, line: declared.line, column: 1)

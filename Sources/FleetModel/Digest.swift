@@ -13,18 +13,42 @@ package enum SHA256 {
     ]
 
     /// The 32 bytes of the digest.
-    package static func hash(_ message: [UInt8]) -> [UInt8] {
-        var state: [UInt32] = [
-            0x6a09e667, 0xbb67ae85, 0x3c6ef372, 0xa54ff53a, 0x510e527f, 0x9b05688c, 0x1f83d9ab, 0x5be0cd19,
-        ]
-        var padded = message
-        padded.append(0x80)
-        padded.append(contentsOf: repeatElement(0, count: (120 - padded.count % 64) % 64))
-        let bits = UInt64(message.count) * 8
-        for shift in stride(from: 56, through: 0, by: -8) { padded.append(UInt8(truncatingIfNeeded: bits >> UInt64(shift))) }
-        var schedule = [UInt32](repeating: 0, count: 64)
-        for start in stride(from: 0, to: padded.count, by: 64) { compress(padded, start, &schedule, &state) }
-        return state.flatMap { word in [24, 16, 8, 0].map { UInt8(truncatingIfNeeded: word >> UInt32($0)) } }
+    package static func hash(_ message: [UInt8]) -> [UInt8] { Prefix().hash(appending: message) }
+
+    /// A message of which the first part is known beforehand: it is digested once, what follows many times.
+    package struct Prefix: Sendable {
+        private var state: State = (
+            0x6a09e667, 0xbb67ae85, 0x3c6ef372, 0xa54ff53a, 0x510e527f, 0x9b05688c, 0x1f83d9ab, 0x5be0cd19
+        )
+        /// Bytes that do not fill a block yet.
+        private var rest: [UInt8] = []
+        private var count = 0
+
+        package init() {}
+
+        package init(_ text: String) {
+            rest = Array(text.utf8)
+            count = rest.count
+            SHA256.compress(rest[...], into: &state)
+            rest.removeFirst(rest.count / 64 * 64)
+        }
+
+        /// The digest of the prefix and this.
+        package func hash(appending message: [UInt8]) -> [UInt8] {
+            var state = state
+            var last = rest + message
+            let bits = UInt64(count + message.count) * 8
+            last.append(0x80)
+            last.append(contentsOf: repeatElement(0, count: (120 - last.count % 64) % 64))
+            for shift in stride(from: 56, through: 0, by: -8) { last.append(UInt8(truncatingIfNeeded: bits >> UInt64(shift))) }
+            SHA256.compress(last[...], into: &state)
+            var digest: [UInt8] = []
+            digest.reserveCapacity(32)
+            for word in [state.0, state.1, state.2, state.3, state.4, state.5, state.6, state.7] {
+                for shift in [24, 16, 8, 0] as [UInt32] { digest.append(UInt8(truncatingIfNeeded: word >> shift)) }
+            }
+            return digest
+        }
     }
 
     /// Lower-case hex of the digest of a text's UTF-8 bytes.
@@ -42,34 +66,81 @@ package enum SHA256 {
     }
 
     package static func hex(_ bytes: [UInt8]) -> String {
-        let digits = Array("0123456789abcdef".utf8)
-        return String(decoding: bytes.flatMap { [digits[Int($0 >> 4)], digits[Int($0 & 15)]] }, as: UTF8.self)
+        func digit(_ value: UInt8) -> UInt8 { value < 10 ? 48 + value : 87 + value }
+        return String(unsafeUninitializedCapacity: bytes.count * 2) { text in
+            for (index, byte) in bytes.enumerated() {
+                text[2 * index] = digit(byte >> 4)
+                text[2 * index + 1] = digit(byte & 15)
+            }
+            return bytes.count * 2
+        }
     }
 
-    private static func compress(_ bytes: [UInt8], _ start: Int, _ schedule: inout [UInt32], _ state: inout [UInt32]) {
-        func rotated(_ word: UInt32, _ by: UInt32) -> UInt32 { word >> by | word << (32 - by) }
+    fileprivate typealias State = (UInt32, UInt32, UInt32, UInt32, UInt32, UInt32, UInt32, UInt32)
+
+    @inline(__always)
+    private static func rotated(_ word: UInt32, _ by: UInt32) -> UInt32 { word &>> by | word &<< (32 &- by) }
+
+    /// Takes in all whole blocks. On memory without bounds checks: every configuration of a fleet passes through here in
+    /// each plan.
+    fileprivate static func compress(_ bytes: ArraySlice<UInt8>, into state: inout State) {
+        bytes.withUnsafeBufferPointer { bytes in
+            roundConstants.withUnsafeBufferPointer { constants in
+                withUnsafeTemporaryAllocation(of: UInt32.self, capacity: 64) { schedule in
+                    for start in stride(from: 0, to: bytes.count / 64 * 64, by: 64) {
+                        expand(bytes, start, schedule)
+                        mix(schedule, constants, &state)
+                    }
+                }
+            }
+        }
+    }
+
+    @inline(__always)
+    private static func expand(
+        _ bytes: UnsafeBufferPointer<UInt8>, _ start: Int, _ schedule: UnsafeMutableBufferPointer<UInt32>
+    ) {
         for index in 0..<16 {
-            let at = start + index * 4
+            let at = start &+ index &* 4
             schedule[index] =
-                UInt32(bytes[at]) << 24 | UInt32(bytes[at + 1]) << 16 | UInt32(bytes[at + 2]) << 8 | UInt32(bytes[at + 3])
+                UInt32(bytes[at]) &<< 24 | UInt32(bytes[at &+ 1]) &<< 16 | UInt32(bytes[at &+ 2]) &<< 8
+                | UInt32(bytes[at &+ 3])
         }
         for index in 16..<64 {
-            let early = schedule[index - 15]
-            let late = schedule[index - 2]
-            let small0 = rotated(early, 7) ^ rotated(early, 18) ^ early >> 3
-            let small1 = rotated(late, 17) ^ rotated(late, 19) ^ late >> 10
-            schedule[index] = schedule[index - 16] &+ small0 &+ schedule[index - 7] &+ small1
+            let early = schedule[index &- 15]
+            let late = schedule[index &- 2]
+            let small0 = rotated(early, 7) ^ rotated(early, 18) ^ early &>> 3
+            let small1 = rotated(late, 17) ^ rotated(late, 19) ^ late &>> 10
+            schedule[index] = schedule[index &- 16] &+ small0 &+ schedule[index &- 7] &+ small1
         }
-        var (a, b, c, d) = (state[0], state[1], state[2], state[3])
-        var (e, f, g, h) = (state[4], state[5], state[6], state[7])
+    }
+
+    @inline(__always)
+    private static func mix(
+        _ schedule: UnsafeMutableBufferPointer<UInt32>, _ constants: UnsafeBufferPointer<UInt32>, _ state: inout State
+    ) {
+        var (a, b, c, d, e, f, g, h) = state
         for index in 0..<64 {
             let sum1 = rotated(e, 6) ^ rotated(e, 11) ^ rotated(e, 25)
-            let choice = e & f ^ ~e & g
-            let first = h &+ sum1 &+ choice &+ roundConstants[index] &+ schedule[index]
+            let first = h &+ sum1 &+ (e & f ^ ~e & g) &+ constants[index] &+ schedule[index]
             let sum0 = rotated(a, 2) ^ rotated(a, 13) ^ rotated(a, 22)
-            let majority = a & b ^ a & c ^ b & c
-            (h, g, f, e, d, c, b, a) = (g, f, e, d &+ first, c, b, a, first &+ sum0 &+ majority)
+            let second = sum0 &+ (a & b ^ a & c ^ b & c)
+            h = g
+            g = f
+            f = e
+            e = d &+ first
+            d = c
+            c = b
+            b = a
+            a = first &+ second
         }
-        for (index, value) in [a, b, c, d, e, f, g, h].enumerated() { state[index] = state[index] &+ value }
+        state.0 &+= a
+        state.1 &+= b
+        state.2 &+= c
+        state.3 &+= d
+        state.4 &+= e
+        state.5 &+= f
+        state.6 &+= g
+        state.7 &+= h
     }
 }

@@ -46,7 +46,7 @@ package struct InstanceBlueprint: Sendable, Hashable {
 }
 
 /// Every action, with its arguments. Secrets are never here: the server adds them to the attempt that it sends.
-package enum Action: Sendable, Hashable {
+package indirect enum Action: Sendable, Hashable {
     /// Makes directory, identity, configuration and an empty data directory. Only before the cluster is founded.
     case install(InstanceBlueprint)
     /// Makes an instance as a copy of a donor.

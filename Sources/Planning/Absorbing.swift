@@ -11,8 +11,7 @@ extension Planner {
         var records = records
         switch outcome {
         case .succeeded(let result):
-            records.failures[key(of: task)] = nil
-            absorbSuccess(result, task, &records, now)
+            absorbSuccess(result, task, &records)
         case .failed(let message):
             noteFailure(task, message, &records, now, jitter)
             if case .promote(let epoch, _, _) = task.action, records.switchover?.epoch == epoch {
@@ -30,9 +29,8 @@ extension Planner {
         return records
     }
 
-    private static func absorbSuccess(
-        _ result: TaskResult, _ task: PlannedTask, _ records: inout ClusterRecords, _ now: Instant
-    ) {
+    static func absorbSuccess(_ result: TaskResult, _ task: PlannedTask, _ records: inout ClusterRecords) {
+        if !records.failures.isEmpty { records.failures[key(of: task)] = nil }
         guard case .instance(let id, _) = task.target else { return }
         if let version = result.engineVersion, records.engineVersion.isEmpty { records.engineVersion = version }
         switch task.action {

@@ -29,10 +29,9 @@ private struct Allocator {
     mutating func place(_ name: String) {
         guard let declared = fleet.clusters[name] else { return }
         let cluster = declared.value
-        let before = allocation.records
-        var records = before.clusters[name] ?? newRecords(cluster)
-        let known = before.clusters[name]
-        if fits(cluster, records), known != nil { return }
+        let known = allocation.records.clusters[name]
+        if let known, fits(cluster, known) { return }
+        var records = known ?? newRecords(cluster)
         leave(cluster, &records)
         do throws(Obstacle) {
             for (index, placement) in cluster.placement.enumerated() {
@@ -42,7 +41,6 @@ private struct Allocator {
         } catch {
             // Counters that were taken stay taken: numbers are never used twice. The rest is as it was.
             hosts = nil
-            allocation.records.clusters[name] = before.clusters[name]
             allocation.problems.append(
                 AllocationProblem(cluster: name, field: error.field, message: error.message, help: error.help))
             return
@@ -123,12 +121,12 @@ private struct Allocator {
             missing -= 1
         }
         for _ in 0..<max(missing, 0) {
-            var loads = hosts ?? HostLoads(fleet, allocation.records)
-            let port = records.members.first { $0.phase != .purged }?.port ?? cluster.port
-            let choice = loads.choose(placement.zone, cluster, port: port, avoiding: records.members)
-            hosts = loads
-            guard case .host(let host) = choice else {
-                guard case .none(let reason) = choice else { return }
+            lookAtHosts()
+            let known = records.members.first { $0.phase != .purged }?.port
+            let port = known == 0 ? cluster.port : known ?? cluster.port
+            let choice = hosts?.choose(placement.zone, cluster, port: port, avoiding: records.members)
+            guard case .host(let host)? = choice else {
+                guard case .none(let reason)? = choice else { return }
                 throw Obstacle(
                     field: field, message: "\(placement.replicas) instances in zone \(placement.zone), but \(reason)",
                     help: "declare another Host in \(placement.zone), or lower \(field)")
@@ -160,14 +158,17 @@ private struct Allocator {
         }
         let missing = records.members.filter { $0.port == 0 && $0.phase == .active }
         guard !missing.isEmpty else { return }
-        var loads = hosts ?? HostLoads(fleet, allocation.records)
-        guard let port = loads.freePort(on: missing.map(\.host)) else {
+        lookAtHosts()
+        guard let port = hosts?.freePort(on: missing.map(\.host)) else {
             throw Obstacle(field: "spec.port", message: "no port is free on all its hosts", help: "declare one in spec.port")
         }
         for index in records.members.indices where records.members[index].port == 0 {
             records.members[index].port = port
-            loads.add(port: port, to: records.members[index].host)
+            hosts?.add(port: port, to: records.members[index].host)
         }
-        hosts = loads
+    }
+
+    private mutating func lookAtHosts() {
+        if hosts == nil { hosts = HostLoads(fleet, allocation.records) }
     }
 }

@@ -4,9 +4,11 @@ import FleetModel
 
 extension ClusterSituation {
     /// Applies one task's effect, as if its attempt had succeeded, and returns the result that it would tell.
-    mutating func apply(_ task: PlannedTask) -> TaskResult {
+    mutating func apply(_ task: PlannedTask, _ configurations: ConfigurationCache) -> TaskResult {
         guard case .instance(let id, let host) = task.target else { return TaskResult() }
-        guard var seen = observed[host] else { return TaskResult() }
+        // Taken out while it is changed, so that it is changed in place.
+        guard var seen = observed.removeValue(forKey: host) else { return TaskResult() }
+        defer { observed[host] = seen }
         var result = TaskResult()
         switch task.action {
         case .install(let blueprint): result = make(id, blueprint, copyOf: nil, at: &seen)
@@ -16,9 +18,8 @@ extension ClusterSituation {
         case .purge: seen.report.instances.removeAll { $0.id == id }
         default:
             guard let index = seen.report.instances.firstIndex(where: { $0.id == id }) else { return result }
-            result = change(&seen.report.instances[index], by: task.action)
+            result = change(&seen.report.instances[index], by: task.action, configurations)
         }
-        observed[host] = seen
         return result
     }
 
@@ -51,8 +52,9 @@ extension ClusterSituation {
         return TaskResult(engineVersion: version)
     }
 
-    private func change(_ report: inout InstanceReport, by action: Action) -> TaskResult {
+    private func change(_ report: inout InstanceReport, by action: Action, _ configurations: ConfigurationCache) -> TaskResult {
         var database = report.database ?? DatabaseReport(version: "", serverID: 0, readOnly: true)
+        report.database = nil
         var result = TaskResult()
         switch action {
         case .start, .restart:
@@ -63,12 +65,12 @@ extension ClusterSituation {
             database.replication?.ioRunning = false
             database.replication?.sqlRunning = false
             database.version = records.engineVersion
-            for (name, value) in wantedParameters {
+            for (name, value) in configurations.parameters {
                 report.startedParameters[name] = value
                 database.variables[name] = records.parameters[name].flatMap { $0.declared == value ? $0.readBack : nil } ?? value
                 result.readBack[name] = database.variables[name]
             }
-            report.startedParameters = report.startedParameters.filter { name, _ in wantedParameters[name] != nil }
+            report.startedParameters = report.startedParameters.filter { name, _ in configurations.byName[name] != nil }
         case .configure(let configuration): report.configDigest = SHA256.hex(configuration)
         case .initialize: database.isInitialized = true
         case .replicate(let source):
@@ -119,11 +121,6 @@ extension ClusterSituation {
         database.isInitialized = source.isInitialized
         database.binlogPosition = source.binlogPosition
         database.appliedPosition = source.binlogPosition
-    }
-
-    private var wantedParameters: [String: String] {
-        guard let desired else { return [:] }
-        return Dictionary(MariaDBConfiguration.parameters(of: desired.value), uniquingKeysWith: { $1 })
     }
 }
 

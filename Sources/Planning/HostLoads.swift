@@ -83,7 +83,8 @@ struct HostLoads {
     /// The least loaded host of the zone that has room and holds no other member; in another room than those where it
     /// can be had.
     mutating func choose(_ zone: String, _ cluster: Cluster, port: Int?, avoiding members: [MemberRecord]) -> Choice {
-        guard var queue = zones[zone] else { return .none("it has no schedulable host") }
+        // Taken out while it is changed, so that it is changed in place.
+        guard var queue = zones.removeValue(forKey: zone) else { return .none("it has no schedulable host") }
         defer { zones[zone] = queue }
         let used = Set(members.filter { $0.phase != .purged }.map(\.host))
         let rooms = Set(members.filter { $0.phase != .purged && $0.zone == zone }.compactMap { fleet.hosts[$0.host]?.value.room })
@@ -122,6 +123,7 @@ struct HostLoads {
     }
 
     func freePort(on hosts: [String]) -> Int? {
-        (Self.firstPort...65535).first { port in hosts.allSatisfy { !(loads[$0]?.ports.contains(port) ?? false) } }
+        let taken = hosts.map { loads[$0]?.ports ?? [] }
+        return (Self.firstPort...65535).first { port in taken.allSatisfy { !$0.contains(port) } }
     }
 }

@@ -71,11 +71,11 @@ package enum Invariants {
 
     /// Nothing outside the recorded writer can take writes.
     private static func secondWriter(_ wave: [PlannedTask], _ situation: ClusterSituation) -> String? {
-        let before = ClusterMeasure(situation).writable
         for task in wave {
             guard case .instance(let id, _) = task.target else { continue }
             switch task.action {
             case .open(let epoch, _), .promote(let epoch, _, _):
+                let before = ClusterMeasure(situation).writable
                 guard situation.records.primary == id.ordinal, situation.records.epoch == epoch else {
                     return "\(id) would be opened for writing, but the store names another writer or epoch"
                 }
@@ -90,7 +90,9 @@ package enum Invariants {
 
     /// A voluntary task never takes a cluster below `availability.min`, nor the last acknowledging replica away.
     private static func lostService(_ wave: [PlannedTask], _ situation: ClusterSituation) -> String? {
-        guard let cluster = situation.desired?.value, situation.records.isFounded else { return nil }
+        guard situation.records.isFounded, wave.contains(where: { $0.isVoluntary && takesAway($0.action) }),
+            let cluster = situation.desired?.value
+        else { return nil }
         let before = ClusterMeasure(situation)
         var during = before
         var zones: Set<String> = []

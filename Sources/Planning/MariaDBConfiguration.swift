@@ -9,27 +9,50 @@ package enum MariaDBConfiguration {
     /// Below this line stands one `name=value` for each parameter.
     package static let marker = "# declared parameters"
 
-    /// Rendered once a cluster; only a few lines differ between its instances.
+    /// The whole file of one member.
     package static func render(_ member: MemberRecord, gtidDomain: Int64, parameters: [(String, String)]) -> String {
-        var text = owned
-        text += """
-            bind_address=\(member.address)
-            port=\(member.port)
-            report_host=\(member.address)
-            report_port=\(member.port)
-            server_id=\(member.serverID)
-            gtid_domain_id=\(gtidDomain)
-            \(extraPort(member.port))
-            \(marker)
+        owned + variable(member, gtidDomain, lines(parameters))
+    }
 
-            """
-        for (name, value) in parameters { text += name + "=" + value + "\n" }
+    /// SHA-256 of the whole file, without putting it together: most of it is the same for every instance.
+    fileprivate static func digest(_ member: MemberRecord, gtidDomain: Int64, lines: String) -> String {
+        SHA256.hex(ownedPrefix.hash(appending: Array(variable(member, gtidDomain, lines).utf8)))
+    }
+
+    fileprivate static func lines(_ parameters: [(String, String)]) -> String {
+        var text = ""
+        for (name, value) in parameters {
+            text += name
+            text += "="
+            text += value
+            text += "\n"
+        }
+        return text
+    }
+
+    private static let ownedPrefix = SHA256.Prefix(owned)
+
+    private static func variable(_ member: MemberRecord, _ gtidDomain: Int64, _ lines: String) -> String {
+        let port = String(member.port)
+        var text = ""
+        for (name, value) in [
+            ("bind_address=", member.address), ("port=", port), ("report_host=", member.address), ("report_port=", port),
+            ("server_id=", String(member.serverID)), ("gtid_domain_id=", String(gtidDomain)),
+        ] {
+            text += name
+            text += value
+            text += "\n"
+        }
+        text += extraPort(member.port)
+        text += marker
+        text += "\n"
+        text += lines
         return text
     }
 
     /// A port of our own, for when every connection is taken. None where adding would leave the range of ports.
     private static func extraPort(_ port: Int) -> String {
-        port + 20000 <= 65535 ? "extra_port=\(port + 20000)\nextra_max_connections=4" : "# no extra_port: out of range"
+        port + 20000 <= 65535 ? "extra_port=\(port + 20000)\nextra_max_connections=4\n" : ""
     }
 
     private static let owned = """
@@ -74,5 +97,45 @@ package enum MariaDBConfiguration {
             ("innodb_buffer_pool_size", String(pool)),
         ] where all[name] == nil { all[name] = value }
         return all.sorted { $0.key < $1.key }.map { ($0.key, $0.value) }
+    }
+}
+
+/// What a rehearsal renders only once: the parameters in force and each member's configuration.
+///
+/// Valid for one declared cluster; not shared between threads.
+final class ConfigurationCache {
+    struct Entry {
+        /// SHA-256, hex.
+        var digest: String
+        private let member: MemberRecord
+        private let gtidDomain: Int64
+        private let parameters: [(String, String)]
+
+        init(_ member: MemberRecord, _ gtidDomain: Int64, _ cache: ConfigurationCache) {
+            self.member = member
+            self.gtidDomain = gtidDomain
+            parameters = cache.parameters
+            digest = MariaDBConfiguration.digest(member, gtidDomain: gtidDomain, lines: cache.lines)
+        }
+
+        var text: String { MariaDBConfiguration.render(member, gtidDomain: gtidDomain, parameters: parameters) }
+    }
+
+    fileprivate let lines: String
+    let parameters: [(String, String)]
+    let byName: [String: String]
+    private var entries: [Int: Entry] = [:]
+
+    init(_ cluster: Cluster?) {
+        parameters = cluster.map(MariaDBConfiguration.parameters) ?? []
+        lines = MariaDBConfiguration.lines(parameters)
+        byName = Dictionary(parameters, uniquingKeysWith: { $1 })
+    }
+
+    func entry(_ member: MemberRecord, gtidDomain: Int64) -> Entry {
+        if let known = entries[member.ordinal] { return known }
+        let made = Entry(member, gtidDomain, self)
+        entries[member.ordinal] = made
+        return made
     }
 }

@@ -12,10 +12,11 @@ extension Planner {
         var world = situation
         var rehearsal = Rehearsal(unit: UnitID(.cluster, situation.name))
         var waited: [Wait] = []
+        let configurations = ConfigurationCache(situation.desired?.value)
         for _ in 0..<situation.policy.rehearsalStepsMax {
-            let decision = step(world)
+            let decision = step(world, configurations)
             note(decision, &rehearsal)
-            let recordsChanged = decision.records != world.records
+            let recordsChanged = decision.tasks.isEmpty && decision.records != world.records
             world.records = decision.records
             if !decision.tasks.isEmpty {
                 let admitted = admit(decision.tasks, running: world.running, policy: world.policy).admitted
@@ -26,11 +27,11 @@ extension Planner {
                 if !admitted.isEmpty {
                     rehearsal.waves.append(Rehearsal.Wave(tasks: admitted, waited: waited))
                     waited = []
-                    for task in admitted { world.carryOut(task) }
+                    for task in admitted { world.carryOut(task, configurations) }
                     continue
                 }
             }
-            if let passed = world.pass(decision.waits) {
+            if let passed = world.pass(decision.waits, configurations) {
                 waited += passed
             } else if !recordsChanged {
                 rehearsal.waits = decision.waits
@@ -54,17 +55,17 @@ extension Planner {
 
 extension ClusterSituation {
     /// A task's effect and what the records learn from it.
-    fileprivate mutating func carryOut(_ task: PlannedTask) {
-        let result = apply(task)
-        records = Planner.absorb(.succeeded(result), of: task, into: records, at: now, jitter: 0)
+    fileprivate mutating func carryOut(_ task: PlannedTask, _ configurations: ConfigurationCache) {
+        let result = apply(task, configurations)
+        Planner.absorbSuccess(result, task, &records)
     }
 
     /// Lets the waits pass whose outcome is declared; nil where none is: then only the world can go on.
-    fileprivate mutating func pass(_ waits: [Wait]) -> [Wait]? {
+    fileprivate mutating func pass(_ waits: [Wait], _ configurations: ConfigurationCache) -> [Wait]? {
         if !running.isEmpty {
             let ended = running
             running = []
-            for attempt in ended { carryOut(attempt.task) }
+            for attempt in ended { carryOut(attempt.task, configurations) }
             return ended.map { Wait(.attempt($0.id), "the running task: \($0.task.summary)") }
         }
         var passed: [Wait] = []

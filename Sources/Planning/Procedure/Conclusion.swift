@@ -12,6 +12,7 @@ extension PrimaryReplicaProcedure {
         forgetFailures()
         decision.findings.sort()
         decision.conditions = conditions()
+        decision.records = records
     }
 
     /// Voluntary tasks wait until the running wave has ended; restart and fence do not.

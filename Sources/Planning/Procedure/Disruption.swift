@@ -48,6 +48,7 @@ extension PrimaryReplicaProcedure {
 
     /// Moves the writer to a zone that is wanted more, or off an instance that is to leave.
     private mutating func moveWriter(_ primary: MemberView) -> Bool {
+        if primary.isActive && zoneRank(primary) == 0 { return false }
         guard let best = candidates(for: primary).first else { return false }
         if !primary.isActive { return begin(from: primary, to: best, "\(label(primary)) is to leave") }
         guard zoneRank(best) < zoneRank(primary) else { return false }

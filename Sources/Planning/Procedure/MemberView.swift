@@ -1,7 +1,9 @@
 import FleetModel
 
 /// One member of a cluster as a step sees it: its record, and what is known of it now.
-struct MemberView {
+///
+/// An immutable object, because a step looks at the same few members many times and their values are large.
+final class MemberView {
     enum Knowledge {
         /// No report of its host was ever seen.
         case unknown
@@ -10,22 +12,36 @@ struct MemberView {
         case fresh
     }
 
-    var record: MemberRecord
-    var knowledge: Knowledge
+    let record: MemberRecord
+    let knowledge: Knowledge
     /// Age limit for a change of writer is tighter.
-    var isFreshForWriter: Bool
+    let isFreshForWriter: Bool
     /// Nil where the host's report does not list it: it is not there.
-    var report: InstanceReport?
-    var engines: [EngineBinary]
+    let report: InstanceReport?
+    let engines: [EngineBinary]
     /// An attempt works on it.
-    var isBusy: Bool
+    let isBusy: Bool
+
+    /// What the database says; nil unless it runs and was looked at just now.
+    let database: DatabaseReport?
+
+    init(
+        record: MemberRecord, knowledge: Knowledge, isFreshForWriter: Bool, report: InstanceReport?,
+        engines: [EngineBinary], isBusy: Bool
+    ) {
+        self.record = record
+        self.knowledge = knowledge
+        self.isFreshForWriter = isFreshForWriter
+        self.report = report
+        self.engines = engines
+        self.isBusy = isBusy
+        let isRunning = report?.process == .running && report?.directory == .ready
+        database = knowledge == .fresh && isRunning ? report?.database : nil
+    }
 
     var ordinal: Int { record.ordinal }
     var isActive: Bool { record.phase == .active }
     var isRunning: Bool { report?.process == .running && report?.directory == .ready }
-
-    /// What the database says; nil unless it runs and was looked at just now.
-    var database: DatabaseReport? { knowledge == .fresh && isRunning ? report?.database : nil }
 
     var isWritable: Bool { database?.readOnly == false }
 

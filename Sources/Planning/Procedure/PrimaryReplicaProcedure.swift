@@ -3,8 +3,13 @@ import FleetModel
 extension Planner {
     /// One step of one cluster: what to record, what to start, what to wait for.
     package static func step(_ situation: ClusterSituation) -> Decision {
+        step(situation, ConfigurationCache(situation.desired?.value))
+    }
+
+    /// The same with what a rehearsal renders only once.
+    static func step(_ situation: ClusterSituation, _ configurations: ConfigurationCache) -> Decision {
         guard let declared = situation.desired else { return undeclared(situation) }
-        var procedure = PrimaryReplicaProcedure(situation, declared)
+        var procedure = PrimaryReplicaProcedure(situation, declared, configurations)
         return procedure.decide()
     }
 
@@ -31,26 +36,31 @@ struct PrimaryReplicaProcedure {
     let uid: String
     /// Values in force by name, sorted by name.
     let parameters: [(String, String)]
-    var views: [MemberView]
+    let views: [MemberView]
+    let cluster: Cluster
+    /// As they will be written; `situation.records` are those of before.
+    var records: ClusterRecords
     var decision: Decision
     /// Ordinals that have a task in this step, or are busy.
     private var taken: Set<Int>
-    /// Rendered configurations and their digests, by ordinal.
-    private var configurations: [Int: (text: String, digest: String)] = [:]
+    /// Whether the active members are in more than one zone.
+    private let isOverZones: Bool
+    /// Rendered configurations; the same in every step of a rehearsal.
+    let configurations: ConfigurationCache
 
-    var cluster: Cluster { declared.value }
-    var records: ClusterRecords {
-        get { decision.records }
-        set { decision.records = newValue }
-    }
-
-    init(_ situation: ClusterSituation, _ declared: Declared<Cluster>) {
+    init(_ situation: ClusterSituation, _ declared: Declared<Cluster>, _ configurations: ConfigurationCache) {
         self.situation = situation
         self.declared = declared
+        self.configurations = configurations
+        cluster = declared.value
         uid = situation.records.uid
-        parameters = MariaDBConfiguration.parameters(of: declared.value)
-        views = situation.views()
-        decision = Decision(records: situation.records)
+        parameters = configurations.parameters
+        let views = situation.views()
+        self.views = views
+        let firstZone = views.first(where: \.isActive)?.record.zone
+        isOverZones = views.contains { $0.isActive && $0.record.zone != firstZone }
+        records = situation.records
+        decision = Decision(records: records)
         taken = Set(views.filter(\.isBusy).map(\.ordinal))
     }
 
@@ -163,15 +173,11 @@ struct PrimaryReplicaProcedure {
         return true
     }
 
-    mutating func configuration(_ view: MemberView) -> (text: String, digest: String) {
-        if let known = configurations[view.ordinal] { return known }
-        let text = MariaDBConfiguration.render(view.record, gtidDomain: records.gtidDomain, parameters: parameters)
-        let made = (text, SHA256.hex(text))
-        configurations[view.ordinal] = made
-        return made
+    func configuration(_ view: MemberView) -> ConfigurationCache.Entry {
+        configurations.entry(view.record, gtidDomain: records.gtidDomain)
     }
 
-    mutating func blueprint(_ view: MemberView) -> InstanceBlueprint {
+    func blueprint(_ view: MemberView) -> InstanceBlueprint {
         InstanceBlueprint(
             clusterName: situation.name, port: view.record.port, address: view.record.address,
             serverID: view.record.serverID, gtidDomain: records.gtidDomain, engineVersion: engine(of: view)?.version ?? cluster.engine.version,
@@ -190,8 +196,7 @@ struct PrimaryReplicaProcedure {
     /// with both of them.
     func mayAcknowledge(_ view: MemberView, for writer: MemberRecord) -> Bool {
         guard cluster.durability == .semiSync, view.ordinal != writer.ordinal else { return false }
-        let zones = Set(views.filter(\.isActive).map(\.record.zone))
-        return zones.count < 2 || view.record.zone != writer.zone
+        return !isOverZones || view.record.zone != writer.zone
     }
 
     /// Whether the writer is to wait for acknowledgements at all: where there is somebody to give them.

@@ -48,7 +48,7 @@ extension PrimaryReplicaProcedure {
 
     private mutating func rewrite(_ view: MemberView, _ report: InstanceReport, _ text: String) {
         let changed = parameters.first { report.startedParameters[$0.0] != $0.1 }?.0
-            ?? report.startedParameters.keys.sorted().first { name in !parameters.contains { $0.0 == name } }
+            ?? report.startedParameters.keys.sorted().first { name in configurations.byName[name] == nil }
         let cause: Cause
         if let changed, report.configDigest != nil {
             cause = because(parameterField(changed))
@@ -85,10 +85,10 @@ extension PrimaryReplicaProcedure {
                 }
             }
         }
-        for (name, started) in report.startedParameters where !isCurrent && !parameters.contains(where: { $0.0 == name }) {
+        for (name, started) in report.startedParameters where !isCurrent && configurations.byName[name] == nil {
             if isDynamic(name, database.version) == true, !started.isEmpty { needs.set.updateValue(nil, forKey: name) }
         }
-        for name in records.parameters.keys where !isCurrent && !parameters.contains(where: { $0.0 == name }) {
+        for name in records.parameters.keys where !isCurrent && configurations.byName[name] == nil {
             if isDynamic(name, database.version) == true { needs.set.updateValue(nil, forKey: name) }
         }
         return needs
@@ -109,7 +109,7 @@ extension PrimaryReplicaProcedure {
 
     /// Values of parameters that are declared no more are forgotten once every instance's file is without them.
     private mutating func forgetRemoved() {
-        let gone = records.parameters.keys.filter { name in !parameters.contains { $0.0 == name } }
+        let gone = records.parameters.keys.filter { name in configurations.byName[name] == nil }
         guard !gone.isEmpty else { return }
         for view in views where view.isActive {
             guard view.knowledge == .fresh, view.report?.configDigest == configuration(view).digest else { return }
@@ -119,14 +119,14 @@ extension PrimaryReplicaProcedure {
 
     /// The parameters for which a running instance must be started anew: those in its file that only a start sets and
     /// that differ from what it was started with. Empty where the file itself is not current yet.
-    mutating func parametersNeedingRestart(_ view: MemberView) -> [String] {
+    func parametersNeedingRestart(_ view: MemberView) -> [String] {
         guard let report = view.report, let database = view.database, report.configDigest == configuration(view).digest
         else { return [] }
         var names: [String] = []
         for (name, value) in parameters where report.startedParameters[name] != value {
             if isDynamic(name, database.version) == false { names.append(name) }
         }
-        for name in report.startedParameters.keys.sorted() where !parameters.contains(where: { $0.0 == name }) {
+        for name in report.startedParameters.keys.sorted() where configurations.byName[name] == nil {
             if isDynamic(name, database.version) == false { names.append(name) }
         }
         return names
