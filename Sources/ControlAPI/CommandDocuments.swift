@@ -259,14 +259,23 @@ package struct TokenDocument: JSONCodable, Hashable {
 }
 
 /// An agent's first request: its one-time token is in the header, the host it says it is here.
+///
+/// The agent makes its own credential and keeps it before it asks; the server learns only its SHA-256. So a lost answer
+/// costs nothing: the agent finds that its credential is good.
 package struct EnrolCommand: JSONCodable, Hashable {
     package var host = ""
+    /// SHA-256 of the credential, lower-case hex.
+    package var credentialDigest = ""
 
-    package init(host: String) { self.host = host }
+    package init(host: String, credentialDigest: String) {
+        self.host = host
+        self.credentialDigest = credentialDigest
+    }
 
     package func write(to writer: inout JSONWriter) {
         writer.beginObject()
         writer.member("host", host)
+        writer.member("credentialDigest", credentialDigest)
         writer.endObject()
     }
 
@@ -274,9 +283,13 @@ package struct EnrolCommand: JSONCodable, Hashable {
         try reader.object { reader, key in
             switch key {
             case "host": try reader.read(&host)
+            case "credentialDigest": try reader.read(&credentialDigest)
             default: try reader.skip()
             }
         }
         try reader.requireFilled(host, "host")
+        guard credentialDigest.count == 64, credentialDigest.allSatisfy({ $0.isHexDigit && !$0.isUppercase }) else {
+            throw reader.mismatch("credentialDigest is no SHA-256 in lower-case hex")
+        }
     }
 }

@@ -1,0 +1,93 @@
+package import Reconciliation
+
+/// What `evenkeel serve --config FILE` reads, with defaults filled in. `README.md` in this target has every field.
+package struct ServerConfiguration: Sendable {
+    /// How the doors are kept.
+    package enum TLS: Sendable, Hashable {
+        /// Plain HTTP; only on a loopback address.
+        case off
+        /// Our own small authority makes a certificate for these names and addresses.
+        case automatic(names: [String])
+        case files(certificate: String, key: String)
+    }
+
+    /// A script that alert channels may name.
+    package struct Script: Sendable, Hashable {
+        package var path: String
+        package var arguments: [String]
+    }
+
+    package var host = "127.0.0.1"
+    package var port = 7070
+    /// Store, mirrors, keys and certificates are below it; one server uses it at a time.
+    package var dataDirectory = "/var/lib/evenkeel"
+    /// The holder's name in the lease.
+    package var name = ""
+    /// Where others reach this server; empty: made from the address.
+    package var publicURL = ""
+    package var tls = TLS.off
+    package var sources: [SourceConfiguration] = []
+    /// `passwordFrom: {file: …}` is below it; nil: none are allowed.
+    package var secretsRoot: String?
+    /// Variables of the server's environment that `passwordFrom: {env: …}` may name.
+    package var environmentAllowed: Set<String> = []
+    package var scripts: [String: Script] = [:]
+    /// Where the first administrator's token is left (0600), when there is none in the store; nil: for the user who
+    /// starts the server on a loopback address.
+    package var adminTokenFile: String?
+    package var unitInterval: Duration = .seconds(60)
+    package var leaseDuration: Duration = .seconds(15)
+    package var backupsKept = 7
+    package var logLevel = "info"
+
+    package init() {}
+
+    package var storePath: String { dataDirectory + "/evenkeel.sqlite" }
+    package var mirrorDirectory: String { dataDirectory + "/mirrors" }
+    package var fleetKeyPath: String { dataDirectory + "/fleet.key" }
+    package var backupDirectory: String { dataDirectory + "/backups" }
+    package var authorityDirectory: String { dataDirectory + "/tls" }
+
+    package var url: String {
+        if !publicURL.isEmpty { return publicURL }
+        let scheme = tls == .off ? "http" : "https"
+        return host.contains(":") ? "\(scheme)://[\(host)]:\(port)" : "\(scheme)://\(host):\(port)"
+    }
+
+    /// Whether only processes of this machine can reach the address.
+    package var isLoopback: Bool { host == "::1" || host == "localhost" || host.isIPv4Loopback }
+
+    /// Refuses what would open a door without a lock.
+    package func check() throws(ConfigurationError) {
+        if tls == .off, !isLoopback {
+            throw ConfigurationError(
+                """
+                listen: \(host) can be reached from other machines, and there is no TLS. Add `tls: auto` (an authority \
+                of our own; clients take its certificate \(authorityDirectory)/ca.pem) or \
+                `tls: {certificate: FILE, key: FILE}`, or listen on 127.0.0.1
+                """)
+        }
+        let names = sources.map(\.name)
+        if let twice = names.first(where: { name in names.filter { $0 == name }.count > 1 }) {
+            throw ConfigurationError("sources: two are named \"\(twice)\"; give each a name of its own")
+        }
+        if let path = scripts.values.map(\.path).sorted().first(where: { !$0.hasPrefix("/") }) {
+            throw ConfigurationError("scripts: \"\(path)\" is not an absolute path")
+        }
+    }
+}
+
+/// What is wrong with the server's configuration, and how to mend it.
+package struct ConfigurationError: Error, CustomStringConvertible {
+    package var description: String
+
+    package init(_ description: String) { self.description = description }
+}
+
+extension String {
+    /// `127.0.0.0/8` in dotted form; a name that merely begins so is none.
+    fileprivate var isIPv4Loopback: Bool {
+        let parts = split(separator: ".", omittingEmptySubsequences: false)
+        return parts.count == 4 && parts[0] == "127" && parts.allSatisfy { UInt8($0) != nil }
+    }
+}

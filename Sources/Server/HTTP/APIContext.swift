@@ -1,0 +1,48 @@
+import ControlAPI
+import Hummingbird
+import Logging
+import MetadataStore
+import NIOCore
+
+/// What a request carries along: who asks.
+struct APIContext: RequestContext {
+    var coreContext: CoreRequestContextStorage
+    var identity: Identity?
+
+    init(source: ApplicationRequestContextSource) {
+        coreContext = .init(source: source)
+    }
+
+    /// The one who asks, where they have the role; throws what the client is told.
+    func identity(with role: CredentialRecord.Role) throws -> Identity {
+        guard let identity else { throw APIError.unauthorized }
+        guard identity.may(role) else { throw APIError.forbidden(role.rawValue) }
+        return identity
+    }
+}
+
+/// Finds out who asks, from the bearer token, and turns every error into the API's form.
+struct APIMiddleware: RouterMiddleware {
+    let control: ControlPlane
+
+    func handle(
+        _ request: Request, context: APIContext, next: (Request, APIContext) async throws -> Response
+    ) async throws -> Response {
+        var context = context
+        do {
+            if let header = request.headers[.authorization], header.hasPrefix("Bearer ") {
+                context.identity = await control.tokens.identity(
+                    ofToken: String(header.dropFirst("Bearer ".count)), now: control.now)
+            }
+            return try await next(request, context)
+        } catch let error as HTTPError {
+            throw APIError(error.status, error.body ?? "there is no such route")
+        } catch {
+            let answer = APIError(error, leader: await control.leaderURL)
+            if answer.status == .internalServerError {
+                context.logger.error("a request failed", metadata: ["path": "\(request.uri.path)", "error": "\(error)"])
+            }
+            throw answer
+        }
+    }
+}

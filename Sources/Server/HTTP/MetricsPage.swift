@@ -1,0 +1,27 @@
+import FleetModel
+import Reconciliation
+
+/// The state of the fleet as Prometheus reads it.
+enum MetricsPage {
+    static func text(_ view: FleetView) -> String {
+        var text = gauge("evenkeel_leader", "Whether this server leads.", [("", view.isLeader ? 1 : 0)])
+        text += gauge("evenkeel_term", "The leader's term.", [("", Int(view.term))])
+        text += gauge(
+            "evenkeel_agents_connected", "Agents with an open stream.",
+            [("", view.agents.values.filter(\.isConnected).count)])
+        text += gauge(
+            "evenkeel_attempts_running", "Attempts that have not ended.",
+            [("", view.units.values.reduce(0) { $0 + $1.running.count })])
+        let units = ConditionType.allCases.map { type in
+            (
+                "{condition=\"\(type.rawValue)\"}",
+                view.units.values.filter { unit in unit.conditions.contains { $0.type == type && $0.isTrue } }.count
+            )
+        }
+        return text + gauge("evenkeel_units", "Units on which a condition holds.", units)
+    }
+
+    private static func gauge(_ name: String, _ help: String, _ samples: [(labels: String, value: Int)]) -> String {
+        "# HELP \(name) \(help)\n# TYPE \(name) gauge\n" + samples.map { "\(name)\($0.labels) \($0.value)\n" }.joined()
+    }
+}
