@@ -1,9 +1,7 @@
-package import JSONStream
-package import Reconciliation
-
-import FleetModel
 import FoundationEssentials
+import JSONStream
 import Manifests
+import Reconciliation
 
 extension ServerConfiguration {
     /// Reads and checks a file. Relative paths in it start at the file's directory.

@@ -26,7 +26,7 @@ struct APIMiddleware: RouterMiddleware {
     let control: ControlPlane
 
     func handle(
-        _ request: Request, context: APIContext, next: (Request, APIContext) async throws -> Response
+        _ request: Request, context: APIContext, next: @concurrent (Request, APIContext) async throws -> Response
     ) async throws -> Response {
         var context = context
         do {

@@ -3,6 +3,7 @@ import FleetModel
 import HTTPTypes
 import Hummingbird
 import JSONStream
+import Logging
 import MetadataStore
 import NIOCore
 import Reconciliation
@@ -47,9 +48,8 @@ struct AgentRoutes: Sendable {
             body: ResponseBody { writer in
                 do {
                     try await writer.write(ByteBuffer(string: "\n"))
-                    try await LongStream.untilClosed(request) {
-                        try await AgentRoutes.forward(messages, until: connection) { try await writer.write($0) }
-                    }
+                    try await LongStream.write(
+                        messages, of: request, to: &writer, endedBy: { connection.onUpEnd($0) }, { $0.jsonBytes })
                 } catch {
                     context.logger.debug("an agent's stream broke", metadata: ["host": "\(host)", "error": "\(error)"])
                 }
@@ -57,26 +57,6 @@ struct AgentRoutes: Sendable {
                 await control.reconciler.agentDisconnected(host: host, connection: connection.number)
                 try await writer.finish(nil)
             })
-    }
-
-    /// Writes messages until they end, the other stream ends, or the server stops.
-    private static func forward(
-        _ messages: AsyncStream<ServerMessage>, until connection: AgentConnections.Connection,
-        _ write: (ByteBuffer) async throws -> Void
-    ) async throws {
-        enum Item: Sendable { case message(ServerMessage), upEnded }
-        let merged = AsyncStream<Item> { continuation in
-            let pump = Task {
-                for await message in messages { continuation.yield(.message(message)) }
-                continuation.finish()
-            }
-            connection.onUpEnd { continuation.yield(.upEnded) }
-            continuation.onTermination = { _ in pump.cancel() }
-        }
-        for await item in merged.cancelOnGracefulShutdown() {
-            guard case .message(let message) = item else { return }
-            try await write(ByteBuffer(bytes: message.jsonBytes + [UInt8(ascii: "\n")]))
-        }
     }
 
     /// What the agent says, line by line.

@@ -1,5 +1,4 @@
 package import FleetModel
-package import MetadataStore
 package import Reconciliation
 
 /// What the routes work on.

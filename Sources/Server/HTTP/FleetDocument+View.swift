@@ -1,6 +1,7 @@
 import ControlAPI
 import FleetModel
 import MetadataStore
+import Planning
 import Reconciliation
 
 // From what the loop knows to what people are shown.

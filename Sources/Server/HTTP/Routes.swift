@@ -86,12 +86,12 @@ enum APIRouter {
         }
         router.post(RouterPath(Route.suspend)) { request, context in
             let by = try context.identity(with: .operator).subject
-            try await control.reconciler.suspend(unit: try unit(try await body(request)), by: by)
+            try await control.reconciler.suspend(unit: try unit(of: try await body(request)), by: by)
             return json(SettleDocument(result: "requested"))
         }
         router.post(RouterPath(Route.resume)) { request, context in
             let by = try context.identity(with: .operator).subject
-            try await control.reconciler.resume(unit: try unit(try await body(request)), by: by)
+            try await control.reconciler.resume(unit: try unit(of: try await body(request)), by: by)
             return json(SettleDocument(result: "requested"))
         }
         router.post(RouterPath(Route.approve)) { request, context in
@@ -108,7 +108,7 @@ enum APIRouter {
     }
 
     private static func reconcile(_ command: UnitCommand, by: String, _ control: ControlPlane) async throws -> SettleDocument {
-        let unit = try command.unit.map(unit)
+        let unit = try command.unit.map { text in try APIRouter.unit(text) }
         try await control.reconciler.reconcile(unit: unit, by: by)
         guard let seconds = command.waitSeconds else { return SettleDocument(result: "requested") }
         let wait = Duration.seconds(min(max(seconds, 0), waitSecondsMax))
@@ -154,7 +154,7 @@ enum APIRouter {
         return unit
     }
 
-    private static func unit(_ command: UnitCommand) throws -> UnitID { try unit(command.unit ?? "") }
+    private static func unit(of command: UnitCommand) throws -> UnitID { try unit(command.unit ?? "") }
 
     private static func unit(_ request: Request) throws -> UnitID? {
         try request.uri.queryParameters["unit"].map { try unit(String($0)) }

@@ -1,4 +1,5 @@
 import ControlAPI
+import FleetModel
 import HTTPTypes
 import Hummingbird
 import JSONStream
@@ -14,11 +15,7 @@ enum WatchStream {
             status: .ok, headers: [.contentType: "application/x-ndjson"],
             body: ResponseBody { writer in
                 try await writer.write(ByteBuffer(string: "\n"))
-                try await LongStream.untilClosed(request) {
-                    for await change in changes.cancelOnGracefulShutdown() {
-                        try await writer.write(ByteBuffer(bytes: ChangeDocument(change).jsonBytes + [UInt8(ascii: "\n")]))
-                    }
-                }
+                try await LongStream.write(changes, of: request, to: &writer) { ChangeDocument($0).jsonBytes }
                 try await writer.finish(nil)
             })
     }
@@ -26,13 +23,36 @@ enum WatchStream {
 
 /// Streams that last until one side leaves.
 enum LongStream {
-    /// Runs `body` until it ends, the client closes its side, or the server stops.
-    static func untilClosed(_ request: Request, _ body: () async throws -> Void) async throws {
-        do {
-            try await request.body.consumeWithCancellationOnInboundClose { _ in try await body() }
-        } catch is CancellationError {
-            return
+    /// Writes a line for each item until they end, `end` is called, the client closes its side, or the server stops.
+    @concurrent static func write<Item: Sendable>(
+        _ items: AsyncStream<Item>, of request: Request, to writer: inout any ResponseBodyWriter,
+        endedBy: (@escaping @Sendable () -> Void) -> Void = { _ in }, _ line: (Item) -> [UInt8]
+    ) async throws {
+        let (merged, continuation) = AsyncStream.makeStream(of: Item.self)
+        let pump = Task {
+            for await item in items { continuation.yield(item) }
+            continuation.finish()
         }
+        defer { pump.cancel() }
+        endedBy { continuation.finish() }
+        // The client's side is read only to see its end; it sends nothing here.
+        let (written, isWritten) = AsyncStream.makeStream(of: Void.self)
+        let body = request.body
+        let watcher = Task {
+            try? await body.consumeWithInboundCloseHandler(
+                { _ in for await _ in written {} }, onInboundClosed: { continuation.finish() })
+        }
+        do {
+            for await item in merged.cancelOnGracefulShutdown() {
+                try await writer.write(ByteBuffer(bytes: line(item) + [UInt8(ascii: "\n")]))
+            }
+        } catch {
+            isWritten.finish()
+            await watcher.value
+            throw error
+        }
+        isWritten.finish()
+        await watcher.value
     }
 }
 

@@ -1,7 +1,7 @@
 package import FleetModel
-package import Reconciliation
 
 import FoundationEssentials
+import Reconciliation
 
 #if canImport(Glibc)
     import Glibc

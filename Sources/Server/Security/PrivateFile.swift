@@ -1,4 +1,5 @@
-import FoundationEssentials
+// Swift counts `struct stat` among CoreFoundation's as soon as another file of the target imports Foundation.
+import CoreFoundation
 
 #if canImport(Glibc)
     import Glibc
@@ -58,11 +59,10 @@ enum PrivateFile {
 
     /// Makes a directory and those above it; the last one for its owner only.
     static func makeDirectory(_ path: String) throws(ConfigurationError) {
-        do {
-            try FileManager.default.createDirectory(
-                atPath: path, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
-        } catch {
-            throw ConfigurationError("\(path) cannot be made: \(error)")
+        var made = path.hasPrefix("/") ? "" : "."
+        for part in path.split(separator: "/") {
+            made += "/" + part
+            if mkdir(made, made == path ? 0o700 : 0o755) != 0, errno != EEXIST { throw failure(made, "cannot be made") }
         }
     }
 
