@@ -11,10 +11,10 @@ extension ClusterSituation {
         defer { observed[host] = seen }
         var result = TaskResult()
         switch task.action {
-        case .install(let blueprint): result = make(id, blueprint, copyOf: nil, at: &seen)
+        case .install(let blueprint): result = make(id, blueprint, copyOf: nil, at: &seen, configurations)
         case .clone(let blueprint, let donor):
             let source = database(of: donor.ordinal)
-            result = make(id, blueprint, copyOf: source, at: &seen)
+            result = make(id, blueprint, copyOf: source, at: &seen, configurations)
         case .purge: seen.report.instances.removeAll { $0.id == id }
         default:
             guard let index = seen.report.instances.firstIndex(where: { $0.id == id }) else { return result }
@@ -29,11 +29,12 @@ extension ClusterSituation {
     }
 
     private func make(
-        _ id: InstanceID, _ blueprint: InstanceBlueprint, copyOf source: DatabaseReport?, at seen: inout ObservedHost
+        _ id: InstanceID, _ blueprint: InstanceBlueprint, copyOf source: DatabaseReport?, at seen: inout ObservedHost,
+        _ configurations: ConfigurationCache
     ) -> TaskResult {
         seen.report.instances.removeAll { $0.id == id }
         var report = InstanceReport(id: id, clusterName: blueprint.clusterName, port: blueprint.port)
-        report.configDigest = SHA256.hex(blueprint.configuration)
+        report.configDigest = configurations.digest(of: blueprint.configuration)
         // Not running yet; what its first start will find in the data directory.
         var database = DatabaseReport(version: "", serverID: blueprint.serverID, readOnly: true)
         if let source {
@@ -71,7 +72,7 @@ extension ClusterSituation {
                 result.readBack[name] = database.variables[name]
             }
             report.startedParameters = report.startedParameters.filter { name, _ in configurations.byName[name] != nil }
-        case .configure(let configuration): report.configDigest = SHA256.hex(configuration)
+        case .configure(let configuration): report.configDigest = configurations.digest(of: configuration)
         case .initialize: database.isInitialized = true
         case .replicate(let source):
             database.replication = ReplicationReport(
@@ -91,7 +92,7 @@ extension ClusterSituation {
             database.replication = nil
         case .close: database.readOnly = true
         case .setVariables(let values, let configuration):
-            report.configDigest = SHA256.hex(configuration)
+            report.configDigest = configurations.digest(of: configuration)
             for (name, value) in values {
                 database.variables[name] = value
                 result.readBack[name] = value

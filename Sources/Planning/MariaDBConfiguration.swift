@@ -104,9 +104,11 @@ package enum MariaDBConfiguration {
 ///
 /// Valid for one declared cluster; not shared between threads.
 final class ConfigurationCache {
-    struct Entry {
+    final class Entry {
         /// SHA-256, hex.
-        var digest: String
+        let digest: String
+        /// The whole file: only what installs or rewrites it asks for it.
+        private(set) lazy var text = MariaDBConfiguration.render(member, gtidDomain: gtidDomain, parameters: parameters)
         private let member: MemberRecord
         private let gtidDomain: Int64
         private let parameters: [(String, String)]
@@ -117,8 +119,6 @@ final class ConfigurationCache {
             parameters = cache.parameters
             digest = MariaDBConfiguration.digest(member, gtidDomain: gtidDomain, lines: cache.lines)
         }
-
-        var text: String { MariaDBConfiguration.render(member, gtidDomain: gtidDomain, parameters: parameters) }
     }
 
     fileprivate let lines: String
@@ -137,5 +137,9 @@ final class ConfigurationCache {
         let made = Entry(member, gtidDomain, self)
         entries[member.ordinal] = made
         return made
+    }
+    /// The digest of a configuration that a task carries; the same text was mostly rendered here.
+    func digest(of text: String) -> String {
+        entries.values.first { $0.text == text }?.digest ?? SHA256.hex(text)
     }
 }
