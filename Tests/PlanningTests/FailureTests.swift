@@ -1,0 +1,238 @@
+import FleetModel
+import Planning
+import Testing
+
+/// Tasks that fail, hosts that are silent, switchovers that are given up.
+struct FailureTests {
+    private func converged() -> TestFleet {
+        var fleet = TestFleet()
+        fleet.converge()
+        return fleet
+    }
+
+    /// Steps once, lets each task end as told, and returns the actions' names.
+    private func pass(_ fleet: inout TestFleet, _ outcome: (PlannedTask) -> AttemptOutcome?) -> [String] {
+        let decision = Planner.step(fleet.situation())
+        fleet.records.clusters["orders"] = decision.records
+        for task in decision.tasks {
+            guard let outcome = outcome(task), let records = fleet.orders else { continue }
+            fleet.records.clusters["orders"] = Planner.absorb(outcome, of: task, into: records, at: fleet.now, jitter: 0)
+        }
+        return decision.tasks.map(\.action.name)
+    }
+
+    @Test func `a failed task is let rest, then tried again, then stalls its unit`() throws {
+        var fleet = converged()
+        fleet.edit { $0.databases.append(DatabaseSpec(name: "audit")) }
+        var delays: [Int64] = []
+        for _ in 0..<FailureRecord.stalledAfter {
+            #expect(pass(&fleet) { _ in .failed("disk full") } == ["ensureDatabase"])
+            #expect(pass(&fleet) { _ in nil } == [])
+            let failure = try #require(fleet.orders?.failures.values.first)
+            delays.append((failure.retryAt - fleet.now).milliseconds)
+            fleet.now = failure.retryAt
+            for host in TestFleet.hostNames { fleet.observed[host]?.renewed = fleet.now }
+        }
+        #expect(delays == [1000, 2000, 4000, 8000, 16000])
+        let stalled = Planner.step(fleet.situation()).conditions.first { $0.type == .stalled }
+        #expect(stalled?.isTrue == true && stalled?.message == "disk full")
+    }
+
+    @Test func `a failing task holds up no other`() {
+        var fleet = converged()
+        fleet.edit { $0.databases.append(DatabaseSpec(name: "audit")) }
+        _ = pass(&fleet) { _ in .failed("no") }
+        fleet.edit { $0.parameters["max_connections"] = "300" }
+        #expect(pass(&fleet) { _ in nil }.contains("setVariables"))
+    }
+
+    @Test func `a demotion that fails gives the switchover up under a higher epoch`() {
+        var fleet = converged()
+        fleet.edit { $0.preferredZones = ["zone-b"] }
+        var seen: [String] = []
+        for _ in 0..<6 {
+            let names = pass(&fleet) { task in
+                if task.action.name == "demote" { return .failed("a statement runs for 12 s") }
+                return .succeeded(TaskResult())
+            }
+            seen += names
+            applyEffects(of: names, &fleet)
+            if fleet.orders?.switchover == nil && seen.contains("demote") { break }
+        }
+        #expect(seen.contains("demote") && !seen.contains("promote"))
+        #expect(fleet.orders?.primary == 1 && fleet.orders?.epoch == 3)
+        #expect(fleet.orders?.failures["switchover"]?.count == 1)
+    }
+
+    /// The third member follows the candidate; without this the preparation would never be done.
+    private func applyEffects(of names: [String], _ fleet: inout TestFleet) {
+        guard let to = fleet.orders?.switchover?.to, let target = fleet.orders?.member(to) else { return }
+        let other = 5 - to
+        if names.contains("replicate") {
+            fleet.change(other) {
+                $0.database?.replication = ReplicationReport(sourceHost: target.address, sourcePort: target.port, ioRunning: true, sqlRunning: true)
+                $0.database?.semiSyncReplica = false
+            }
+        } else if names.contains("acknowledge") {
+            fleet.change(other) { $0.database?.semiSyncReplica = true }
+        }
+    }
+
+    @Test func `a promotion whose attempt still runs is neither repeated nor given up`() throws {
+        var fleet = converged()
+        fleet.edit { $0.preferredZones = ["zone-b"] }
+        var promotion: PlannedTask?
+        for _ in 0..<8 where promotion == nil {
+            let decision = Planner.step(fleet.situation())
+            fleet.records.clusters["orders"] = decision.records
+            promotion = decision.tasks.first { $0.action.name == "promote" }
+            let names = decision.tasks.map(\.action.name)
+            for task in decision.tasks where task.action.name == "demote" {
+                fleet.change(1) { $0.database?.readOnly = true }
+                fleet.records.clusters["orders"] = Planner.absorb(
+                    .succeeded(TaskResult(position: GTIDSet("1-1-9"))), of: task, into: decision.records, at: fleet.now, jitter: 0)
+            }
+            applyEffects(of: names, &fleet)
+        }
+        let task = try #require(promotion)
+        guard case .promote(let epoch, let position, let semiSync) = task.action else { return }
+        #expect(epoch == 2 && position == GTIDSet("1-1-9") && semiSync)
+        #expect(fleet.orders?.switchover?.isPastReturn == true && fleet.orders?.primary == 2)
+        let running = RunningAttempt(id: "a1", task: task, started: fleet.now)
+        let held = Planner.step(fleet.situation([running]))
+        #expect(held.tasks.isEmpty && held.records.epoch == 2 && !held.waits.isEmpty)
+        // The agent answers that it failed: only now the old writer is affirmed.
+        let failed = Planner.absorb(.failed("did not catch up"), of: task, into: held.records, at: fleet.now, jitter: 0)
+        fleet.records.clusters["orders"] = failed
+        let back = Planner.step(fleet.situation())
+        #expect(back.records.primary == 1 && back.records.epoch == 3)
+        #expect(back.tasks.contains { $0.action == .open(epoch: 3, semiSync: true) } || !back.waits.isEmpty)
+    }
+
+    @Test func `suspended, only what has died is started`() {
+        var fleet = converged()
+        fleet.edit { $0.suspend = true; $0.parameters["max_connections"] = "300" }
+        fleet.change(2) { $0.process = .stopped }
+        fleet.change(3) { $0.database?.replication = nil }
+        #expect(Planner.step(fleet.situation()).tasks.map(\.action.name) == ["start"])
+    }
+
+    @Test func `a cluster that is declared no more is left as it is`() {
+        var fleet = converged()
+        fleet.fleet.clusters["orders"] = nil
+        let decision = Planner.step(fleet.situation())
+        #expect(decision.tasks.isEmpty && decision.conditions.first?.reason == "NotDeclared")
+    }
+
+    @Test func `a primary whose replicas are all gone is not opened`() {
+        var fleet = converged()
+        fleet.change(1) { $0.database?.readOnly = true; $0.database?.semiSyncPrimary = false }
+        for ordinal in 2...3 { fleet.change(ordinal) { $0.process = .stopped } }
+        let decision = Planner.step(fleet.situation())
+        #expect(decision.tasks.map(\.action.name) == ["start", "start"])
+        #expect(decision.findings.contains { $0.reason == "WriterClosed" })
+    }
+}
+
+/// The checks that share nothing with step.
+struct InvariantTests {
+    private func task(_ action: Action, _ ordinal: Int, _ fleet: TestFleet) -> PlannedTask {
+        let records = fleet.orders ?? ClusterRecords(uid: "", name: "", gtidDomain: 0)
+        return PlannedTask(
+            unit: UnitID(.cluster, "orders"),
+            target: .instance(InstanceID(clusterUID: records.uid, ordinal: ordinal), host: records.member(ordinal)?.host ?? ""),
+            action: action, cause: .observation("test"), summary: "")
+    }
+
+    @Test func `waves that would break an invariant are refused`() {
+        var fleet = TestFleet()
+        fleet.converge()
+        let world = fleet.situation()
+        let blueprint = InstanceBlueprint(
+            clusterName: "orders", port: 1, address: "", serverID: 9, gtidDomain: 1, engineVersion: "10.11", configuration: "", storageBytes: 0)
+        let forbidden: [[PlannedTask]] = [
+            [task(.open(epoch: 1, semiSync: true), 2, fleet)],
+            [task(.promote(epoch: 9, position: GTIDSet(), semiSync: true), 1, fleet)],
+            [task(.purge, 2, fleet)], [task(.retire, 1, fleet)], [task(.retire, 2, fleet)],
+            [task(.install(blueprint), 2, fleet)], [task(.start, 2, fleet), task(.close, 2, fleet)],
+            [task(.restart(isPrimary: false), 2, fleet), task(.restart(isPrimary: false), 3, fleet)],
+        ]
+        for wave in forbidden { #expect(Invariants.violation(wave, in: world) != nil, "\(wave.map(\.action.name))") }
+        #expect(Invariants.violation([task(.restart(isPrimary: false), 2, fleet)], in: world) == nil)
+    }
+}
+
+struct AdmissionTests {
+    @Test func `limits hold voluntary tasks and never involuntary ones`() {
+        var policy = PlanningPolicy()
+        policy.attemptsPerHostMax = 1
+        func task(_ ordinal: Int, _ voluntary: Bool) -> PlannedTask {
+            PlannedTask(
+                unit: UnitID(.cluster, "c\(ordinal)"), target: .instance(InstanceID(clusterUID: "u\(ordinal)", ordinal: 1), host: "h"),
+                action: .start, isVoluntary: voluntary, cause: .observation(""), summary: "")
+        }
+        let (admitted, held) = Planner.admit([task(1, true), task(2, true), task(3, false)], running: [], policy: policy)
+        #expect(admitted.map(\.unit.name) == ["c3"])
+        #expect(held.map(\.task.unit.name) == ["c1", "c2"])
+    }
+}
+
+struct AllocationTests {
+    @Test func `placement is sticky and numbers are never used twice`() throws {
+        var fleet = TestFleet()
+        fleet.converge()
+        let before = try #require(fleet.orders)
+        #expect(fleet.allocate().isEmpty && fleet.orders == before)
+        fleet.declare(TestFleet.orders([1, 1, 0]))
+        fleet.converge()
+        fleet.declare(TestFleet.orders([1, 1, 1]))
+        fleet.converge()
+        let after = try #require(fleet.orders)
+        #expect(after.members.map(\.ordinal) == [1, 2, 3, 4])
+        #expect(Set(after.members.map(\.serverID)).count == 4)
+        #expect(before.gtidDomain >> 24 == 1 && before.members.allSatisfy { $0.serverID >> 24 == 1 })
+    }
+
+    @Test func `more instances than hosts is a problem at its field`() {
+        var fleet = TestFleet(TestFleet.orders([2, 1, 1]))
+        let problems = fleet.allocate()
+        #expect(problems.map(\.field) == ["spec.placement[0].replicas"])
+        #expect(fleet.orders == nil)
+        #expect(problems.first?.message.contains("hold one of it already") == true)
+    }
+
+    @Test func `a port that is taken on the only host is a problem`() {
+        var fleet = TestFleet()
+        _ = fleet.allocate()
+        var second = TestFleet.orders()
+        second.metadata.name = "billing"
+        fleet.declare(second)
+        let problems = fleet.allocate()
+        #expect(problems.count == 1 && problems.first?.message.contains("port 3306 taken") == true)
+        second.port = nil
+        fleet.declare(second)
+        #expect(fleet.allocate().isEmpty)
+        #expect(fleet.records.clusters["billing"]?.members.allSatisfy { $0.port == 3307 } == true)
+    }
+
+    @Test func `unschedulable hosts get nothing new`() {
+        var fleet = TestFleet()
+        fleet.fleet.hosts["hz-b-1"] = fleet.fleet.hosts["hz-b-1"].map { declared in
+            var declared = declared
+            declared.value.schedulable = false
+            return declared
+        }
+        _ = fleet.allocate()
+        #expect(fleet.orders?.members.map(\.host) == ["hz-a-1", "hz-b-2", "hz-c-1"])
+    }
+
+    @Test func `the primary is the last of its zone to leave`() {
+        var fleet = TestFleet(TestFleet.orders([1, 2, 0]))
+        fleet.edit { $0.preferredZones = ["zone-b"] }
+        fleet.converge()
+        #expect(fleet.orders?.primary == 2)
+        fleet.edit { $0.placement = [Placement(zone: "zone-a", replicas: 1), Placement(zone: "zone-b", replicas: 1)] }
+        _ = fleet.allocate()
+        #expect(fleet.orders?.member(3)?.phase == .leaving && fleet.orders?.member(2)?.phase == .active)
+    }
+}
