@@ -7,11 +7,11 @@ import CoreFoundation
 
 /// Small files that nobody else may read: mode 0600, made with O_EXCL so that two processes never both believe that
 /// they made one, durable before the name is there.
-enum PrivateFile {
-    static let bytesMax = 64 << 10
+package enum PrivateFile {
+    package static let bytesMax = 64 << 10
 
     /// The contents, or nil where there is no such file. A file that others can read is refused.
-    static func read(_ path: String) throws(ConfigurationError) -> [UInt8]? {
+    package static func read(_ path: String) throws(ConfigurationError) -> [UInt8]? {
         let descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW)
         guard descriptor >= 0 else {
             if errno == ENOENT { return nil }
@@ -30,7 +30,7 @@ enum PrivateFile {
     }
 
     /// Makes the file; false where it is there already.
-    static func create(_ path: String, _ bytes: [UInt8]) throws(ConfigurationError) -> Bool {
+    package static func create(_ path: String, _ bytes: [UInt8]) throws(ConfigurationError) -> Bool {
         let temporary = "\(path).\(getpid()).new"
         unlink(temporary)
         let descriptor = open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0o600)
@@ -52,13 +52,13 @@ enum PrivateFile {
     }
 
     /// Makes the file or replaces it.
-    static func replace(_ path: String, _ bytes: [UInt8]) throws(ConfigurationError) {
+    package static func replace(_ path: String, _ bytes: [UInt8]) throws(ConfigurationError) {
         unlink(path)
         guard try create(path, bytes) else { throw ConfigurationError("\(path) was made by another process just now") }
     }
 
     /// Makes a directory and those above it; the last one for its owner only.
-    static func makeDirectory(_ path: String) throws(ConfigurationError) {
+    package static func makeDirectory(_ path: String) throws(ConfigurationError) {
         var made = path.hasPrefix("/") ? "" : "."
         for part in path.split(separator: "/") {
             made += "/" + part
