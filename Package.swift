@@ -27,9 +27,11 @@ let crypto: Target.Dependency = .product(name: "Crypto", package: "swift-crypto"
 let grdb: Target.Dependency = .product(name: "GRDB", package: "GRDB.swift")
 let arguments: Target.Dependency = .product(name: "ArgumentParser", package: "swift-argument-parser")
 let hummingbird: Target.Dependency = .product(name: "Hummingbird", package: "hummingbird")
+let hummingbirdCore: Target.Dependency = .product(name: "HummingbirdCore", package: "hummingbird")
 let hummingbirdTLS: Target.Dependency = .product(name: "HummingbirdTLS", package: "hummingbird")
 let httpClient: Target.Dependency = .product(name: "AsyncHTTPClient", package: "async-http-client")
 let lifecycle: Target.Dependency = .product(name: "ServiceLifecycle", package: "swift-service-lifecycle")
+let signals: Target.Dependency = .product(name: "UnixSignals", package: "swift-service-lifecycle")
 let certificates: Target.Dependency = .product(name: "X509", package: "swift-certificates")
 let nio: Target.Dependency = .product(name: "NIOPosix", package: "swift-nio")
 let nioCore: Target.Dependency = .product(name: "NIOCore", package: "swift-nio")
@@ -71,7 +73,7 @@ let package = Package(
         room("Agent", ["Engines", "ControlAPI", "JSONStream", "ChildProcess"]),
         room("Reconciliation", ["Manifests", "Planning", "SourceControl", "MetadataStore", "ControlAPI"]),
         room("Monitoring", ["FleetModel", "JSONStream", "MetadataStore", "ChildProcess", httpClient]),
-        room("Server", ["Reconciliation", "Monitoring", "SQLiteStore", hummingbird, hummingbirdTLS, logging, lifecycle, certificates, crypto]),
+        room("Server", ["Reconciliation", "Monitoring", "SQLiteStore", hummingbird, hummingbirdCore, hummingbirdTLS, nioTLS, logging, lifecycle, signals, certificates, crypto]),
         room("Simulation", ["Reconciliation", "Agent"]),
         .executableTarget(
             name: "evenkeel",

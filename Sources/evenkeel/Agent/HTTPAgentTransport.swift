@@ -56,7 +56,7 @@ final class HTTPAgentTransport: AgentTransport {
 
 /// Both streams to one server. Tasks of its own read and write; `close` and the end of either end both.
 final class HTTPAgentConnection: AgentConnection {
-    let incoming: AsyncThrowingStream<ServerMessage, any Error>
+    let incoming: AsyncThrowingStream<ServerLine, any Error>
     private let lines: AsyncStream<ByteBuffer>.Continuation
     private let outgoing: LineQueue
     private let tasks: Mutex<[Task<Void, Never>]>
@@ -67,7 +67,7 @@ final class HTTPAgentConnection: AgentConnection {
 
     fileprivate init(http: HTTPClient, base: String, token: String, number: String, down: HTTPClientResponse.Body) {
         let (incoming, arrival) = AsyncThrowingStream.makeStream(
-            of: ServerMessage.self, bufferingPolicy: .bufferingOldest(HTTPAgentConnection.incomingMax))
+            of: ServerLine.self, bufferingPolicy: .bufferingOldest(HTTPAgentConnection.incomingMax))
         self.incoming = incoming
         let (body, lines) = AsyncStream.makeStream(of: ByteBuffer.self)
         self.lines = lines
@@ -76,8 +76,7 @@ final class HTTPAgentConnection: AgentConnection {
         let reader = Task {
             do {
                 try await Client.splitLines(down) { line in
-                    guard let message = try HTTPAgentConnection.message(line) else { return true }
-                    if case .dropped = arrival.yield(message) { throw AgentTransportError("the server says too much at once") }
+                    if case .dropped = arrival.yield(try ServerLine(json: line)) { throw AgentTransportError("the server says too much at once") }
                     return true
                 }
                 arrival.finish(throwing: AgentTransportError("the server at \(base) ended the stream"))
@@ -112,15 +111,6 @@ final class HTTPAgentConnection: AgentConnection {
         lines.finish()
         outgoing.end()
         for task in tasks.withLock({ $0 }) { task.cancel() }
-    }
-
-    /// Nil for a message that this release does not know.
-    private static func message(_ line: [UInt8]) throws -> ServerMessage? {
-        do {
-            return try ServerMessage(json: line)
-        } catch let error as JSONError where error.isAboutMeaning {
-            return nil
-        }
     }
 }
 
@@ -182,7 +172,7 @@ struct CountedLines: AsyncSequence, Sendable {
         var base: AsyncStream<ByteBuffer>.Iterator
         let queue: LineQueue
 
-        mutating func next() async -> ByteBuffer? {
+        @concurrent mutating func next() async -> ByteBuffer? {
             let line = await base.next()
             if line != nil { queue.taken() }
             return line

@@ -1,2 +1,69 @@
 import ArgumentParser
-struct Serve: AsyncParsableCommand {}
+import FoundationEssentials
+import Logging
+import MetadataStore
+import Server
+
+struct Serve: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Run the server: API, loop and monitor.",
+        discussion: """
+            The configuration is YAML:
+              listen: 127.0.0.1:7070            any other address needs tls
+              data: /var/lib/evenkeel           store, mirrors, keys
+              sources:
+                - {name: fleet, url: "git@example.org:fleet.git", branch: main, interval: 30s}
+              secrets: {root: /etc/evenkeel/secrets}
+              tls: auto                         our own small authority; or {certificate: FILE, key: FILE}
+
+            Example: evenkeel serve --config /etc/evenkeel/server.yaml
+            """)
+
+    @Option(help: "The server's configuration file.")
+    var config: String
+    @Flag(help: "Only check the configuration.")
+    var check = false
+    @Flag(
+        help: """
+            After the loss of the store: make its records anew from git and from what agents find, read-only until \
+            they are approved.
+            """)
+    var rebuild = false
+
+    func run() async throws {
+        let configuration: ServerConfiguration
+        do {
+            configuration = try Serve.read(config)
+        } catch {
+            throw CommandError(error.description)
+        }
+        if check { return Terminal.standardOutput.write("\(config): valid\n") }
+        let level = Logger.Level(rawValue: configuration.logLevel) ?? .info
+        LoggingSystem.bootstrap { label in
+            var handler = StreamLogHandler.standardError(label: label)
+            handler.logLevel = level
+            return handler
+        }
+        do {
+            try await ServerProcess(configuration, logger: Logger(label: "evenkeel")).run(openStore: StoreOpening.open)
+        } catch let error as ConfigurationError {
+            throw CommandError(error.description)
+        } catch StoreError.inUse(let holder) {
+            throw CommandError(
+                "another server (\(holder)) has the store \(configuration.storePath)",
+                help: "one server at a time uses an SQLite store; stop the other one, or give this one a data directory of its own")
+        } catch {
+            throw CommandError("the server stopped: \(error)")
+        }
+    }
+
+    /// On a loopback address the first administrator's token is left for the user who starts the server.
+    private static func read(_ file: String) throws(ConfigurationError) -> ServerConfiguration {
+        var configuration = try ServerConfiguration(file: file)
+        if configuration.adminTokenFile == nil {
+            configuration.adminTokenFile = configuration.isLoopback
+                ? TokenFile.path(forServer: configuration.url) : configuration.dataDirectory + "/admin.token"
+        }
+        return configuration
+    }
+}

@@ -1,0 +1,156 @@
+package import Logging
+package import MetadataStore
+
+import Crypto
+import FleetModel
+import FoundationEssentials
+import Hummingbird
+import HummingbirdCore
+import HummingbirdTLS
+import Reconciliation
+import ServiceLifecycle
+import UnixSignals
+
+/// `evenkeel serve`: store, loop, monitor and HTTP as services of one group, started in that order and stopped in the
+/// reverse.
+package struct ServerProcess: Sendable {
+    private let configuration: ServerConfiguration
+    private let logger: Logger
+
+    package init(_ configuration: ServerConfiguration, logger: Logger) {
+        self.configuration = configuration
+        self.logger = logger
+    }
+
+    /// Opens a store below the data directory; throws `StoreError.inUse` where another server has it.
+    package typealias StoreOpener = @Sendable (ServerConfiguration) async throws -> any MetadataStore
+
+    /// Runs until a signal (SIGTERM, SIGINT) or a failure.
+    package func run(openStore: StoreOpener) async throws {
+        try PrivateFile.makeDirectory(configuration.dataDirectory)
+        let secrets = try FileSecrets(configuration)
+        let builder = try serverBuilder()
+        let store = try await openStore(configuration)
+        let clock = SystemTime()
+        let reconciler = Reconciler(
+            store: store, configuration: loopConfiguration(), secrets: secrets, clock: clock)
+        let tokens = Tokens(store: store, credentials: try await store.load().credentials)
+        let control = ControlPlane(reconciler: reconciler, tokens: tokens, clock: clock)
+        let application = Application(
+            router: APIRouter.router(control), server: builder,
+            configuration: ApplicationConfiguration(
+                address: .hostname(configuration.host, port: configuration.port), serverName: "evenkeel"),
+            onServerRunning: { [logger, configuration] _ in
+                logger.info("serving", metadata: ["url": "\(configuration.url)"])
+            }, logger: logger)
+        let group = ServiceGroup(
+            configuration: .init(
+                services: [
+                    .init(service: LoopService(reconciler: reconciler), successTerminationBehavior: .gracefullyShutdownGroup),
+                    .init(service: FirstAdministrator(configuration: configuration, control: control, logger: logger), successTerminationBehavior: .ignore),
+                    .init(service: DailyBackup(configuration: configuration, store: store, clock: clock, logger: logger), successTerminationBehavior: .ignore),
+                    .init(service: application, successTerminationBehavior: .gracefullyShutdownGroup),
+                ], gracefulShutdownSignals: [.sigterm, .sigint], logger: logger))
+        try await group.run()
+    }
+
+    private func loopConfiguration() -> ReconcilerConfiguration {
+        ReconcilerConfiguration(
+            serverName: configuration.name.isEmpty ? ProcessInfo.processInfo.hostName : configuration.name,
+            sources: configuration.sources, leaderURL: configuration.url, mirrorDirectory: configuration.mirrorDirectory,
+            unitInterval: configuration.unitInterval, leaseDuration: configuration.leaseDuration,
+            seed: UInt64.random(in: 0...UInt64.max))
+    }
+
+    private func serverBuilder() throws -> HTTPServerBuilder {
+        let http = HTTPServerBuilder.http1()
+        let files: (certificate: String, key: String)
+        switch configuration.tls {
+        case .off: return http
+        case .files(let certificate, let key): files = (certificate, key)
+        case .automatic(let names):
+            let all = names + [configuration.host, "localhost", "127.0.0.1"].filter { !names.contains($0) && $0 != "0.0.0.0" && $0 != "::" }
+            let made = try Authority.files(in: configuration.authorityDirectory, names: all)
+            logger.info("the server's certificate is signed by our own authority", metadata: ["authority": "\(made.authority)"])
+            files = (made.certificate, made.key)
+        }
+        return try .tls(http, tlsConfiguration: try ServerTLS.configuration(certificate: files.certificate, key: files.key))
+    }
+}
+
+/// The loop as a service: a graceful shutdown ends it after HTTP has ended, and it gives its lease back.
+struct LoopService: Service {
+    let reconciler: Reconciler
+
+    func run() async throws {
+        try await cancelWhenGracefulShutdown { try await reconciler.run() }
+    }
+}
+
+/// Makes the first administrator's token where there is none, and leaves it in a private file.
+struct FirstAdministrator: Service {
+    let configuration: ServerConfiguration
+    let control: ControlPlane
+    let logger: Logger
+
+    private static let tryAgain = Duration.milliseconds(100)
+
+    func run() async throws {
+        guard await !control.tokens.hasAdministrator else { return }
+        guard let path = configuration.adminTokenFile else { return }
+        try await cancelWhenGracefulShutdown {
+            // Credentials are written under the leader's term.
+            while await !control.reconciler.view().isLeader {
+                try await control.clock.sleep(until: control.now + FirstAdministrator.tryAgain)
+            }
+            let token = try await control.tokens.make(
+                role: .admin, subject: "admin", validity: nil, now: control.now, term: try await control.term())
+            if let slash = path.lastIndex(of: "/") { try PrivateFile.makeDirectory(String(path[..<slash])) }
+            try PrivateFile.replace(path, Array((token + "\n").utf8))
+            logger.notice("made the first administrator's token", metadata: ["file": "\(path)"])
+        }
+    }
+}
+
+/// Copies the store once a day (and at the start, when the last copy is older), and keeps the newest few.
+struct DailyBackup: Service {
+    let configuration: ServerConfiguration
+    let store: any MetadataStore
+    let clock: any TimeSource
+    let logger: Logger
+
+    private static let interval = Duration.seconds(24 * 3600)
+    private static let look = Duration.seconds(600)
+
+    func run() async throws {
+        try await cancelWhenGracefulShutdown {
+            while true {
+                if isDue { await backUp() }
+                try await clock.sleep(until: clock.now() + DailyBackup.look)
+            }
+        }
+    }
+
+    private var copies: [String] {
+        let names = (try? FileManager.default.contentsOfDirectory(atPath: configuration.backupDirectory)) ?? []
+        return names.filter { $0.hasPrefix("evenkeel-") && $0.hasSuffix(".sqlite") }.sorted()
+    }
+
+    private var isDue: Bool {
+        guard let last = copies.last, let time = Int64(last.dropFirst(9).dropLast(7)) else { return true }
+        return clock.now() - Instant(milliseconds: time * 1000) >= DailyBackup.interval
+    }
+
+    private func backUp() async {
+        let path = "\(configuration.backupDirectory)/evenkeel-\(clock.now().milliseconds / 1000).sqlite"
+        do {
+            try PrivateFile.makeDirectory(configuration.backupDirectory)
+            try await store.backUp(to: path)
+            for old in copies.dropLast(configuration.backupsKept) {
+                try FileManager.default.removeItem(atPath: configuration.backupDirectory + "/" + old)
+            }
+        } catch {
+            logger.error("the store's backup failed", metadata: ["path": "\(path)", "error": "\(error)"])
+        }
+    }
+}
