@@ -117,6 +117,21 @@ struct FailureTests {
         #expect(Planner.step(fleet.situation()).tasks.map(\.action.name) == ["start"])
     }
 
+    @Test func `a clone that is wanted no more is cancelled, and what it left is deleted`() throws {
+        var fleet = converged()
+        fleet.declare(TestFleet.orders([1, 2, 1]))
+        _ = fleet.allocate()
+        let clone = try #require(Planner.step(fleet.situation()).tasks.first { $0.action.name == "clone" })
+        fleet.declare(TestFleet.orders([1, 1, 1]))
+        _ = fleet.allocate()
+        let running = RunningAttempt(id: "a7", task: clone, started: fleet.now)
+        #expect(Planner.step(fleet.situation([running])).cancel == ["a7"])
+        guard case .instance(let id, let host) = clone.target else { return }
+        fleet.observed[host]?.report.instances.append(InstanceReport(id: id, port: 3306, directory: .halfMade))
+        #expect(fleet.converge().outline == "purge 4")
+        #expect(fleet.orders?.member(4)?.phase == .purged)
+    }
+
     @Test func `a cluster that is declared no more is left as it is`() {
         var fleet = converged()
         fleet.fleet.clusters["orders"] = nil

@@ -9,6 +9,7 @@ extension PrimaryReplicaProcedure {
     mutating func conclude() {
         holdAtBarrier()
         if isSuspended { holdSuspended() }
+        cancelUnwanted()
         forgetFailures()
         decision.findings.sort()
         decision.conditions = conditions()
@@ -28,6 +29,17 @@ extension PrimaryReplicaProcedure {
             switch task.action {
             case .start, .open, .close: task.isVoluntary
             default: true
+            }
+        }
+    }
+
+    /// Making an instance that is wanted no more is not worth its end.
+    private mutating func cancelUnwanted() {
+        for attempt in situation.running {
+            guard case .instance(let id, _) = attempt.task.target, records.member(id.ordinal)?.phase != .active else { continue }
+            switch attempt.task.action {
+            case .install, .clone: decision.cancel.append(attempt.id)
+            default: break
             }
         }
     }

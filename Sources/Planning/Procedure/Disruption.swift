@@ -61,7 +61,7 @@ extension PrimaryReplicaProcedure {
         let leaving = views.filter { records.member($0.ordinal)?.phase == .leaving }
         guard !leaving.isEmpty else { return }
         for view in leaving where view.ordinal != primary.ordinal {
-            if waitsForHost(view) || view.isBusy { continue }
+            if waitsForHost(view) || view.isBusy || view.report?.directory == .halfMade { continue }
             emit(.retire, on: view, cause: because(placementField(view.record.zone)), "stop, keep its directory for \(cluster.retainFor.short)")
             return
         }
@@ -83,6 +83,10 @@ extension PrimaryReplicaProcedure {
 
     private mutating func noteRetired(_ view: MemberView) {
         guard view.knowledge == .fresh, !view.isBusy, view.ordinal != records.primary else { return }
+        if view.report?.directory == .halfMade {
+            emit(.purge, on: view, cause: because(placementField(view.record.zone)), "delete what was half made: it is wanted no more")
+            return
+        }
         guard view.report == nil || view.report?.directory == .retired else { return }
         setPhase(view.report == nil ? .purged : .retired(until: situation.now + cluster.retainFor), view)
         records.ackSet.removeAll { $0 == view.ordinal }
