@@ -14,6 +14,8 @@ package enum AgentLimits {
 
     /// From the hello to the welcome.
     package static let welcomeMax: Duration = .seconds(10)
+    /// For the transport to take one message.
+    package static let sendMax: Duration = .seconds(10)
     /// Without a word from a server that has sent a heartbeat before.
     package static let silenceMax: Duration = .seconds(10)
     /// From the welcome to the repeated offer of an attempt that a restart interrupted.

@@ -144,12 +144,14 @@ extension AgentMachine {
             if let heard = service.heard, now >= heard + AgentLimits.silenceMax { close(.warning, "the server fell silent") }
         default: break
         }
+        if let since = outbox.sendingSince, now >= since + AgentLimits.sendMax { close(.warning, "the stream is stuck") }
     }
 
     var connectionDeadlines: [Instant] {
-        switch connection {
-        case .greeting(let since): [since + AgentLimits.welcomeMax]
-        case .serving(let service): service.heard.map { [$0 + AgentLimits.silenceMax] } ?? []
+        let stuck = outbox.sendingSince.map { [$0 + AgentLimits.sendMax] } ?? []
+        return switch connection {
+        case .greeting(let since): stuck + [since + AgentLimits.welcomeMax]
+        case .serving(let service): stuck + (service.heard.map { [$0 + AgentLimits.silenceMax] } ?? [])
         case .unobserved, .opening, .closing: []
         }
     }
@@ -158,7 +160,7 @@ extension AgentMachine {
 
     /// One message at a time is with the transport; before the welcome only the hello.
     mutating func sendNext() {
-        guard !outbox.isSending else { return }
+        guard outbox.sendingSince == nil else { return }
         switch connection {
         case .greeting: guard outbox.contains(.hello), untoldEnds.isEmpty else { return }
         case .serving: break
@@ -171,7 +173,7 @@ extension AgentMachine {
     }
 
     private mutating func send(_ message: AgentMessage) {
-        outbox.isSending = true
+        outbox.sendingSince = now
         directives.append(.send(message))
     }
 

@@ -163,7 +163,7 @@ extension AgentMachine {
     }
 
     var observationDeadlines: [Instant] {
-        isServing && !outbox.contains(.observation) && !outbox.isSending ? [observationDue] : []
+        isServing && !outbox.contains(.observation) && outbox.sendingSince == nil ? [observationDue] : []
     }
 
     mutating func observation() -> AgentMessage {

@@ -75,7 +75,7 @@ package struct AgentMachine: Sendable {
         case .disconnected(let reason, let jitter): disconnected(reason, jitter: jitter)
         case .received(let message): receive(message)
         case .receivedUnsupported(let order): offeredUnsupported(order)
-        case .sent: outbox.isSending = false
+        case .sent: outbox.sendingSince = nil
         case .hostLooked(let facts): hostLooked(facts)
         case .looked(let instance, let report): looked(instance, report)
         case .progressed(let attempt, let progress): progressed(attempt, progress)

@@ -1,4 +1,4 @@
-import ControlAPI
+import FleetModel
 
 /// What is still to be said to the server, by subject. A message is made from the machine's state when its turn comes,
 /// so that the latest always replaces what was not sent yet, and the queue cannot outgrow its subjects.
@@ -14,8 +14,8 @@ struct Outbox: Sendable {
     }
 
     private(set) var waiting: [Subject] = []
-    /// Whether the transport has a message that it has not taken yet.
-    var isSending = false
+    /// Since when the transport has a message that it has not taken yet.
+    var sendingSince: Instant?
 
     mutating func add(_ subject: Subject) {
         if !waiting.contains(subject) { waiting.append(subject) }
