@@ -1,0 +1,193 @@
+import FleetModel
+import JSONStream
+import Planning
+import Testing
+
+/// A plan of a test fleet in one form, whole.
+private func render(
+    _ fleet: TestFleet, _ rendering: some PlanRendering, units: Set<UnitID>? = nil
+) async throws -> (bytes: [UInt8], totals: PlanTotals) {
+    var bytes: [UInt8] = []
+    let totals = try await FleetPlanner.plan(fleet.request(units), as: rendering) { bytes += $0 }
+    return (bytes, totals)
+}
+
+extension TestFleet {
+    fileprivate func request(_ units: Set<UnitID>? = nil) -> FleetPlanRequest {
+        FleetPlanRequest(fleet: fleet, snapshot: snapshot, now: now, units: units)
+    }
+
+    fileprivate var snapshot: Snapshot {
+        Snapshot(
+            taken: observed.isEmpty ? nil : now, records: records, observed: ObservedFacts(observed), secrets: ["orders": secrets],
+            policy: policy, catalogs: situation().catalogs)
+    }
+
+    /// With lines of its own for every field that plans point to.
+    fileprivate mutating func place(_ fields: [(String, UInt32)]) {
+        var positions = FieldPositions()
+        for (path, line) in fields {
+            positions.entries.append(FieldPositions.Entry(path: fleet.fieldPaths.intern(path), line: line, column: 5))
+        }
+        guard let old = fleet.clusters["orders"] else { return }
+        fleet.clusters["orders"] = Declared(
+            value: old.value, file: old.file, line: old.line, fields: positions, revision: old.revision)
+    }
+}
+
+/// The fleet of the tests below, in the states that a reader of plans meets.
+private enum Scene: String, CaseIterable {
+    case new, nothing, replica, parameters, restart, content, drift, removed, unseen, unplaceable, channel, silent
+
+    var fleet: TestFleet {
+        var fleet = TestFleet()
+        fleet.fleet.revision = Revision(
+            commit: "3f2c1e9d0c6a5b4e3f2c1e9d0c6a5b4e3f2c1e9d", subject: "orders: a replica in zone c", author: "Li Wei",
+            time: Instant(milliseconds: 880_000))
+        if self != .new && self != .unseen { fleet.converge() }
+        alter(&fleet)
+        return fleet
+    }
+
+    private func alter(_ fleet: inout TestFleet) {
+        switch self {
+        case .new, .nothing: break
+        case .unseen:
+            fleet.observed = [:]
+            fleet.secrets = [:]
+        case .replica:
+            fleet.edit { $0.placement[2].replicas = 2 }
+            fleet.place([("spec.placement[2].replicas", 14)])
+        case .parameters:
+            fleet.edit { $0.parameters["max_connections"] = "400" }
+            fleet.place([("spec.parameters.max_connections", 22)])
+        case .restart:
+            fleet.edit { $0.parameters["back_log"] = "200" }
+            fleet.place([("spec.parameters.back_log", 23)])
+        case .content:
+            fleet.edit { cluster in
+                cluster.databases.append(DatabaseSpec(name: "reports", collation: "utf8mb4_bin"))
+                cluster.accounts[0].grants = [Grant(on: "orders.*", privileges: ["SELECT"])]
+            }
+            fleet.place([("spec.databases[1].name", 30), ("spec.accounts[0]", 33)])
+        case .drift:
+            fleet.change(2) { $0.process = .stopped }
+            fleet.change(1) { $0.database?.variables["max_connections"] = "7\u{1B}[31m" }
+        case .removed: fleet.fleet.clusters = [:]
+        case .unplaceable: fleet.edit { $0.placement[0].replicas = 3 }
+        case .channel:
+            let target = ChannelTarget.webhook(url: "http://127.0.0.1:9093/", headers: ["Authorization": "s3cret"])
+            let channel = AlertChannel(metadata: Metadata(name: "ops"), target: target)
+            fleet.fleet.channels["ops"] = Declared(value: channel, file: "ops.yaml", line: 1, revision: "3f2c1e9")
+            fleet.records.channels["old"] = "0123"
+        case .silent: fleet.observed["hz-b-1"]?.renewed = Instant(milliseconds: 0)
+        }
+    }
+
+    var exitStatus: Int {
+        switch self {
+        case .nothing, .removed: 0
+        case .drift: 6
+        case .unplaceable: 1
+        case .silent: 8
+        default: 2
+        }
+    }
+}
+
+@Test(arguments: Scene.allCases) private func `a plan reads as it was agreed`(_ scene: Scene) async throws {
+    let (text, totals) = try await render(scene.fleet, PlanText())
+    try expectGolden("\(scene.rawValue).txt", text)
+    #expect(totals.exitStatus == scene.exitStatus)
+    let (json, again) = try await render(scene.fleet, PlanJSON())
+    try expectGolden("\(scene.rawValue).json", json)
+    #expect(again == totals)
+    #expect(throws: Never.self) { try JSONReader.readAll(json) { try $0.skip() } }
+}
+
+@Test private func `a narrow terminal gets folded lines and asked-for colours`() async throws {
+    let (text, _) = try await render(Scene.content.fleet, PlanText(width: 60, isColored: true))
+    try expectGolden("content-60.txt", text)
+    let (plain, _) = try await render(Scene.content.fleet, PlanText(width: 60))
+    for line in String(decoding: plain, as: UTF8.self).split(separator: "\n") { #expect(line.count <= 60) }
+    #expect(!plain.contains(0x1B))
+}
+
+@Test(arguments: Scene.allCases) private func `no plan tells a secret or moves the cursor`(_ scene: Scene) async throws {
+    for bytes in [try await render(scene.fleet, PlanText()).bytes, try await render(scene.fleet, PlanJSON()).bytes] {
+        #expect(!String(decoding: bytes, as: UTF8.self).contains("s3cret"))
+        #expect(!bytes.contains(0x1B))
+    }
+}
+
+@Test private func `the same inputs give the same bytes and digest, others another digest`() async throws {
+    let first = try await render(Scene.replica.fleet, PlanJSON())
+    let second = try await render(Scene.replica.fleet, PlanJSON())
+    #expect(first.bytes == second.bytes)
+    var other = Scene.replica.fleet
+    other.policy.attemptsMax = 7
+    #expect(try await render(other, PlanJSON()).totals.digest != first.totals.digest)
+    var moved = Scene.replica.fleet
+    moved.change(3) { $0.usedBytes += 1 }
+    #expect(try await render(moved, PlanJSON()).totals.digest != first.totals.digest)
+}
+
+@Test private func `a plan from a snapshot file is the plan from memory`() async throws {
+    for scene in Scene.allCases {
+        let fleet = scene.fleet
+        let bytes = try fleet.snapshot.json()
+        var request = fleet.request()
+        request.snapshot = try Snapshot(json: bytes)
+        #expect(try request.snapshot.json() == bytes)
+        var fromFile: [UInt8] = []
+        _ = try await FleetPlanner.plan(request, as: PlanJSON()) { fromFile += $0 }
+        #expect(try await fromFile == render(fleet, PlanJSON()).bytes)
+    }
+}
+
+@Test private func `a unit can be planned alone`() async throws {
+    let totals = try await render(Scene.channel.fleet, PlanText(), units: [UnitID(.alertChannel, "ops")]).totals
+    #expect(totals.units == 1)
+    #expect(totals.counts.create == 1)
+}
+
+@Test private func `a converged fleet has nothing to do`() async throws {
+    var request = Scene.channel.fleet.request()
+    request.snapshot = try FleetPlanner.converged(request)
+    request.snapshot = try Snapshot(json: request.snapshot.json())
+    let totals = try await FleetPlanner.plan(request, as: PlanText()) { _ in }
+    #expect(totals.exitStatus == 0)
+    #expect(totals.unchanged == totals.units)
+}
+
+@Test private func `many units come in order, whatever is ready first`() async throws {
+    var fleet = TestFleet()
+    guard let orders = fleet.fleet.clusters["orders"] else { return }
+    for number in 0..<500 {
+        var cluster = orders.value
+        cluster.metadata.name = "c\(1000 + number)"
+        cluster.port = nil
+        fleet.fleet.clusters[cluster.metadata.name] = Declared(value: cluster, file: "c.yaml", line: 1, revision: "r")
+    }
+    fleet.fleet.clusters["orders"] = nil
+    var names: [String] = []
+    let (bytes, totals) = try await render(fleet, PlanJSON())
+    try JSONReader.readAll(bytes) { reader in
+        try reader.object { reader, key in
+            guard key == "units" else { return try reader.skip() }
+            try reader.array { reader in
+                names.append(try reader.tag("unit"))
+                try reader.skip()
+            }
+        }
+    }
+    #expect(totals.units == 500 && names.count == 500)
+    #expect(names == names.sorted())
+}
+
+@Test private func `a sink that fails ends the plan`() async {
+    struct Full: Error {}
+    await #expect(throws: Full.self) {
+        try await FleetPlanner.plan(Scene.replica.fleet.request(), as: PlanText()) { _ in throw Full() }
+    }
+}
