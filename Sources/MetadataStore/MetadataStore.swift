@@ -166,24 +166,35 @@ package struct CredentialRecord: Sendable, Hashable {
     }
 }
 
-/// One change of a transaction.
+/// One change of a transaction. They count in their order; what is unique is judged when all are made, so that two
+/// clusters can exchange a port in one transaction.
 package enum StoreChange: Sendable {
+    /// Refused where its name is another uid's (remove that one first), where its epoch goes back, or where its uid,
+    /// GTID domain, a server id (of purged members too) or a member's host and port (not of purged ones) is another's.
     case putCluster(ClusterRecords)
     case removeCluster(name: String)
     /// The numbers that allocate hands out; a backend refuses one that goes back.
     case counters(nextServerNumber: Int64, nextDomainNumber: Int64, clustersMade: Int64)
+    /// One record a source and commit; put again, it replaces the first and counts as the newest.
     case putRevision(RevisionRecord)
+    /// One record an id; put again, it replaces the first and counts as the newest.
     case putPlan(PlanRecord)
+    /// Refused where the id was ever used, or another attempt of the key is open.
     case openAttempt(AttemptRecord)
+    /// Of an attempt that has ended already, the first end stays. An id that the store does not know is passed over:
+    /// its record is older than what the store keeps.
     case endAttempt(id: String, outcome: AttemptOutcome, at: Instant)
+    /// All conditions of a unit; none removes the unit's entry.
     case putConditions(UnitID, [Condition])
     case appendEvent(Event)
     case putHeld(HeldUnit)
     case removeHeld(UnitID)
+    /// Nil: the channel is gone.
     case putChannel(name: String, digest: String?)
     case putAlert(AlertRecord)
     case removeAlert(key: String)
     case putOutbox(OutboxEntry)
+    case removeOutbox(id: String)
     case putCredential(CredentialRecord)
     case removeCredential(tokenDigest: String)
     case putCatalog(VariableCatalog)
@@ -230,13 +241,18 @@ package enum StoreError: Error, Sendable, Hashable {
     case unavailable(String)
 }
 
-/// Where records, plans, attempts, events and leases live. Every backend passes `MetadataStoreConformance`.
+/// Where records, plans, attempts, events and leases live. Every backend passes `MetadataStoreConformance`. All errors
+/// are `StoreError`s.
 ///
 /// All calls are atomic; a write that returned is durable. Uniqueness of server ids, GTID domains, (host, port) pairs
 /// of members and open attempts per task key is the store's to enforce.
 package protocol MetadataStore: Sendable {
     /// Takes or renews the lease. Throws `leaseLost` with the other's term while another holds it.
+    ///
+    /// `holder` is unique to one run of a server. Its own lease keeps its term, also when it is over and nobody took it;
+    /// a lease that changes hands, or is taken after it was given back, gets the next term.
     func acquireLease(holder: String, duration: Duration, now: Instant) async throws -> Lease
+    /// Gives the lease back; does nothing where it is another's by now.
     func releaseLease(_ lease: Lease) async throws
     func load() async throws -> StoredState
     /// All changes or none, and only while `term` is the lease's.
@@ -246,6 +262,6 @@ package protocol MetadataStore: Sendable {
     func attempts(unit: UnitID?, limit: Int) async throws -> [AttemptRecord]
     func revisions(limit: Int) async throws -> [RevisionRecord]
     func plans(unit: UnitID?, limit: Int) async throws -> [PlanRecord]
-    /// A consistent copy of the store in a new file.
+    /// A consistent copy of the store in a new file; refused where there is one.
     func backUp(to path: String) async throws
 }

@@ -1,3 +1,1 @@
 import Testing
-
-// The first test of this target replaces this file.
