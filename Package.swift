@@ -91,7 +91,7 @@ let package = Package(
         tests("MetadataStore", ["MetadataStoreConformance"]),
         tests("SQLiteStore", ["FleetModel", "MetadataStore", "MetadataStoreConformance", grdb]),
         tests("ControlAPI"),
-        tests("Engines"),
+        tests("Engines", ["FleetModel", "MySQLClient"]),
         tests("Agent"),
         tests("Reconciliation"),
         tests("Monitoring"),

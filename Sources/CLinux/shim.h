@@ -7,6 +7,9 @@
 int eventfd(unsigned int initial, int flags);
 int pidfd_open(pid_t process, unsigned int flags);
 
+// <unistd.h>, GNU extension
+int pipe2(int ends[2], int flags);
+
 // <spawn.h>, GNU extensions (glibc 2.34)
 int posix_spawn_file_actions_addclosefrom_np(posix_spawn_file_actions_t *actions, int from);
 int posix_spawn_file_actions_addchdir_np(posix_spawn_file_actions_t *actions, const char *path);

@@ -23,7 +23,9 @@ package actor MySQLConnection {
     package nonisolated var unownedExecutor: UnownedSerialExecutor { executor.asUnownedSerialExecutor() }
 
     private init() throws {
-        let wake = try WakeUp()
+        guard let wake = WakeUp() else {
+            throw MySQLError(.connection, message: "no file descriptor is left for a database connection; raise the agent's open files limit")
+        }
         self.wake = wake
         handle = try MySQLHandle(wake: wake)
     }

@@ -1,26 +1,25 @@
 import CLinux
 import Glibc
 
-/// An eventfd that ends another thread's poll: how a cancelled task interrupts a connection that waits for its server.
-final class WakeUp: Sendable {
-    let descriptor: Int32
+/// An eventfd that ends another thread's poll: how a cancelled task interrupts what waits for a server or a child.
+package final class WakeUp: Sendable {
+    package let descriptor: Int32
 
-    init() throws(MySQLError) {
+    /// Nil where no file descriptor is left.
+    package init?() {
         descriptor = eventfd(0, O_CLOEXEC | O_NONBLOCK)
-        guard descriptor >= 0 else {
-            throw MySQLError(.connection, message: "no file descriptor is left for a database connection (errno \(errno)); raise the open files limit of the agent")
-        }
+        guard descriptor >= 0 else { return nil }
     }
 
     deinit { _ = close(descriptor) }
 
-    func signal() {
+    package func signal() {
         var one: UInt64 = 1
         _ = write(descriptor, &one, 8)
     }
 
     /// Takes back a signal that came too late for the statement that it was meant for.
-    func clear() {
+    package func clear() {
         var count: UInt64 = 0
         _ = read(descriptor, &count, 8)
     }

@@ -1,0 +1,73 @@
+import FleetModel
+import Glibc
+import MySQLClient
+
+// What is ours inside a cluster's databases, made once on the founding primary and carried to the others by its binlog.
+
+/// A small database of our own, hidden from reports, that says what has been made.
+enum OwnDatabase {
+    static let name = "evenkeel"
+    static let initializedKey = "initialized"
+    /// Databases that are the server's or ours.
+    static let hidden: Set<String> = ["information_schema", "mysql", "performance_schema", "sys", name]
+
+    static let isInitializedQuery: SQL =
+        "SELECT COUNT(*) FROM information_schema.TABLES WHERE TABLE_SCHEMA = 'evenkeel' AND TABLE_NAME = 'initialized'"
+}
+
+extension InstanceWorker {
+    static let timeZoneDirectory = "/usr/share/zoneinfo"
+    static let timeZoneBound: Duration = .seconds(60)
+
+    /// On the founding primary, closed still: replication accounts, time zones, and last the mark that says so. Each
+    /// step can be done twice.
+    func initialize(replicas: [Int], secrets: [String: String]) async throws -> TaskResult {
+        try requireReady()
+        return try await withSession(binlogged: true) { session in
+            if let status = try await session.replicaStatus() {
+                throw EngineError(.refused, "\(layout.id) replicates from \(status.host):\(status.port): only a founding primary is initialized")
+            }
+            if try await session.value(OwnDatabase.isInitializedQuery) == "1" { return TaskResult(acted: false) }
+            for ordinal in replicas { try await ensureReplicationAccount(session, ordinal, secrets) }
+            try await loadTimeZones(session)
+            try await session.run("CREATE DATABASE IF NOT EXISTS evenkeel CHARACTER SET utf8mb4")
+            try await session.run("CREATE TABLE IF NOT EXISTS evenkeel.initialized (since TIMESTAMP NOT NULL PRIMARY KEY) ENGINE = InnoDB")
+            return TaskResult()
+        }
+    }
+
+    /// Makes sure of one replica's account, on the writer.
+    func prepareReplica(_ ordinal: Int, secrets: [String: String]) async throws -> TaskResult {
+        try requireReady()
+        return try await withWriterSession { session in
+            TaskResult(acted: try await ensureReplicationAccount(session, ordinal, secrets))
+        }
+    }
+
+    /// True where something had to be made. Changing the password of the account in use, with nobody else to
+    /// acknowledge, would wait for itself: what is right is left alone.
+    @discardableResult
+    private func ensureReplicationAccount(
+        _ session: AdminSession, _ ordinal: Int, _ secrets: [String: String]
+    ) async throws -> Bool {
+        guard let password = secrets["replicationPassword.\(ordinal)"], !password.isEmpty else {
+            throw EngineError(.refused, "the order carries no replication password for ordinal \(ordinal)")
+        }
+        let account = StoredAccount(name: ReplicationAccount.name(ordinal), host: "%")
+        let wanted = [Grant(on: "*.*", privileges: ["REPLICATION SLAVE"])]
+        return try await session.ensure(account, authentication: NativePassword.authenticationString(password), grants: wanted)
+    }
+
+    /// Loads the host's time zones into the server's tables, where the tool and the zones are there. Zones of one
+    /// content share their rows, and four statements carry all: 7,000 statements in the binlog, each with its fsync,
+    /// took ten times as long.
+    private func loadTimeZones(_ session: AdminSession) async throws {
+        let binaries = try await finder.forInstance(madeWith: try identity().engineVersion)
+        guard let tool = try? binaries.tool("mariadb-tzinfo-to-sql"), Files.isDirectory(Self.timeZoneDirectory) else { return }
+        let outcome = try await Tool.run(tool, [Self.timeZoneDirectory], within: Self.timeZoneBound)
+        guard outcome.status == 0 else { return }
+        for statement in TimeZoneTables(outcome.output).statements {
+            try await session.run(SQL(verbatim: statement), within: Self.timeZoneBound)
+        }
+    }
+}

@@ -1,0 +1,99 @@
+import FleetModel
+import MySQLClient
+
+/// Looks at one instance, over a connection that it keeps. A look ends within its bound whatever the server does.
+actor InstanceLook {
+    private let layout: InstanceLayout
+    private let process: ServerProcess
+    private let administrator: String
+    private var session: AdminSession?
+    private var used: (bytes: Int64, at: ContinuousClock.Instant)?
+
+    private let executor = QueueExecutor(label: "evenkeel.look")
+    nonisolated var unownedExecutor: UnownedSerialExecutor { executor.asUnownedSerialExecutor() }
+
+    init(_ layout: InstanceLayout, administrator: String, process: ServerProcess) {
+        self.layout = layout
+        self.administrator = administrator
+        self.process = process
+    }
+
+    static let bound: Duration = .seconds(2)
+    /// Adding up a directory's files reads every one of their inodes: not at every look.
+    static let usedBytesAge: Duration = .seconds(60)
+
+    /// What is there now; nil where the directory is no instance of ours.
+    func look(fingerprintKey: String?) async -> InstanceReport? {
+        let deadline = ContinuousClock.now + Self.bound
+        guard let state = layout.state, let identity = InstanceIdentity(at: layout) else { return nil }
+        var report = InstanceReport(id: layout.id, clusterName: identity.clusterName, port: identity.port, directory: state)
+        report.configDigest = (try? layout.configurationDigest()).flatMap { $0 }
+        report.usedBytes = usedBytes()
+        guard process.living() != nil else {
+            await drop()
+            return report
+        }
+        let started = ConfigurationFile((try? Files.text(layout.started)).flatMap { $0 } ?? "")
+        report.startedParameters = started.declared
+        do {
+            let names = ConfigurationFile((try? Files.text(layout.configuration)).flatMap { $0 } ?? started.text).names
+            report.database = try await database(names.union(started.names), fingerprintKey, deadline)
+            report.process = .running
+        } catch {
+            await drop()
+            report.process = Self.process(after: error)
+        }
+        return report
+    }
+
+    /// Nobody listens on the socket yet: it starts. Anything else is a server that does not answer as it should.
+    private static func process(after error: any Error) -> InstanceProcess {
+        guard let error = error as? MySQLError else { return .unresponsive }
+        return error.kind == .connection && error.code == 2002 ? .starting : .unresponsive
+    }
+
+    private func drop() async {
+        await session?.close()
+        session = nil
+    }
+
+    private func usedBytes() -> Int64 {
+        if let used, ContinuousClock.now - used.at < Self.usedBytesAge { return used.bytes }
+        let bytes = Files.usedBytes(layout.directory)
+        used = (bytes, ContinuousClock.now)
+        return bytes
+    }
+
+    private func database(
+        _ names: Set<String>, _ fingerprintKey: String?, _ deadline: ContinuousClock.Instant
+    ) async throws -> DatabaseReport {
+        do {
+            return try await ask(names, fingerprintKey, deadline)
+        } catch let error as MySQLError where error.kind == .connection && session != nil {
+            // The kept connection is of a process that has ended since: once more with a new one.
+            await drop()
+            return try await ask(names, fingerprintKey, deadline)
+        }
+    }
+
+    private func ask(
+        _ names: Set<String>, _ fingerprintKey: String?, _ deadline: ContinuousClock.Instant
+    ) async throws -> DatabaseReport {
+        if session == nil { session = try await AdminSession.open(layout, as: administrator, within: deadline.left) }
+        guard let session else { throw MySQLError(.connection, message: "no connection") }
+        var questions = LookQuestions(session: session, deadline: deadline, administrator: administrator)
+        questions.fingerprintKey = fingerprintKey
+        return try await questions.database(variables: names)
+    }
+
+    /// What the server says of its variables; nil where it does not answer.
+    func catalog() async -> VariableCatalog? {
+        guard let session else { return nil }
+        return try? await LookQuestions(session: session, deadline: .now + Self.bound, administrator: administrator).catalog()
+    }
+}
+
+extension ContinuousClock.Instant {
+    /// What is left until this moment; at least a millisecond.
+    var left: Duration { max(.milliseconds(1), ContinuousClock.now.duration(to: self)) }
+}

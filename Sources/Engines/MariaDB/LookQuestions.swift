@@ -1,0 +1,92 @@
+import FleetModel
+import MySQLClient
+
+/// What a look asks a running server. All questions share one deadline.
+struct LookQuestions {
+    var session: AdminSession
+    var deadline: ContinuousClock.Instant
+    var administrator: String
+    var fingerprintKey: String?
+
+    func database(variables names: Set<String>) async throws -> DatabaseReport {
+        let version = try await session.value("SELECT @@version", within: deadline.left)
+        let values = try await session.globals(names.union(Self.always), within: deadline.left)
+        func isOn(_ name: String) -> Bool { values[name] == "ON" }
+        let positions = try await session.positions(within: deadline.left)
+        var report = DatabaseReport(
+            version: BinaryFinder.number(version) ?? version, serverID: values["server_id"].flatMap { Int64($0) } ?? 0,
+            readOnly: isOn("read_only"), binlogPosition: positions.binlog, appliedPosition: positions.applied,
+            semiSyncPrimary: isOn("rpl_semi_sync_master_enabled"), semiSyncReplica: isOn("rpl_semi_sync_slave_enabled"))
+        report.semiSyncClients = try await session.semiSyncClients(within: deadline.left)
+        report.variables = values.filter { names.contains($0.key) }
+        report.databases = try await databases()
+        report.accounts = try await accounts()
+        report.isInitialized = try await session.value(OwnDatabase.isInitializedQuery, within: deadline.left) == "1"
+        // Last: it is the one that hangs where the relay log's disk is full.
+        report.replication = try await session.replicaStatus(within: deadline.left)?.report
+        return report
+    }
+
+    private static let always: Set<String> = [
+        "server_id", "read_only", "rpl_semi_sync_master_enabled", "rpl_semi_sync_slave_enabled",
+    ]
+
+    private func databases() async throws -> [DatabaseFacts] {
+        let answer = try await session.run(
+            "SELECT SCHEMA_NAME, DEFAULT_CHARACTER_SET_NAME, DEFAULT_COLLATION_NAME FROM information_schema.SCHEMATA",
+            within: deadline.left)
+        return answer.rows.compactMap { row in
+            guard let name = row[0], !OwnDatabase.hidden.contains(name.lowercased()) else { return nil }
+            return DatabaseFacts(name: name, characterSet: row[1] ?? "", collation: row[2] ?? "")
+        }.sorted { $0.name < $1.name }
+    }
+
+    /// Users that applications and people log in as: not the server's own, not ours, no roles.
+    private func accounts() async throws -> [AccountFacts] {
+        let answer = try await session.run(
+            """
+            SELECT User, Host, JSON_VALUE(Priv, '$.authentication_string'), JSON_VALUE(Priv, '$.account_locked')
+            FROM mysql.global_priv WHERE COALESCE(JSON_VALUE(Priv, '$.is_role'), '0') NOT IN ('1', 'true')
+            """, within: deadline.left)
+        let key = fingerprintKey.flatMap(Self.bytes)
+        var accounts: [AccountFacts] = []
+        for row in answer.rows {
+            guard let name = row[0], let host = row[1], !isHidden(name, host) else { continue }
+            // A locked account cannot log in, whatever its password is: no declared one matches it.
+            let text = ["1", "true"].contains(row[3] ?? "") ? "locked " + (row[2] ?? "") : row[2] ?? ""
+            var facts = AccountFacts(name: name, host: host, fingerprint: key.map { Fingerprint.account(text, key: $0) })
+            let grants = try await session.grants(of: StoredAccount(name: name, host: host), within: deadline.left)
+            facts.grants = grants.filter { !$0.privileges.isEmpty || $0.withGrantOption }
+                .map { Grant(on: $0.on, privileges: $0.privileges, withGrantOption: $0.withGrantOption) }.sorted()
+            accounts.append(facts)
+        }
+        return accounts.sorted { $0.key < $1.key }
+    }
+
+    private func isHidden(_ name: String, _ host: String) -> Bool {
+        if name.hasPrefix("evenkeel_") || name == "mariadb.sys" { return true }
+        return host == "localhost" && (name == "root" || name == administrator)
+    }
+
+    private static func bytes(hex: String) -> [UInt8]? {
+        let digits = hex.compactMap(\.hexDigitValue)
+        guard digits.count == hex.count, digits.count % 2 == 0 else { return nil }
+        return stride(from: 0, to: digits.count, by: 2).map { UInt8(digits[$0] << 4 | digits[$0 + 1]) }
+    }
+
+    /// Variables that have a global value, by whether `SET GLOBAL` takes them.
+    func catalog() async throws -> VariableCatalog {
+        let version = try await session.value("SELECT @@version", within: deadline.left)
+        let answer = try await session.run(
+            """
+            SELECT LOWER(VARIABLE_NAME), READ_ONLY FROM information_schema.SYSTEM_VARIABLES
+            WHERE VARIABLE_SCOPE IN ('GLOBAL', 'SESSION')
+            """, within: deadline.left)
+        var catalog = VariableCatalog(type: .mariadb, version: BinaryFinder.number(version) ?? version, dynamic: [], fixed: [])
+        for row in answer.rows {
+            guard let name = row[0] else { continue }
+            if row[1] == "NO" { catalog.dynamic.insert(name) } else { catalog.fixed.insert(name) }
+        }
+        return catalog
+    }
+}

@@ -1,0 +1,137 @@
+package import FleetModel
+import MySQLClient
+import Synchronization
+
+/// The driver of MariaDB 10.11 and its like on plain Linux hosts.
+package final class MariaDBDriver: EngineDriver {
+    private let host: MariaDBHost
+    private let finder: BinaryFinder
+    private let watch = ExitWatch()
+    private let ended: AsyncStream<InstanceID>.Continuation
+    package let exits: AsyncStream<InstanceID>
+
+    private struct State {
+        var instances: [InstanceID: Known] = [:]
+        var catalogs: [String: VariableCatalog] = [:]
+    }
+
+    private struct Known {
+        var worker: InstanceWorker
+        var look: InstanceLook
+        var process: ServerProcess
+    }
+
+    private let state = Mutex(State())
+
+    /// Exits that nobody took yet; the oldest go first, for a look shows the same.
+    static let exitsMax = 1024
+
+    package init(_ host: MariaDBHost) {
+        self.host = host
+        finder = BinaryFinder(host.binaryDirectories)
+        (exits, ended) = AsyncStream.makeStream(bufferingPolicy: .bufferingNewest(Self.exitsMax))
+    }
+
+    private func known(_ id: InstanceID) -> Known {
+        state.withLock { state in
+            if let known = state.instances[id] { return known }
+            let layout = InstanceLayout(id, in: host)
+            let process = ServerProcess(layout, exits: watch) { [ended] id in ended.yield(id) }
+            let known = Known(
+                worker: InstanceWorker(layout, host: host, finder: finder, process: process),
+                look: InstanceLook(layout, administrator: host.administrator, process: process), process: process)
+            state.instances[id] = known
+            return known
+        }
+    }
+
+    package func binaries() async -> [EngineBinary] {
+        await finder.all().map { EngineBinary(type: .mariadb, version: $0.version, path: $0.server) }.sorted()
+    }
+
+    package func capacity() async -> (storageFreeBytes: Int64, memoryTotalBytes: Int64) {
+        (Files.freeBytes(host.instancesDirectory), HostMemory.totalBytes)
+    }
+
+    package func instances() async -> [InstanceID] {
+        Files.names(in: host.instancesDirectory).compactMap { InstanceID($0) }
+            .filter { InstanceLayout($0, in: host).hasIdentity }.sorted()
+    }
+
+    package func observe(_ instance: InstanceID, fingerprintKey: String?) async -> InstanceReport? {
+        let look = known(instance).look
+        let report = await look.look(fingerprintKey: fingerprintKey)
+        if let version = report?.database?.version, state.withLock({ $0.catalogs[version] == nil }),
+            let catalog = await look.catalog()
+        {
+            state.withLock { $0.catalogs[version] = catalog }
+        }
+        return report
+    }
+
+    package func catalogs() async -> [VariableCatalog] {
+        state.withLock { $0.catalogs.values.sorted { $0.version < $1.version } }
+    }
+
+    package func startClosed(_ instance: InstanceID) async throws {
+        try await telling("could not start \(instance)") { _ = try await known(instance).worker.startClosed() }
+    }
+
+    package func openByGrant(_ instance: InstanceID, semiSync: Bool, within bound: Duration) async throws -> Bool {
+        try await telling("could not open \(instance)") {
+            try await known(instance).worker.openIfAcked(semiSync: semiSync, within: bound) != nil
+        }
+    }
+
+    package func sendCopy(
+        _ instance: InstanceID, to endpoint: CopyDestination, report: @escaping @Sendable (EngineProgress) -> Void
+    ) async throws {
+        throw EngineError(.unsupported, "copies are not there yet")
+    }
+
+    package func perform(
+        _ work: EngineWork, report: @escaping @Sendable (EngineProgress) -> Void
+    ) async throws -> TaskResult {
+        let name = "\(work.action.name) of \(work.clusterName)-\(work.instance.ordinal) failed"
+        return try await telling(name) { try await carryOut(work, known(work.instance).worker, report) }
+    }
+
+    private func carryOut(
+        _ work: EngineWork, _ worker: InstanceWorker, _ report: @escaping @Sendable (EngineProgress) -> Void
+    ) async throws -> TaskResult {
+        switch work.action {
+        case .install(let blueprint): try await worker.install(blueprint, report)
+        case .start: try await worker.start()
+        case .configure(let configuration): try await worker.configure(configuration)
+        case .restart(let isPrimary): try await worker.restart(isPrimary: isPrimary, report)
+        case .initialize(let replicas): try await worker.initialize(replicas: replicas, secrets: work.secrets)
+        case .prepareReplica(let ordinal): try await worker.prepareReplica(ordinal, secrets: work.secrets)
+        case .replicate(let source):
+            try await worker.replicate(from: source, password: work.secrets["replicationPassword"] ?? "", report)
+        case .acknowledge(let source): try await worker.acknowledge(source)
+        case .open(_, let semiSync): try await worker.open(semiSync: semiSync)
+        case .close: try await worker.closeForWriting()
+        case .setVariables(let values, let configuration):
+            try await worker.setVariables(values, configuration: configuration)
+        case .ensureDatabase(let spec): try await worker.ensureDatabase(spec)
+        case .dropDatabase(let name): try await worker.dropDatabase(name)
+        case .ensureAccount(let spec, _): try await worker.ensureAccount(spec, secrets: work.secrets)
+        case .dropAccount(let name, let host): try await worker.dropAccount(name: name, host: host)
+        case .demote: try await worker.demote()
+        case .promote(_, let position, let semiSync): try await worker.promote(position: position, semiSync: semiSync)
+        case .retire: try await worker.retire()
+        case .purge: try await worker.purge(report)
+        case .clone, .applyChannel:
+            throw EngineError(.unsupported, "this driver does not know the action \(work.action.name)")
+        }
+    }
+
+    /// Errors of a server become the driver's own, with what was being done.
+    private func telling<Answer: Sendable>(_ doing: String, _ body: () async throws -> Answer) async throws -> Answer {
+        do {
+            return try await body()
+        } catch let error as MySQLError {
+            throw EngineError(error, doing: doing)
+        }
+    }
+}

@@ -1,0 +1,56 @@
+import FleetModel
+import MySQLClient
+
+/// What `SHOW SLAVE STATUS` says of the one, unnamed source.
+struct ReplicaStatus: Sendable, Hashable {
+    enum Thread: Sendable, Hashable { case running, connecting, stopped }
+
+    var host: String
+    var port: Int
+    var user: String
+    var io: Thread
+    var isApplying: Bool
+    /// What it received since the IO thread started; empty after a restart of the server.
+    var received: GTIDSet
+    var lagSeconds: Int64?
+    var ioErrorCode: Int
+    var ioError: String
+    var sqlErrorCode: Int
+    var sqlError: String
+
+    /// Nil where no source is configured.
+    init?(_ record: [String: String]) {
+        guard let host = record["Master_Host"], !host.isEmpty else { return nil }
+        self.host = host
+        port = record["Master_Port"].flatMap { Int($0) } ?? 0
+        user = record["Master_User"] ?? ""
+        io =
+            switch record["Slave_IO_Running"] ?? "" {
+            case "Yes": .running
+            case "No", "": .stopped
+            default: .connecting
+            }
+        isApplying = record["Slave_SQL_Running"] == "Yes"
+        received = GTIDSet(record["Gtid_IO_Pos"] ?? "") ?? GTIDSet()
+        lagSeconds = record["Seconds_Behind_Master"].flatMap { Int64($0) }
+        ioErrorCode = record["Last_IO_Errno"].flatMap { Int($0) } ?? 0
+        ioError = record["Last_IO_Error"] ?? ""
+        sqlErrorCode = record["Last_SQL_Errno"].flatMap { Int($0) } ?? 0
+        sqlError = record["Last_SQL_Error"] ?? ""
+    }
+
+    var isStopped: Bool { io == .stopped && !isApplying }
+
+    var report: ReplicationReport {
+        ReplicationReport(
+            sourceHost: host, sourcePort: port, ioRunning: io == .running, sqlRunning: isApplying,
+            receivedPosition: received, lagSeconds: lagSeconds, ioError: ioError, sqlError: sqlError)
+    }
+}
+
+extension AdminSession {
+    /// Hangs where the relay log's disk is full: the bound is what ends it.
+    func replicaStatus(within bound: Duration = quick) async throws -> ReplicaStatus? {
+        try await run("SHOW SLAVE STATUS", within: bound).records.first.flatMap { ReplicaStatus($0) }
+    }
+}

@@ -1,0 +1,161 @@
+import FleetModel
+import MySQLClient
+
+// Attaching replicas, and making them acknowledge.
+
+/// The account by which the replica of an ordinal replicates: one for each, so that each can be refused alone.
+enum ReplicationAccount {
+    static let prefix = "evenkeel_repl_"
+    static func name(_ ordinal: Int) -> String { prefix + String(ordinal) }
+}
+
+extension InstanceWorker {
+    /// Stopping the IO thread takes 1 s with a silent source, and never returns where the relay log's disk is full.
+    static let stopThreadBound: Duration = .seconds(5)
+    /// Both threads have to run this soon after they were started.
+    static let attachBound: Duration = .seconds(10)
+    /// What was received is applied as long as it takes, if it advances this often.
+    static let drainStallMax: Duration = .seconds(30)
+
+    /// Attaches to `source`, asynchronously, closed; applies before what was received from another one.
+    func replicate(
+        from source: Peer, password: String, _ report: @Sendable (EngineProgress) -> Void
+    ) async throws -> TaskResult {
+        try requireReady()
+        return try await withSession { session in
+            let status = try await session.replicaStatus()
+            if try await isAttached(session, status, to: source) { return TaskResult(acted: false) }
+            try await session.makeReadOnly(layout.id)
+            if let status { try await stopReplicating(session, status, report) }
+            try await session.run("SET GLOBAL rpl_semi_sync_master_enabled = OFF, rpl_semi_sync_slave_enabled = OFF")
+            try await adoptPosition(session, wasReplica: status != nil)
+            try await session.run(changeMaster(to: source, password))
+            try await session.run("START SLAVE", within: Self.stopThreadBound)
+            try await verifyAttached(session, source)
+            return TaskResult()
+        }
+    }
+
+    /// Whether nothing has to be done: both threads run from that source, asynchronously, on a closed server.
+    private func isAttached(_ session: AdminSession, _ status: ReplicaStatus?, to source: Peer) async throws -> Bool {
+        guard let status, status.host == source.address, status.port == source.port, status.io == .running,
+            status.isApplying, status.user == ReplicationAccount.name(layout.id.ordinal)
+        else { return false }
+        for variable in ["rpl_semi_sync_master_enabled", "rpl_semi_sync_slave_enabled"] {
+            if try await session.isOn(variable) { return false }
+        }
+        return try await session.isOn("read_only")
+    }
+
+    /// Stops both threads once all that was received is applied: whatever starts one of them after both were down
+    /// throws the relay logs away.
+    func stopReplicating(
+        _ session: AdminSession, _ status: ReplicaStatus, _ report: @Sendable (EngineProgress) -> Void
+    ) async throws {
+        if status.io != .stopped { try await session.run("STOP SLAVE IO_THREAD", within: Self.stopThreadBound) }
+        guard let now = try await session.replicaStatus() else { return }
+        if now.isApplying { try await drain(session, now.received, report) }
+        try await session.run("STOP SLAVE", within: AdminSession.quick)
+    }
+
+    /// Waits until `received` is applied. Throws where the applier stopped, or stands still for long.
+    private func drain(
+        _ session: AdminSession, _ received: GTIDSet, _ report: @Sendable (EngineProgress) -> Void
+    ) async throws {
+        var (last, moved) = (GTIDSet(), ContinuousClock.now)
+        while !received.isEmpty {
+            let answer = try await session.value("SELECT MASTER_GTID_WAIT(\(received.description), 1)")
+            if answer == "0" { return }
+            let applied = try await session.positions().applied
+            if applied != last { (last, moved) = (applied, ContinuousClock.now) }
+            report(EngineProgress(phase: "applying what was received", done: applied.sequences, total: received.sequences))
+            if let status = try await session.replicaStatus(), !status.isApplying {
+                throw EngineError(.permanent, "\(layout.id) cannot apply what it received: \(status.sqlError)")
+            }
+            guard ContinuousClock.now - moved < Self.drainStallMax else {
+                throw EngineError(.transient, "\(layout.id) has applied nothing for \(Self.drainStallMax.components.seconds) s, and has received up to \(received)")
+            }
+        }
+    }
+
+    /// Sets where replication goes on: a clone's recorded position, once; a former writer's own binlog. A replica's own
+    /// position is never touched: what it lacks or has too much must show.
+    private func adoptPosition(_ session: AdminSession, wasReplica: Bool) async throws {
+        if let copied = try Files.text(layout.copiedPosition) {
+            let position = copied.trimmedSpaces
+            // With the binlog's state the copy can serve replicas of its own from here on, should it be promoted before
+            // it has written anything.
+            if try await session.positions().binlog.isEmpty, !position.isEmpty {
+                try await session.run("SET GLOBAL gtid_binlog_state = \(String(position))")
+            }
+            try await session.run("SET GLOBAL gtid_slave_pos = \(String(position))")
+            try Files.remove(layout.copiedPosition)
+            try Files.syncDirectory(of: layout.copiedPosition)
+            return
+        }
+        guard !wasReplica else { return }
+        let (binlog, applied) = try await session.positions()
+        let held = binlog.merged(with: applied)
+        if held != applied { try await session.run("SET GLOBAL gtid_slave_pos = \(held.description)") }
+    }
+
+    private func changeMaster(to source: Peer, _ password: String) -> SQL {
+        """
+        CHANGE MASTER TO MASTER_HOST = \(source.address), MASTER_PORT = \(source.port),
+        MASTER_USER = \(ReplicationAccount.name(layout.id.ordinal)), MASTER_PASSWORD = \(secret: password),
+        MASTER_USE_GTID = slave_pos, MASTER_HEARTBEAT_PERIOD = 0.5, MASTER_CONNECT_RETRY = 1
+        """
+    }
+
+    private func verifyAttached(_ session: AdminSession, _ source: Peer) async throws {
+        var last: ReplicaStatus?
+        let runs = try await wait(within: Self.attachBound) {
+            last = try await session.replicaStatus()
+            guard let last else { return false }
+            if last.sqlErrorCode != 0 {
+                throw EngineError(.permanent, "\(layout.id) cannot apply what it receives: \(last.sqlError)")
+            }
+            if last.ioErrorCode == 1236 {
+                throw EngineError(.permanent, "\(layout.id) cannot replicate from \(source.address):\(source.port), which lacks what it needs or has not what it has: \(last.ioError)")
+            }
+            return last.io == .running && last.isApplying
+        }
+        guard runs else {
+            let why = last.map { $0.ioError.isEmpty ? "it still connects" : $0.ioError } ?? "no source is configured"
+            throw EngineError(.transient, "\(layout.id) does not replicate from \(source.address):\(source.port): \(why)")
+        }
+    }
+
+    /// Turns acknowledging on at a replica that runs, and reconnects its IO thread so that it takes effect; the applier
+    /// goes on, so that no relay log is thrown away.
+    func acknowledge(_ source: Peer) async throws -> TaskResult {
+        try requireReady()
+        return try await withSession { session in
+            guard let status = try await session.replicaStatus(), status.host == source.address,
+                status.port == source.port, status.io == .running, status.isApplying
+            else {
+                print(try await session.replicaStatus() as Any)
+                throw EngineError(.refused, "\(layout.id) does not replicate from \(source.address):\(source.port) with both threads up")
+            }
+            let isEnabled = try await session.isOn("rpl_semi_sync_slave_enabled")
+            let isActive = try await session.status("Rpl_semi_sync_slave_status") == "ON"
+            if isEnabled, isActive { return TaskResult(acted: false) }
+            try await session.run("SET GLOBAL rpl_semi_sync_slave_enabled = ON")
+            try await session.run("STOP SLAVE IO_THREAD", within: Self.stopThreadBound)
+            try await session.run("START SLAVE IO_THREAD", within: Self.stopThreadBound)
+            let acknowledges = try await wait(within: Self.attachBound) {
+                try await session.status("Rpl_semi_sync_slave_status") == "ON"
+            }
+            guard acknowledges else {
+                let error = try await session.replicaStatus()?.ioError ?? ""
+                throw EngineError(.transient, "\(layout.id) does not acknowledge yet: \(error.isEmpty ? "its IO thread still connects" : error)")
+            }
+            return TaskResult()
+        }
+    }
+}
+
+extension GTIDSet {
+    /// How far all domains are, as one number for people.
+    var sequences: Int64 { domains.values.reduce(0) { $0 + $1.sequence } }
+}

@@ -1,0 +1,129 @@
+import FleetModel
+import MySQLClient
+
+// Who may be written to: opening, closing, and the two halves of a switchover.
+
+extension AdminSession {
+    /// One try to become read-only hangs behind a commit that waits for an acknowledgement; bounded it fails instead
+    /// (error 1969) and nothing has changed. Once it succeeds no commit is in flight.
+    static let readOnlyTry = "0.2"
+    static let readOnlyBound: Duration = .seconds(2)
+
+    /// Makes the server read-only, trying again until the bound. Throws `transient` where it is still writable.
+    func makeReadOnly(_ id: InstanceID) async throws {
+        let deadline = ContinuousClock.now + Self.readOnlyBound
+        while try await !isOn("read_only") {
+            do {
+                try await run("SET STATEMENT max_statement_time = \(verbatim: Self.readOnlyTry) FOR SET GLOBAL read_only = 1")
+            } catch let error as MySQLError where error.code == 1969 {
+                guard ContinuousClock.now < deadline else {
+                    throw EngineError(.transient, "\(id) is still writable: commits that wait for an acknowledgement, or a long statement, kept it from becoming read-only for \(Self.readOnlyBound.components.seconds) s")
+                }
+            }
+        }
+    }
+}
+
+extension InstanceWorker {
+    /// Replicas attach within this time, or opening is tried again.
+    static let ackersBound: Duration = .seconds(10)
+    static let positionBound: Duration = .seconds(2)
+
+    /// Opens the writer. Semi-sync comes first; the last step lifts read-only.
+    func open(semiSync: Bool, within bound: Duration = ackersBound) async throws -> TaskResult {
+        guard let result = try await openIfAcked(semiSync: semiSync, within: bound) else {
+            throw EngineError(.transient, "\(layout.id) stays closed: no replica is attached to acknowledge its writes")
+        }
+        return result
+    }
+
+    /// Nil where no replica that acknowledges came within the bound; the instance is closed still.
+    func openIfAcked(semiSync: Bool, within bound: Duration) async throws -> TaskResult? {
+        try requireReady()
+        return try await withSession { session in
+            if let status = try await session.replicaStatus(), !status.isStopped {
+                throw EngineError(.refused, "\(layout.id) replicates from \(status.host):\(status.port): it is promoted, not opened")
+            }
+            let isOpen = try await !session.isOn("read_only")
+            let hasSemiSync = try await session.isOn("rpl_semi_sync_master_enabled")
+            if isOpen, hasSemiSync == semiSync { return TaskResult(acted: false) }
+            try await session.run("SET GLOBAL rpl_semi_sync_slave_enabled = OFF, rpl_semi_sync_master_enabled = \(verbatim: semiSync ? "ON" : "OFF")")
+            if semiSync, !isOpen {
+                let acked = try await wait(within: bound) { try await session.semiSyncClients() > 0 }
+                guard acked else { return nil }
+            }
+            try await session.run("SET GLOBAL read_only = 0")
+            return TaskResult()
+        }
+    }
+
+    /// Makes an instance that is not the writer read-only.
+    func closeForWriting() async throws -> TaskResult {
+        try requireReady()
+        return try await withSession { session in
+            if try await session.isOn("read_only") { return TaskResult(acted: false) }
+            try await session.makeReadOnly(layout.id)
+            return TaskResult()
+        }
+    }
+
+    /// The writer stops taking writes; its last position is the result. Where it does not within the bound it is as it
+    /// was.
+    func demote() async throws -> TaskResult {
+        try requireReady()
+        return try await withSession { session in
+            let wasOpen = try await !session.isOn("read_only")
+            try await session.makeReadOnly(layout.id)
+            let (binlog, applied) = try await session.positions()
+            return TaskResult(acted: wasOpen, position: binlog.merged(with: applied))
+        }
+    }
+
+    /// The candidate takes over once it has applied `position`. Where it has not within the bound it replicates on.
+    func promote(position: GTIDSet, semiSync: Bool) async throws -> TaskResult {
+        try requireReady()
+        return try await withSession { session in
+            let status = try await session.replicaStatus()
+            if try await !session.isOn("read_only"), status == nil {
+                try await enableEvents()
+                return TaskResult(acted: false)
+            }
+            try await requireApplied(session, position)
+            if status != nil { try await session.run("STOP SLAVE", within: Self.stopThreadBound) }
+            try await session.run("SET GLOBAL rpl_semi_sync_slave_enabled = OFF, rpl_semi_sync_master_enabled = \(verbatim: semiSync ? "ON" : "OFF")")
+            try await session.run("SET GLOBAL read_only = 0")
+            try await session.run("RESET SLAVE ALL")
+            try await enableEvents()
+            return TaskResult()
+        }
+    }
+
+    private func requireApplied(_ session: AdminSession, _ position: GTIDSet) async throws {
+        let (binlog, applied) = try await session.positions()
+        guard !binlog.merged(with: applied).contains(position) else { return }
+        let seconds = Self.positionBound.components.seconds
+        let answer = try await session.value("SELECT MASTER_GTID_WAIT(\(position.description), \(seconds))")
+        guard answer == "0" else {
+            throw EngineError(.refused, "\(layout.id) has not applied \(position) within \(seconds) s: it is not promoted")
+        }
+    }
+
+    /// Events that came by replication stay disabled for ever unless they are enabled on the new writer.
+    private func enableEvents() async throws {
+        try await withSession(binlogged: true) { session in
+            let events = try await session.run(
+                "SELECT EVENT_SCHEMA, EVENT_NAME FROM information_schema.EVENTS WHERE STATUS = 'SLAVESIDE_DISABLED'")
+            for event in events.rows {
+                guard let schema = event[0], let name = event[1] else { continue }
+                try await session.run("ALTER EVENT \(identifier: schema).\(identifier: name) ENABLE")
+            }
+        }
+    }
+}
+
+extension AdminSession {
+    /// Replicas attached semi-synchronously. Not proof of a living one.
+    func semiSyncClients(within bound: Duration = quick) async throws -> Int {
+        Int(try await status("Rpl_semi_sync_master_clients", within: bound)) ?? 0
+    }
+}

@@ -1,0 +1,69 @@
+import FleetModel
+import Glibc
+import Synchronization
+
+/// The database process of one instance: found again after the agent was restarted, seen at once when it ends.
+///
+/// Its calls block for a moment (`/proc`, a small file); only actors with a queue of their own use it.
+final class ServerProcess: Sendable {
+    private struct State {
+        var process: ProcessIdentity?
+        /// Whether `/proc` has been searched since this agent started.
+        var isSearched = false
+        /// Whether the end that comes is our own doing.
+        var isEndExpected = false
+    }
+
+    private let layout: InstanceLayout
+    private let exits: ExitWatch
+    private let ended: @Sendable (InstanceID) -> Void
+    private let state = Mutex(State())
+
+    /// `ended` is called when the process ended without our doing.
+    init(_ layout: InstanceLayout, exits: ExitWatch, ended: @escaping @Sendable (InstanceID) -> Void) {
+        self.layout = layout
+        self.exits = exits
+        self.ended = ended
+    }
+
+    /// The living process; nil where there is none. `thorough` searches all processes of the host for one that was
+    /// started with our file, for before something that no process may outlive or meet.
+    func living(thorough: Bool = false) -> ProcessIdentity? {
+        let (known, isSearched) = state.withLock { ($0.process, $0.isSearched) }
+        if let known, known.isAlive { return known }
+        if let recorded = recorded() {
+            adopt(recorded, isNew: false)
+            return recorded
+        }
+        guard thorough || !isSearched else { return nil }
+        let argument = "--defaults-file=" + layout.started
+        let found = ProcessIdentity.all { $0.contains { $0 == argument } }.first
+        state.withLock { $0.isSearched = true }
+        if let found { adopt(found, isNew: false) }
+        return found
+    }
+
+    private func recorded() -> ProcessIdentity? {
+        guard let text = try? Files.text(layout.processRecord), let process = ProcessIdentity(text), process.isAlive
+        else { return nil }
+        return process
+    }
+
+    /// Takes a process that was started just now into the record, and watches it.
+    func adopt(_ process: ProcessIdentity, isNew: Bool = true) {
+        state.withLock {
+            $0.process = process
+            if isNew { $0.isEndExpected = false }
+        }
+        exits.watch(process) { [self] in
+            let isOurDoing = state.withLock { state in
+                defer { if state.process == process { state.process = nil } }
+                return state.isEndExpected
+            }
+            if !isOurDoing { ended(layout.id) }
+        }
+    }
+
+    /// Says that the end which comes is our doing, or no longer is.
+    func expectEnd(_ isExpected: Bool) { state.withLock { $0.isEndExpected = isExpected } }
+}

@@ -1,0 +1,156 @@
+import FleetModel
+import Glibc
+import MySQLClient
+
+// Starting an instance, always closed, and ending its process.
+
+extension InstanceWorker {
+    /// A start may take long where InnoDB recovers: it is waited for while the error log grows.
+    static let startQuietMax: Duration = .seconds(60)
+    static let startMax: Duration = .seconds(600)
+    /// A server that was asked to stop writes its pages out first.
+    static let stopMax: Duration = .seconds(120)
+    /// How many sets of relay logs are kept aside.
+    static let relayAsideMax = 2
+
+    /// Starts the process closed: read-only, replication threads down. Returns false where it runs already.
+    func startClosed() async throws -> Bool {
+        try requireReady()
+        if process.living(thorough: true) != nil {
+            try await waitUntilReady(from: Files.size(layout.errorLog))
+            return false
+        }
+        let binaries = try await finder.forInstance(madeWith: try identity().engineVersion)
+        let user = try host.processUser()
+        try restoreConfiguration()
+        try keepRelayLogsAside()
+        try prepareSocketDirectory(for: user)
+        guard let configuration = try Files.text(layout.configuration) else {
+            throw EngineError(.refused, "the configuration file \(layout.configuration) is missing: configure the instance first")
+        }
+        try Files.write(layout.started, configuration)
+        let logged = Files.size(layout.errorLog)
+        try spawn(binaries, as: user)
+        try await waitUntilReady(from: logged)
+        return true
+    }
+
+    /// A deleted `my.cnf` is made again from what was ordered last, so that no server is needed to bring a database
+    /// back.
+    private func restoreConfiguration() throws {
+        guard !Files.exists(layout.configuration), let ordered = try Files.text(layout.template) else { return }
+        try Files.write(layout.configuration, layout.substituted(ordered))
+    }
+
+    private func spawn(_ binaries: MariaDBBinaries, as user: HostUser?) throws {
+        let log = Glibc.open(layout.errorLog, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0o640)
+        guard log >= 0 else { throw EngineError.system("open", layout.errorLog) }
+        defer { close(log) }
+        if let user { try Files.give(layout.errorLog, to: user) }
+        var arguments = ["--defaults-file=" + layout.started, "--read-only=1", "--skip-slave-start"]
+        if let user { arguments.append("--user=" + user.name) }
+        if binaries.base != "/usr" { arguments.append("--basedir=" + binaries.base) }
+        let started = try Spawn(executable: binaries.server, arguments: arguments, output: log, error: log).start()
+        guard let process = ProcessIdentity.living(started) else {
+            var status: Int32 = 0
+            waitpid(started, &status, 0)
+            return
+        }
+        self.process.adopt(process)
+        try Files.write(layout.processRecord, process.description)
+    }
+
+    /// Waits until the server answers; throws with what its log says where it ends before, or where it neither answers
+    /// nor writes to its log for long.
+    func waitUntilReady(from logged: Int64) async throws {
+        let began = ContinuousClock.now
+        var (size, grown) = (logged, began)
+        while true {
+            if let session = try await sessionIfReady() {
+                await session.close()
+                return
+            }
+            guard process.living() != nil else { throw startFailure(from: logged) }
+            let now = ContinuousClock.now
+            let sizeNow = Files.size(layout.errorLog)
+            if sizeNow != size { (size, grown) = (sizeNow, now) }
+            guard now - grown < Self.startQuietMax, now - began < Self.startMax else {
+                throw EngineError(.transient, "\(layout.id) was started and does not answer yet; its log is \(layout.errorLog)")
+            }
+            try await Task.sleep(for: .milliseconds(5))
+        }
+    }
+
+    private func sessionIfReady() async throws -> AdminSession? {
+        do {
+            return try await AdminSession.open(layout, as: host.administrator)
+        } catch let error as MySQLError where error.kind == .server && [1045, 1698].contains(error.code) {
+            throw EngineError(
+                .permanent,
+                "\(layout.id) has no administrator '\(host.administrator)'@'localhost' that logs in by its socket: run the agent as the user that made it (error \(error.code))")
+        } catch is MySQLError {
+            return nil
+        }
+    }
+
+    private func startFailure(from logged: Int64) -> EngineError {
+        let log = (try? Files.bytes(layout.errorLog, from: logged)).flatMap { $0 } ?? []
+        return ErrorLog(String(decoding: log, as: UTF8.self)).startFailure(of: layout)
+    }
+
+    /// Before a start purges them: what this replica received and has not applied may be nowhere else.
+    private func keepRelayLogsAside() throws {
+        let names = Files.names(in: layout.data).filter { $0.hasPrefix("relay-bin.") || $0 == "relay-log.info" || $0 == "master.info" }
+        let logs = names.filter { $0.hasPrefix("relay-bin.0") }
+        guard !logs.isEmpty else { return }
+        let kept = Files.names(in: layout.relayAside).compactMap { Int($0) }.sorted()
+        if let last = kept.last, logs.allSatisfy({ Files.isSame(layout.data + "/" + $0, layout.relayAside + "/\(last)/" + $0) }) {
+            return
+        }
+        let next = (kept.last ?? 0) + 1
+        let directory = layout.relayAside + "/\(next)"
+        try Files.makeDirectory(directory, mode: 0o700)
+        for name in names { try Files.link(layout.data + "/" + name, directory + "/" + name) }
+        for old in kept.dropLast(Self.relayAsideMax - 1) { try Files.removeTree(layout.relayAside + "/\(old)") }
+    }
+
+    /// The socket's directory, checked where it is in the world-writable `/tmp`.
+    func prepareSocketDirectory(for user: HostUser?) throws {
+        let directory = layout.socketDirectory
+        guard directory != layout.run else { return }
+        let owner = user ?? HostUser.current()
+        if mkdir(directory, 0o755) == 0 { return try Files.give(directory, to: owner) }
+        var facts = stat()
+        guard errno == EEXIST, lstat(directory, &facts) == 0 else { throw EngineError.system("make", directory) }
+        guard facts.st_mode & S_IFMT == S_IFDIR, facts.st_uid == owner.id, facts.st_mode & 0o022 == 0 else {
+            throw EngineError(.permanent, "\(directory) is there and is not \(owner.name)'s own: remove it")
+        }
+    }
+
+    /// Asks the server to stop and waits until its process has ended. It is never killed here: a writer's clients would
+    /// lose what it still acknowledges.
+    func stop() async throws -> Bool {
+        guard let running = process.living(thorough: true) else { return false }
+        process.expectEnd(true)
+        running.send(SIGTERM)
+        let isOver = try await wait(within: Self.stopMax) { !running.isAlive }
+        guard isOver else {
+            process.expectEnd(false)
+            throw EngineError(.transient, "\(layout.id) was asked to stop and has not ended within \(Self.stopMax.components.seconds) s; its log is \(layout.errorLog)")
+        }
+        return true
+    }
+}
+
+extension Files {
+    static func link(_ from: String, _ to: String) throws(EngineError) {
+        guard Glibc.link(from, to) == 0 || errno == EEXIST else { throw .system("link", from) }
+    }
+
+    /// Whether both names are of one file.
+    static func isSame(_ left: String, _ right: String) -> Bool {
+        var (first, second) = (stat(), stat())
+        return lstat(left, &first) == 0 && lstat(right, &second) == 0 && first.st_ino == second.st_ino
+            && first.st_dev == second.st_dev
+    }
+}
