@@ -32,24 +32,16 @@ extension RealServers {
 
         @Test func `three instances become a cluster that acknowledges`() async throws {
             let host = try TestHost()
-            let clock = ContinuousClock()
-            var marks: [(String, Duration)] = []
-            let start = clock.now
             try await host.make([1, 2, 3])
-            marks.append(("made", clock.now - start))
             try await host.perform(.initialize(replicas: [2, 3]), on: 1, secrets: TestHost.secrets)
-            marks.append(("initialized", clock.now - start))
             for replica in [2, 3] {
                 try await host.perform(.replicate(source: host.peer(1)), on: replica)
                 try await host.perform(.acknowledge(source: host.peer(1)), on: replica)
             }
-            marks.append(("attached", clock.now - start))
             try await host.perform(.open(epoch: 1, semiSync: true), on: 1)
-            marks.append(("open", clock.now - start))
-            print(marks)
             let writer = try await host.database(1)
-            print("clients", writer.semiSyncClients)
-            #expect(!writer.readOnly && writer.semiSyncPrimary && writer.semiSyncClients == 2 && writer.isInitialized)
+            #expect(!writer.readOnly && writer.semiSyncPrimary && writer.isInitialized)
+            #expect(try await eventually { try await host.database(1).semiSyncClients == 2 })
             _ = try await host.sql(1, "CREATE DATABASE shop")
             _ = try await host.sql(1, "CREATE TABLE shop.rows (id INT PRIMARY KEY)")
             _ = try await host.sql(1, "INSERT INTO shop.rows VALUES (1), (2)")

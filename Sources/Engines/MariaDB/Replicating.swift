@@ -132,26 +132,30 @@ extension InstanceWorker {
         try requireReady()
         return try await withSession { session in
             guard let status = try await session.replicaStatus(), status.host == source.address,
-                status.port == source.port, status.io == .running, status.isApplying
+                status.port == source.port, status.io != .stopped, status.isApplying
             else {
-                print(try await session.replicaStatus() as Any)
                 throw EngineError(.refused, "\(layout.id) does not replicate from \(source.address):\(source.port) with both threads up")
             }
             let isEnabled = try await session.isOn("rpl_semi_sync_slave_enabled")
-            let isActive = try await session.status("Rpl_semi_sync_slave_status") == "ON"
-            if isEnabled, isActive { return TaskResult(acted: false) }
+            if isEnabled, try await session.isAcknowledging() { return TaskResult(acted: false) }
             try await session.run("SET GLOBAL rpl_semi_sync_slave_enabled = ON")
             try await session.run("STOP SLAVE IO_THREAD", within: Self.stopThreadBound)
             try await session.run("START SLAVE IO_THREAD", within: Self.stopThreadBound)
-            let acknowledges = try await wait(within: Self.attachBound) {
-                try await session.status("Rpl_semi_sync_slave_status") == "ON"
-            }
+            let acknowledges = try await wait(within: Self.attachBound) { try await session.isAcknowledging() }
             guard acknowledges else {
                 let error = try await session.replicaStatus()?.ioError ?? ""
                 throw EngineError(.transient, "\(layout.id) does not acknowledge yet: \(error.isEmpty ? "its IO thread still connects" : error)")
             }
             return TaskResult()
         }
+    }
+}
+
+extension AdminSession {
+    /// Whether the source has accepted this replica as one that acknowledges: the status is on before it has.
+    fileprivate func isAcknowledging() async throws -> Bool {
+        guard try await status("Rpl_semi_sync_slave_status") == "ON" else { return false }
+        return try await replicaStatus()?.io == .running
     }
 }
 
