@@ -79,7 +79,8 @@ let package = Package(
         .executableTarget(
             name: "evenkeel",
             dependencies: [
-                "Server", "Agent", "Simulation", arguments, httpClient, logging, lifecycle, nioCore, nioHTTP1, nioTLS,
+                "Server", "Agent", "Simulation", arguments, httpClient, hummingbird, logging, lifecycle, signals, nioCore,
+                nioHTTP1, nioTLS,
             ],
             swiftSettings: settings),
         tests("JSONStream"),
