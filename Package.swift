@@ -60,7 +60,7 @@ let package = Package(
         .systemLibrary(name: "CLinux"),
         room("JSONStream"),
         room("FleetModel", ["JSONStream"]),
-        room("Manifests", ["FleetModel", "CYAML"]),
+        room("Manifests", ["FleetModel", "JSONStream", "CYAML"]),
         room("Planning", ["FleetModel", "JSONStream"]),
         .target(name: "CChildProcess"),
         room("ChildProcess", ["CChildProcess"]),

@@ -11,20 +11,24 @@ package struct Diagnostic: Sendable, Hashable {
     package var message: String
     /// How to mend it; empty where there is nothing to add.
     package var help: String
-    /// The line of the file that `position` names, without its end; nil where there is none to show.
+    /// The line of the file that `position` names (of a long one the part around the column), its tabs as one space;
+    /// nil where there is none to show.
     package var sourceLine: String?
+    /// Where in `sourceLine` the column is, from 1.
+    package var caretColumn: Int?
     /// The unit that it holds back; nil where it belongs to a whole file or to the revision.
     package var unit: UnitID?
 
     package init(
         severity: Severity = .error, position: SourcePosition, message: String, help: String = "",
-        sourceLine: String? = nil, unit: UnitID? = nil
+        sourceLine: String? = nil, caretColumn: Int? = nil, unit: UnitID? = nil
     ) {
         self.severity = severity
         self.position = position
         self.message = message
         self.help = help
         self.sourceLine = sourceLine
+        self.caretColumn = caretColumn
         self.unit = unit
     }
 }

@@ -1,0 +1,202 @@
+import FleetModel
+
+extension KindTable where Value == Cluster {
+    static let cluster = KindTable(
+        .cluster, \.metadata, spec: spec,
+        blank: {
+            Cluster(
+                metadata: Metadata(name: ""), engine: EngineSpec(type: .mariadb, version: ""),
+                topology: .primaryReplica, placement: [], resources: ClusterResources(memoryBytes: 0, storageBytes: 0))
+        },
+        finish: { cluster, decoder in ClusterChecks.finish(&cluster, &decoder) },
+        page: KindPage(
+            about: """
+                A database cluster: its engine, where its instances live, what is in it. One of its instances is the primary, which alone takes writes; the others are replicas.
+
+                Evenkeel carries out every difference between this manifest and what runs. Parameters that the server takes at run time are set at once; others are brought in by restarting replicas first, zone by zone, then by a planned switchover.
+                """,
+            example: """
+                apiVersion: evenkeel.dev/v1
+                kind: Cluster
+                metadata:
+                  name: orders
+                  labels: {team: checkout}
+                spec:
+                  engine: {type: mariadb, version: "10.11"}
+                  topology: primaryReplica
+                  placement:
+                    - {zone: cn-hangzhou-a, replicas: 1}
+                    - {zone: cn-hangzhou-b, replicas: 1}
+                    - {zone: cn-hangzhou-c, replicas: 1}
+                  primary: {preferredZones: [cn-hangzhou-a]}
+                  port: 3306
+                  resources: {memory: 256Mi, storage: 5Gi}
+                  durability: semiSync
+                  parameters: {max_connections: 200}
+                  databases:
+                    - {name: orders, characterSet: utf8mb4}
+                  accounts:
+                    - name: app
+                      host: "127.%"
+                      passwordFrom: {file: orders-app}
+                      grants: [{on: "orders.*", privileges: [SELECT, INSERT, UPDATE, DELETE]}]
+                  deletionPolicy: Retain
+
+                """,
+            checks: [
+                "Every zone of `placement` is declared, and has at least as many schedulable hosts as `replicas`: no host gets two instances of a cluster.",
+                "`primary.preferredZones` are zones of `placement`.",
+                "`topology: single` has one instance and no `semiSync`; `durability: semiSync` has two or more.",
+                "`availability.min` leaves an instance that may be restarted.",
+                "Server variables that Evenkeel sets itself (`server_id`, `gtid_*`, `log_bin`, `read_only`, `rpl_semi_sync_*`, `sync_binlog`, `datadir`, `port` …) are refused; the error names the field to use.",
+                "Privileges that write through `read_only` (`READ_ONLY ADMIN`, `BINLOG ADMIN`, `SUPER`, `ALL` on `*.*`) or change replication are refused, and so are the server's own databases and accounts.",
+            ]))
+
+    private static let spec = Table<Cluster>([
+        .required("engine", \.engine, .engine, "The database engine."),
+        .optional(
+            "topology", \.topology, .choice, default: .primaryReplica, "primaryReplica",
+            "`primaryReplica`: a primary and replicas that copy it. `single`: one instance, whose restarts interrupt service."),
+        .required(
+            "placement", \.placement, .list(of: .placement, countMin: 1, sortedBy: \.zone),
+            "How many instances live in which zone, one entry a zone. Within a zone they are spread over hosts, then over rooms."),
+        .group("primary", "Where the primary should be.", Table([
+            .optional(
+                "preferredZones", \.preferredZones, .list(of: .name("a zone's name")), default: [], "anywhere",
+                "Zones in which the primary should be, the most wanted first.")
+        ])),
+        .optional(
+            "port", \.port, .integer(1024...65535), absent: "the lowest from 3306 on that is free on its hosts",
+            "The port of every instance."),
+        .required("resources", \.resources, .resources, "What each instance is given."),
+        .optional(
+            "durability", \.durability, .choice, default: "semiSync; async for `single`",
+            isDefault: { $0 == ($1.topology == .single ? .async : .semiSync) },
+            "`semiSync`: a commit is acknowledged when at least one other instance has it. `async`: when the primary has it."),
+        .group("availability", "What voluntary work must leave in service.", Table([
+            .optional(
+                "min", \.availabilityMin, .integer(0...1000), absent: "all but one; 0 for `single`",
+                "Instances that restarts, moves and removals leave in service at any time.")
+        ])),
+        .optional(
+            "parameters", \.parameters, .parameters, default: [:], "none",
+            "Server variables by name, in any spelling that the server takes. Values are text as an option file has it."),
+        .optional(
+            "databases", \.databases, .list(of: .database, sortedBy: \.name), default: [], "none",
+            "Databases (schemas) that exist."),
+        .optional(
+            "accounts", \.accounts, .list(of: .account, sortedBy: { $0.name.isEmpty ? "" : $0.key }), default: [], "none",
+            "Database accounts that exist, with exactly these grants."),
+        .optional(
+            "retainFor", \.retainFor, .duration(.zero...(.seconds(3650 * 24 * 3600))), default: .seconds(24 * 3600), "24h",
+            "How long the directory of a removed instance is kept before it is purged."),
+        .optional(
+            "deletionPolicy", \.deletionPolicy, .choice, default: .retain, "Retain",
+            "What becomes of data when the manifest is removed: `Retain` keeps it, `Delete` removes it."),
+        .optional(
+            "suspend", \.suspend, .boolean, default: false, "false",
+            "`true` stops voluntary work and healing; a killed instance is still restarted, and alerts still go out."),
+        .unsupported("failover", "a lost primary is restarted in place, closed until it may write."),
+        .unsupported("standbyOf", "a cluster of another region cannot be followed yet."),
+        .unsupported("upgrade", "the engine's version changes with `engine.version`."),
+        .unsupported("maintenance", "use `suspend: true` to stop voluntary work and healing."),
+    ])
+}
+
+// MARK: Parts
+
+extension Shape where Value == EngineSpec {
+    static var engine: Shape {
+        .object(
+            Table([
+                .required("type", \.type, .choice, "The engine."),
+                .required(
+                    "version", \.version, .engineVersion,
+                    "`10.11`, or exact: `10.11.19`. The exact version that is found is recorded when the cluster is made."),
+            ]),
+            blank: { EngineSpec(type: .mariadb, version: "") })
+    }
+}
+
+extension Shape where Value == String {
+    /// Text, though it looks like a number: `10.10` is not 10.1.
+    static var engineVersion: Shape {
+        var shape = anyScalar(lengthMax: 32) { text throws(ScalarProblem) in
+            let parts = text.split(separator: ".", omittingEmptySubsequences: false)
+            guard parts.count == 2 || parts.count == 3, parts.allSatisfy({ UInt16($0).map(String.init) == String($0) }) else {
+                throw ScalarProblem(
+                    "must be a version such as `10.11`, not \"\(Decoder.shortened(text))\"",
+                    help: "two or three numbers with points between them")
+            }
+            guard parts[0] == "10", parts[1] == "11" else {
+                throw ScalarProblem(
+                    "is \(text), which this release does not support", help: "write `\"10.11\"`, or an exact version of it")
+            }
+            return text
+        }
+        shape.write = { $1.string($0) }
+        return shape
+    }
+}
+
+extension Shape where Value == Placement {
+    static var placement: Shape {
+        .object(
+            Table([
+                .required("zone", \.zone, .name("a zone's name"), "The availability zone."),
+                .optional(
+                    "replicas", \.replicas, .integer(1...100), default: "1", isDefault: { _, _ in false },
+                    "How many instances, the primary among them."),
+            ]),
+            blank: { Placement(zone: "", replicas: 1) })
+    }
+}
+
+extension Shape where Value == ClusterResources {
+    static var resources: Shape {
+        .object(
+            Table([
+                .required(
+                    "memory", \.memoryBytes, .quantity(min: 64 << 20),
+                    "Memory of an instance. The sizes of its buffers follow from it."),
+                .required(
+                    "storage", \.storageBytes, .quantity(min: 256 << 20), "Storage that an instance needs on its host."),
+            ]),
+            blank: { ClusterResources(memoryBytes: 0, storageBytes: 0) })
+    }
+}
+
+extension Shape where Value == DatabaseSpec {
+    static var database: Shape {
+        .object(
+            Table([
+                .required("name", \.name, .databaseName, "The name; letters, digits, `_`, `$` and `-`, at most 64."),
+                .optional(
+                    "characterSet", \.characterSet, .word(others: "_", first: "", lengthMax: 32, expected: "a character set such as `utf8mb4`"),
+                    default: "utf8mb4", "utf8mb4", "The default character set."),
+                .optional(
+                    "collation", \.collation, .word(others: "_", first: "", lengthMax: 64, expected: "a collation such as `utf8mb4_bin`"),
+                    absent: "the character set's own", "The default collation."),
+                .optional(
+                    "deletionPolicy", \.deletionPolicy, .choice, default: .retain, "Retain",
+                    "What becomes of it when it is removed from the manifest: `Retain` keeps it, `Delete` drops it."),
+            ]),
+            blank: { DatabaseSpec(name: "") })
+    }
+}
+
+extension Shape where Value == String {
+    static var databaseName: Shape {
+        text(pattern: "^[A-Za-z0-9_$][A-Za-z0-9_$-]*$", lengthMax: 64) { text throws(ScalarProblem) in
+            guard Letters.isWord(text, others: "_$-", first: "_$") else {
+                throw ScalarProblem(
+                    "must be the name of a database, not \"\(Decoder.shortened(text))\"",
+                    help: "letters, digits, `_`, `$` and `-`, at most 64")
+            }
+            guard !SystemSchemas.isOne(text) else {
+                throw ScalarProblem("is `\(text)`, which belongs to the server", help: "choose another name")
+            }
+            return text
+        }
+    }
+}

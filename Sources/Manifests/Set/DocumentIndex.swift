@@ -1,0 +1,110 @@
+import FleetModel
+
+/// Where a document stands.
+struct Site: Sendable, Hashable {
+    var file: String
+    /// Its number within the file's documents.
+    var document: Int
+}
+
+/// Which documents declare a unit, and which units a change of another can affect.
+struct DocumentIndex: Sendable {
+    private var first: [UnitID: Site] = [:]
+    /// Further documents of the same kind and name: an error, so mostly there is none.
+    private var others: [UnitID: [Site]] = [:]
+
+    private(set) var zonesByRegion: [String: Set<String>] = [:]
+    private(set) var hostsByZone: [String: Set<String>] = [:]
+    private(set) var hostsByAddress: [String: Set<String>] = [:]
+    /// By zone and by how many instances they place there.
+    private(set) var clustersByZone: [String: [Int: Set<String>]] = [:]
+    private(set) var regions: Set<String> = []
+
+    var isEmpty: Bool { first.isEmpty }
+
+    /// Every document that declares the unit, in no order.
+    func sites(_ unit: UnitID) -> [Site] {
+        guard let site = first[unit] else { return [] }
+        return [site] + (others[unit] ?? [])
+    }
+
+    func isDeclared(_ unit: UnitID) -> Bool { first[unit] != nil }
+
+    mutating func add(_ unit: UnitID, _ site: Site) {
+        if first[unit] == nil { first[unit] = site } else { others[unit, default: []].append(site) }
+    }
+
+    mutating func remove(_ unit: UnitID, _ site: Site) {
+        var left = sites(unit).filter { $0 != site }
+        first[unit] = left.isEmpty ? nil : left.removeFirst()
+        others[unit] = left.isEmpty ? nil : left
+    }
+
+    /// The first document of all, for what belongs to none.
+    func firstPosition(in set: ManifestSet) -> SourcePosition {
+        let site = first.values.min { ($0.file, $0.document) < ($1.file, $1.document) }
+        let line = site.flatMap { set.document(at: $0)?.line } ?? 1
+        return SourcePosition(file: site?.file ?? ".", line: line, column: 1)
+    }
+}
+
+// MARK: Relations
+
+extension DocumentIndex {
+    /// Notes what a document refers to. Units that compete with it for something go into `touched`.
+    mutating func relate(_ declared: AnyDeclared, _ name: String, _ touched: inout Set<UnitID>) {
+        switch declared {
+        case .region:
+            regions.insert(name)
+            touchRegions(&touched)
+        case .availabilityZone(let zone):
+            zonesByRegion[zone.value.region, default: []].insert(name)
+        case .host(let host):
+            hostsByZone[host.value.zone, default: []].insert(name)
+            hostsByAddress[host.value.address, default: []].insert(name)
+            touchHosts(host.value.address, &touched)
+        case .cluster(let cluster):
+            for placement in cluster.value.placement {
+                clustersByZone[placement.zone, default: [:]][placement.replicas, default: []].insert(name)
+            }
+        case .alertChannel:
+            break
+        }
+    }
+
+    mutating func unrelate(_ declared: AnyDeclared, _ name: String, _ touched: inout Set<UnitID>) {
+        switch declared {
+        case .region:
+            regions.remove(name)
+            touchRegions(&touched)
+        case .availabilityZone(let zone):
+            zonesByRegion.remove(name, at: zone.value.region)
+        case .host(let host):
+            hostsByZone.remove(name, at: host.value.zone)
+            hostsByAddress.remove(name, at: host.value.address)
+            touchHosts(host.value.address, &touched)
+        case .cluster(let cluster):
+            for placement in cluster.value.placement {
+                clustersByZone[placement.zone]?.remove(name, at: placement.replicas)
+            }
+        case .alertChannel:
+            break
+        }
+    }
+
+    private func touchRegions(_ touched: inout Set<UnitID>) {
+        for region in regions { touched.insert(UnitID(.region, region)) }
+    }
+
+    private func touchHosts(_ address: String, _ touched: inout Set<UnitID>) {
+        guard let hosts = hostsByAddress[address] else { return }
+        for host in hosts { touched.insert(UnitID(.host, host)) }
+    }
+}
+
+extension Dictionary where Value == Set<String> {
+    fileprivate mutating func remove(_ name: String, at key: Key) {
+        self[key]?.remove(name)
+        if self[key]?.isEmpty == true { self[key] = nil }
+    }
+}

@@ -1,0 +1,122 @@
+import Glibc
+
+/// Manifests of a folder on disk, for commands that work without git (`validate`, `plan --path`).
+package enum ManifestDirectory {
+    /// All manifests below a folder (or the one file), sorted by path, which is relative to the folder. Links that
+    /// leave the folder and files that cannot be read come as unreadable ones. Throws where the path itself is not there.
+    package static func read(_ path: String) throws(ManifestDirectoryError) -> [ManifestFile] {
+        guard let root = realPath(path) else {
+            throw ManifestDirectoryError(description: "\(path) cannot be read: \(reason())")
+        }
+        guard kind(root) == S_IFDIR else {
+            let name = path.split(separator: "/").last.map(String.init) ?? path
+            return [readFile(root, as: name)]
+        }
+        var walk = Walk(root: root)
+        walk.read(folder: "", depth: 0)
+        return walk.files.sorted { $0.path < $1.path }
+    }
+
+    /// Deeper folders are not looked into.
+    static let depthMax = 32
+    /// A folder with more files than this is not a fleet repository.
+    static let filesMax = 200_000
+
+    private struct Walk {
+        let root: String
+        var files: [ManifestFile] = []
+
+        mutating func read(folder: String, depth: Int) {
+            let names = ManifestDirectory.names(in: root + "/" + folder)
+            for name in names where !name.hasPrefix(".") {
+                let path = folder.isEmpty ? name : folder + "/" + name
+                guard files.count < ManifestDirectory.filesMax else { return }
+                switch ManifestDirectory.kind(root + "/" + path) {
+                case S_IFDIR: if depth < ManifestDirectory.depthMax { read(folder: path, depth: depth + 1) }
+                case S_IFLNK: readLink(path)
+                case S_IFREG: if ManifestFile.isManifest(path: path) { add(path, root + "/" + path) }
+                default: break
+                }
+            }
+        }
+
+        /// A link to a file of the same folder is read as that file; one to a folder is not followed, so that no walk
+        /// goes in circles.
+        private mutating func readLink(_ path: String) {
+            guard ManifestFile.isManifest(path: path) else { return }
+            guard let target = ManifestDirectory.realPath(root + "/" + path) else {
+                return refuse(path, "the symbolic link leads to nothing", "remove it, or add the file that it names")
+            }
+            guard target.hasPrefix(root + "/") else {
+                return refuse(path, "the symbolic link leaves the repository", "replace it by the file itself")
+            }
+            guard ManifestDirectory.kind(target) == S_IFREG else { return }
+            add(path, target)
+        }
+
+        private mutating func add(_ path: String, _ file: String) {
+            files.append(ManifestDirectory.readFile(file, as: path))
+        }
+
+        private mutating func refuse(_ path: String, _ message: String, _ help: String) {
+            files.append(ManifestFile(path: path, unreadable: message, help: help))
+        }
+    }
+
+    private static func names(in folder: String) -> [String] {
+        guard let directory = opendir(folder) else { return [] }
+        defer { closedir(directory) }
+        var names: [String] = []
+        while let entry = readdir(directory) {
+            let name = withUnsafePointer(to: &entry.pointee.d_name) { pointer in
+                pointer.withMemoryRebound(to: CChar.self, capacity: 256) { String(cString: $0) }
+            }
+            if name != ".", name != ".." { names.append(name) }
+        }
+        return names.sorted()
+    }
+
+    /// The type bits of a path's mode, links not followed; 0 where it is not there.
+    private static func kind(_ path: String) -> mode_t {
+        var status = stat()
+        return lstat(path, &status) == 0 ? status.st_mode & S_IFMT : 0
+    }
+
+    private static func realPath(_ path: String) -> String? {
+        guard let resolved = realpath(path, nil) else { return nil }
+        defer { free(resolved) }
+        return String(cString: resolved)
+    }
+
+    /// One byte more than a manifest may have is enough to see that it is too large.
+    private static func readFile(_ file: String, as path: String) -> ManifestFile {
+        let descriptor = open(file, O_RDONLY | O_CLOEXEC)
+        guard descriptor >= 0 else {
+            return ManifestFile(path: path, unreadable: "the file cannot be read: \(reason())", help: "check its permissions")
+        }
+        defer { close(descriptor) }
+        var status = stat()
+        let size = fstat(descriptor, &status) == 0 ? Int(status.st_size) : 0
+        var bytes: [UInt8] = []
+        var failure: String?
+        let wanted = min(size, ManifestFile.bytesMax) + 1
+        bytes = [UInt8](unsafeUninitializedCapacity: wanted) { buffer, count in
+            while count < wanted {
+                let got = Glibc.read(descriptor, buffer.baseAddress.map { $0 + count }, wanted - count)
+                if got < 0 { failure = reason() }
+                guard got > 0 else { return }
+                count += got
+            }
+        }
+        if let failure {
+            return ManifestFile(path: path, unreadable: "the file cannot be read: \(failure)", help: "try again")
+        }
+        return ManifestFile(path: path, bytes: bytes)
+    }
+
+    private static func reason() -> String { String(cString: strerror(errno)) }
+}
+
+package struct ManifestDirectoryError: Error, CustomStringConvertible {
+    package var description: String
+}
