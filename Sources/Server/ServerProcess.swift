@@ -28,9 +28,10 @@ package struct ServerProcess: Sendable {
     /// Runs until a signal (SIGTERM, SIGINT) or a failure.
     package func run(openStore: StoreOpener) async throws {
         try PrivateFile.makeDirectory(configuration.dataDirectory)
+        // The store before the fleet key: a key without a store means that the store was lost.
+        let store = try await openStore(configuration)
         let secrets = try FileSecrets(configuration)
         let builder = try serverBuilder()
-        let store = try await openStore(configuration)
         let clock = SystemTime()
         let reconciler = Reconciler(
             store: store, configuration: loopConfiguration(), secrets: secrets, clock: clock)

@@ -1,2 +1,162 @@
 import ArgumentParser
-struct Plan: AsyncParsableCommand {}
+import ControlAPI
+import FleetModel
+import FoundationEssentials
+import JSONStream
+import Manifests
+import Planning
+
+struct Plan: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "What reconciliation would do, task by task; changes nothing.",
+        discussion: """
+            The server plans, from what it observes now. With --observed a snapshot is planned from, offline.
+
+            Examples:
+              evenkeel plan                                    what is in force
+              evenkeel plan --path .                           this folder, before you commit
+              evenkeel plan --revision feature-x               a branch or commit of the source
+              evenkeel plan --path . --observed snapshot.json  offline; `{}`: nothing was ever seen
+              evenkeel snapshot > snapshot.json                such a snapshot
+
+            Exit codes: 0 nothing to do, 1 error, 2 changes, 3 refused for safety, 4 waits for what no rehearsal can \
+            supply, 6 drift only, 8 a host seen before is silent.
+            """)
+
+    enum Format: String, ExpressibleByArgument, CaseIterable { case text, json, markdown }
+
+    @Option(help: "A folder of manifests, committed or not.")
+    var path: String?
+    @Option(help: "A commit or branch of the source.")
+    var revision: String?
+    @Option(help: "A snapshot of what was observed; plans offline.")
+    var observed: String?
+    @Option(help: "Offline: the moment to plan for, as RFC 3339; default: the snapshot's, then the present.")
+    var now: String?
+    @Option(help: "Only this unit, as Kind/name; may be repeated.")
+    var unit: [String] = []
+    @Option(help: "Which source, where the server has several.")
+    var source: String?
+    @Option(name: [.customShort("o"), .long], help: "text, json or markdown.")
+    var output: Format = .text
+    @OptionGroup var connection: ConnectionOptions
+
+    func validate() throws {
+        if path != nil, revision != nil { throw ValidationError("--path and --revision exclude each other") }
+        if observed != nil, path == nil { throw ValidationError("--observed plans offline and needs --path") }
+    }
+
+    func run() async throws {
+        let units = try unit.map { try parseUnit($0) }
+        if let observed, let path {
+            try await OfflinePlan(path: path, observed: observed, now: now, units: units, format: output).run()
+        } else {
+            try await askServer(units)
+        }
+    }
+
+    private func askServer(_ units: [UnitID]) async throws {
+        var command = PlanCommand()
+        command.source = source
+        command.revision = revision
+        command.units = units.map(\.description)
+        command.format = output == .json ? "json" : "text"
+        command.columns = Terminal.standardOutput.isTerminal ? Terminal.standardOutput.width : 0
+        command.hasColor = output == .text && Terminal.standardOutput.hasColor
+        if let path { command.files = try Plan.files(path) }
+        let answer = try await Client.with(connection) { try await $0.post(Route.plan, body: command.jsonBytes) }
+        let text = String(decoding: answer.body, as: UTF8.self)
+        Terminal.standardOutput.write(output == .markdown ? Plan.markdown(text) : text)
+        try (answer.exitStatus ?? .nothingToDo).leave()
+    }
+
+    static func markdown(_ text: String) -> String { "### Evenkeel plan\n\n```text\n\(text)```\n" }
+
+    /// All manifests of a folder, checked here first: errors are told at once, without a server.
+    private static func files(_ path: String) throws -> [PlanCommand.File] {
+        let files = try readManifests(path)
+        var manifests = ManifestSet()
+        _ = manifests.apply(changed: files, revision: Revision(commit: "worktree"))
+        let assembly = manifests.assemble()
+        guard !assembly.hasErrors else {
+            Terminal.standardError.write(assembly.diagnostics.rendered(color: Terminal.standardError.hasColor))
+            throw ExitStatus.error
+        }
+        return files.compactMap { file in
+            guard case .bytes(let bytes) = file.content else { return nil }
+            return PlanCommand.File(path: file.path, text: String(decoding: bytes, as: UTF8.self))
+        }
+    }
+}
+
+/// The manifests of a folder; a `CommandError` where it is not there.
+func readManifests(_ path: String) throws -> [ManifestFile] {
+    do {
+        return try ManifestDirectory.read(path)
+    } catch {
+        throw CommandError(error.description, help: "name a folder of manifests")
+    }
+}
+
+/// A plan from a snapshot, without a server.
+struct OfflinePlan {
+    var path: String
+    var observed: String
+    var now: String?
+    var units: [UnitID]
+    var format: Plan.Format
+
+    func run() async throws {
+        let files = try readManifests(path)
+        var manifests = ManifestSet()
+        _ = manifests.apply(changed: files, revision: Revision(commit: "worktree"))
+        let assembly = manifests.assemble()
+        if !assembly.diagnostics.isEmpty {
+            Terminal.standardError.write(assembly.diagnostics.rendered(color: Terminal.standardError.hasColor))
+        }
+        guard !assembly.hasErrors else { throw ExitStatus.error }
+        let snapshot = try snapshot()
+        let request = FleetPlanRequest(
+            fleet: assembly.fleet, snapshot: snapshot, now: try moment(snapshot),
+            units: units.isEmpty ? nil : Set(units))
+        let totals = try await render(request)
+        try (ExitStatus(rawValue: Int32(totals.exitStatus)) ?? .error).leave()
+    }
+
+    private func render(_ request: FleetPlanRequest) async throws -> PlanTotals {
+        let write: ([UInt8]) -> Void = { Terminal.standardOutput.write($0) }
+        switch format {
+        case .json: return try await FleetPlanner.plan(request, as: PlanJSON(), sink: write)
+        case .text:
+            let terminal = Terminal.standardOutput
+            return try await FleetPlanner.plan(
+                request, as: PlanText(width: terminal.isTerminal ? terminal.width : nil, isColored: terminal.hasColor), sink: write)
+        case .markdown:
+            var text: [UInt8] = []
+            let totals = try await FleetPlanner.plan(request, as: PlanText()) { text += $0 }
+            Terminal.standardOutput.write(Plan.markdown(String(decoding: text, as: UTF8.self)))
+            return totals
+        }
+    }
+
+    private func snapshot() throws -> Snapshot {
+        guard let data = FileManager.default.contents(atPath: observed) else {
+            throw CommandError("the snapshot \(observed) cannot be read", help: "make one with `evenkeel snapshot`, or write {} into it")
+        }
+        do {
+            return try Snapshot(json: Array(data))
+        } catch {
+            throw CommandError("the snapshot \(observed) is not understood: \(error)")
+        }
+    }
+
+    private func moment(_ snapshot: Snapshot) throws -> Instant {
+        if let now {
+            guard let date = try? Date(now, strategy: .iso8601) else {
+                throw CommandError("--now: \"\(now)\" is no moment", help: "such as 2026-11-21T02:00:00Z")
+            }
+            return Instant(milliseconds: Int64(date.timeIntervalSince1970 * 1000))
+        }
+        return snapshot.taken ?? Instant(milliseconds: Int64(Date().timeIntervalSince1970 * 1000))
+    }
+}

@@ -45,7 +45,11 @@ struct Serve: AsyncParsableCommand {
             return handler
         }
         do {
-            try await ServerProcess(configuration, logger: Logger(label: "evenkeel")).run(openStore: StoreOpening.open)
+            try await ServerProcess(configuration, logger: Logger(label: "evenkeel")).run { [rebuild] configuration in
+                try await StoreOpening.open(configuration, rebuilding: rebuild)
+            }
+        } catch let error as CommandError {
+            throw error
         } catch let error as ConfigurationError {
             throw CommandError(error.description)
         } catch StoreError.inUse(let holder) {

@@ -21,12 +21,7 @@ struct Validate: ParsableCommand {
     var output: Format = .text
 
     func run() throws {
-        let files: [ManifestFile]
-        do {
-            files = try ManifestDirectory.read(path)
-        } catch {
-            throw CommandError(error.description, help: "name a folder of manifests")
-        }
+        let files = try readManifests(path)
         var manifests = ManifestSet()
         _ = manifests.apply(changed: files, revision: Revision(commit: "worktree"))
         let assembly = manifests.assemble()

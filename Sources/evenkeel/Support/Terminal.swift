@@ -33,8 +33,10 @@ struct Terminal: Sendable {
     }
 
     /// Writes all of it. A reader that went away ends the command quietly: the rest is of no use to anyone.
-    func write(_ text: String) {
-        var rest = Array(text.utf8)[...]
+    func write(_ text: String) { write(Array(text.utf8)) }
+
+    func write(_ bytes: [UInt8]) {
+        var rest = bytes[...]
         while !rest.isEmpty {
             let count = rest.withUnsafeBytes { Glibc.write(descriptor, $0.baseAddress, $0.count) }
             if count > 0 {
