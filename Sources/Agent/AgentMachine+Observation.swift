@@ -64,7 +64,7 @@ extension AgentMachine {
         let present = Set(facts.instances)
         for id in present { watch(id) }
         for (id, watch) in watches where !present.contains(id) && watch.wasLookedAt && watch.facts == nil {
-            if watch.operation == nil, watch.look.began == nil { forget(id, watch) }
+            if watch.operation == nil { forget(id, watch) }
         }
     }
 
@@ -84,7 +84,7 @@ extension AgentMachine {
     }
 
     mutating func looked(_ id: InstanceID, _ report: InstanceReport?) {
-        guard var watch = watches[id], let seen = watch.look.end() else { return }
+        guard let seen = watches[id]?.look.end(), var watch = watches[id] else { return }
         note(report, instead: watch.facts)
         watch.wasLookedAt = true
         watch.mustLook = false

@@ -14,7 +14,13 @@ package final class FileJournal: Journal {
     /// Opens or makes the journal in a directory that exists, and returns what it holds. Blocks. Throws where another
     /// process has it, where it cannot be written, and where it is damaged.
     package static func open(directory: String) throws(JournalError) -> (journal: FileJournal, state: JournalState) {
-        let file = try JournalFile(directory: directory)
+        try open(directory: directory, calls: DiskCalls())
+    }
+
+    static func open(
+        directory: String, calls: DiskCalls
+    ) throws(JournalError) -> (journal: FileJournal, state: JournalState) {
+        let file = try JournalFile(directory: directory, calls: calls)
         return (FileJournal(file), file.state)
     }
 
@@ -28,9 +34,17 @@ package final class FileJournal: Journal {
     }
 }
 
+/// The calls that a full or broken disk fails, so that tests can fail each.
+struct DiskCalls: Sendable {
+    var write: @Sendable (Int32, UnsafeRawBufferPointer) -> Int = { Glibc.write($0, $1.baseAddress, $1.count) }
+    var sync: @Sendable (Int32) -> Int32 = { fsync($0) }
+    var rename: @Sendable (String, String) -> Int32 = { Glibc.rename($0, $1) }
+}
+
 /// The file itself; every call blocks.
 private struct JournalFile: Sendable {
     private let directory: String
+    private let calls: DiskCalls
     private let lock: Descriptor
     private var descriptor: Descriptor
     private var length = 0
@@ -47,14 +61,11 @@ private struct JournalFile: Sendable {
 
     private var compactLength = 0
 
-    init(directory: String) throws(JournalError) {
+    init(directory: String, calls: DiskCalls) throws(JournalError) {
         self.directory = directory
+        self.calls = calls
         lock = try Descriptor(directory + "/journal.lock", O_RDWR | O_CREAT)
-        guard flock(lock.number, LOCK_EX | LOCK_NB) == 0 else {
-            throw JournalError(
-                "another agent has \(directory)/journal.lock: one agent serves one directory. "
-                    + "Stop the other, or give this one its own --data")
-        }
+        try lock.lock()
         descriptor = lock
         if access(path, F_OK) == 0 {
             state = try JournalLines.read(try Descriptor(path, O_RDONLY).readAll(max: Self.readMax), file: path)
@@ -74,8 +85,8 @@ private struct JournalFile: Sendable {
         }
         let line = JournalLines.line(entries)
         do throws(JournalError) {
-            try descriptor.write(line)
-            try descriptor.sync()
+            try descriptor.write(line, calls)
+            try descriptor.sync(calls)
         } catch {
             mustRewrite = true
             ftruncate(descriptor.number, off_t(length))
@@ -89,10 +100,10 @@ private struct JournalFile: Sendable {
         let text = JournalLines.header + (state.entries.isEmpty ? [] : JournalLines.line(state.entries))
         let temporary = path + ".new"
         let next = try Descriptor(temporary, O_WRONLY | O_CREAT | O_TRUNC)
-        try next.write(text)
-        try next.sync()
-        guard rename(temporary, path) == 0 else { throw JournalError.system("\(temporary) cannot be renamed") }
-        try Descriptor(directory, O_RDONLY | O_DIRECTORY).sync()
+        try next.write(text, calls)
+        try next.sync(calls)
+        guard calls.rename(temporary, path) == 0 else { throw JournalError.system("\(temporary) cannot be renamed") }
+        try Descriptor(directory, O_RDONLY | O_DIRECTORY).sync(calls)
         (descriptor, length, compactLength, mustRewrite) = (next, text.count, text.count, false)
     }
 }
@@ -110,18 +121,34 @@ private final class Descriptor: Sendable {
 
     deinit { close(number) }
 
-    func write(_ bytes: [UInt8]) throws(JournalError) {
+    /// Waits for a short while: the lock of an agent that was killed is kept by a child that it was just starting, until
+    /// that child becomes its program.
+    func lock() throws(JournalError) {
+        for _ in 0..<Self.lockTries {
+            if flock(number, LOCK_EX | LOCK_NB) == 0 { return }
+            guard errno == EWOULDBLOCK || errno == EINTR else { throw JournalError.system("\(path) cannot be locked") }
+            usleep(Self.lockPause)
+        }
+        throw JournalError(
+            "another agent has \(path): one agent serves one directory. Stop the other, or give this one its own --data")
+    }
+
+    /// One second in all.
+    private static let lockTries = 50
+    private static let lockPause: UInt32 = 20_000
+
+    func write(_ bytes: [UInt8], _ calls: DiskCalls) throws(JournalError) {
         var written = 0
         while written < bytes.count {
-            let count = bytes.withUnsafeBytes { Glibc.write(number, $0.baseAddress?.advanced(by: written), $0.count - written) }
+            let count = bytes.withUnsafeBytes { calls.write(number, UnsafeRawBufferPointer(rebasing: $0[written...])) }
             if count < 0, errno == EINTR { continue }
             guard count > 0 else { throw JournalError.system("\(path) cannot be written") }
             written += count
         }
     }
 
-    func sync() throws(JournalError) {
-        guard fsync(number) == 0 else { throw JournalError.system("\(path) cannot be synced to its disk") }
+    func sync(_ calls: DiskCalls) throws(JournalError) {
+        guard calls.sync(number) == 0 else { throw JournalError.system("\(path) cannot be synced to its disk") }
     }
 
     func readAll(max: Int) throws(JournalError) -> [UInt8] {

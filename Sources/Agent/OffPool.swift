@@ -4,7 +4,11 @@ import Glibc
 /// cooperative pool. For calls that are rare: each costs the start of a thread.
 func offPool<Value: Sendable>(_ body: @escaping @Sendable () -> Value) async -> Value {
     await withCheckedContinuation { continuation in
-        let job = Unmanaged.passRetained(Job { continuation.resume(returning: body()) })
+        let job = Unmanaged.passRetained(
+            Job {
+                let value = body()
+                return { continuation.resume(returning: value) }
+            })
         var thread = pthread_t()
         let code = pthread_create(
             &thread, nil,
@@ -23,7 +27,15 @@ func offPool<Value: Sendable>(_ body: @escaping @Sendable () -> Value) async -> 
 }
 
 private final class Job {
-    let run: () -> Void
+    private var work: (() -> () -> Void)?
 
-    init(_ run: @escaping () -> Void) { self.run = run }
+    /// `work` does it and returns how to tell.
+    init(_ work: @escaping () -> () -> Void) { self.work = work }
+
+    /// What the work holds is released before its end is told.
+    func run() {
+        let tell = work?()
+        work = nil
+        tell?()
+    }
 }

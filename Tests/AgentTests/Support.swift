@@ -90,6 +90,8 @@ struct Bench {
         var left = settle(self(.started), reports)
         left += settle(self(.connected), reports)
         left += settle(self(.received(.welcome(storeID: store, term: term, fingerprintKeys: [:]))), reports)
+        // The report that names the store.
+        left += settle(self(.woke, after: .milliseconds(200)), reports)
         return left
     }
 
