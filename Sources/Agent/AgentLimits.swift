@@ -38,8 +38,8 @@ package enum AgentLimits {
     /// Until a journal that could not be written is tried again.
     package static let journalRetry: Duration = .seconds(1)
 
-    /// Attempts that run at once; attempts in the journal; copies sent at once; refusals and ended copies remembered
-    /// until they are told.
+    /// Attempts that run at once; attempts in the journal; copies sent at once; refusals of a connection and ended copies
+    /// that are remembered.
     package static let performingMax = 16
     package static let attemptsMax = 256
     package static let copiesMax = 4

@@ -66,6 +66,7 @@ extension AgentMachine {
     mutating func offered(_ order: AttemptOrder) {
         if journal.settled.contains(order.id) { return }
         if let known = journal.attempts[order.id] { return offeredAgain(order, known) }
+        if wasRefused(order.id) { return outbox.add(.attempt(order.id)) }
         if let reason = reasonToRefuse(order) { return refuse(order.id, .refused(reason)) }
         if let other = openAttempt(on: order.instance) {
             guard order.effectiveEpoch > other.epoch else {
@@ -147,10 +148,12 @@ extension AgentMachine {
     }
 
     private mutating func refuse(_ id: String, _ outcome: AttemptOutcome) {
-        guard refusals.count < AgentLimits.refusalsMax || refusals[id] != nil else { return }
-        refusals[id] = outcome
+        if !wasRefused(id) { refusals.append((id, outcome)) }
+        if refusals.count > AgentLimits.refusalsMax { refusals.removeFirst() }
         outbox.add(.attempt(id))
     }
+
+    private func wasRefused(_ id: String) -> Bool { refusals.contains { $0.id == id } }
 
     // MARK: ends
 
@@ -203,10 +206,16 @@ extension AgentMachine {
         for (id, unsavedEnd) in unsaved.sorted(by: { $0.key < $1.key }) where isJournalWritable {
             end(id, unsavedEnd.outcome, action: unsavedEnd.action)
         }
+        for id in unsettled.sorted() where isJournalWritable { settle(id) }
     }
 
     mutating func settle(_ id: String) {
-        guard let attempt = journal.attempts[id], attempt.outcome != nil, isJournalWritable else { return }
+        unsettled.remove(id)
+        guard let attempt = journal.attempts[id], attempt.outcome != nil else { return }
+        guard isJournalWritable else {
+            unsettled.insert(id)
+            return
+        }
         write(.settled(attempt: id))
         untoldEnds[id] = nil
     }
@@ -243,7 +252,7 @@ extension AgentMachine {
 
     var attemptDeadlines: [Instant] {
         var deadlines = performing.values.filter(\.isProgressUntold).map(nextProgress)
-        if let trouble = journalTrouble, !unsaved.isEmpty { deadlines.append(trouble.retryAt) }
+        if let trouble = journalTrouble, !unsaved.isEmpty || !unsettled.isEmpty { deadlines.append(trouble.retryAt) }
         if case .serving(let service) = connection, journal.attempts.keys.contains(where: isInterrupted) {
             deadlines.append(max(service.reofferBy, journalTrouble?.retryAt ?? service.reofferBy))
         }
@@ -273,7 +282,7 @@ extension AgentMachine {
     mutating func attemptMessage(_ id: String) -> AgentMessage? {
         if untoldEnds[id] != nil { return nil }
         if journal.attempts[id] != nil { return .attempt(AttemptStatus(id: id, state: state(of: id))) }
-        guard let outcome = refusals.removeValue(forKey: id) else { return nil }
+        guard let outcome = refusals.first(where: { $0.id == id })?.outcome else { return nil }
         return .attempt(AttemptStatus(id: id, state: .ended(outcome)))
     }
 }

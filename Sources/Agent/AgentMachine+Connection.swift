@@ -41,7 +41,7 @@ extension AgentMachine {
     mutating func disconnected(_ reason: String, jitter: Double) {
         connection = .opening
         outbox.clear()
-        refusals = [:]
+        refusals = []
         held = [:]
         let spread = Duration.doubled(
             AgentLimits.reconnectSpread, times: connectionFailures, limit: AgentLimits.reconnectMax)

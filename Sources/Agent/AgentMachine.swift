@@ -22,13 +22,16 @@ package struct AgentMachine: Sendable {
     var nextServer: String?
     var fingerprintKeys: [String: String] = [:]
     var outbox = Outbox()
-    /// Orders that were refused at the door, until that is told.
-    var refusals: [String: AttemptOutcome] = [:]
+    /// Orders of this connection that were refused at the door, oldest first: offered again they are refused again,
+    /// because the server may have heard the first refusal.
+    var refusals: [(id: String, outcome: AttemptOutcome)] = []
 
     /// Attempts whose order is in memory and with the driver.
     var performing: [String: Performance] = [:]
     /// Attempts that have ended while the journal could not be written.
     var unsaved: [String: UnsavedEnd] = [:]
+    /// Attempts whose settlement came while the journal could not be written.
+    var unsettled: Set<String> = []
     /// Attempts whose end is on disk and not told yet, because their instance is being looked at.
     var untoldEnds: [String: InstanceID] = [:]
     /// Orders that wait for what still works on their instance to end; at most one each.

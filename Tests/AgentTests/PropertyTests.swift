@@ -1,0 +1,383 @@
+import ControlAPI
+import Engines
+import FleetModel
+import Testing
+
+@testable import Agent
+
+/// SplitMix64: the same numbers for the same seed everywhere.
+struct SeededGenerator: RandomNumberGenerator {
+    var state: UInt64
+
+    mutating func next() -> UInt64 {
+        state &+= 0x9e37_79b9_7f4a_7c15
+        var mixed = state
+        mixed = (mixed ^ (mixed >> 30)) &* 0xbf58_476d_1ce4_e5b9
+        mixed = (mixed ^ (mixed >> 27)) &* 0x94d0_49bb_1331_11eb
+        return mixed ^ (mixed >> 31)
+    }
+
+    mutating func chance(_ one: Int, in many: Int) -> Bool { Int.random(in: 0..<many, using: &self) < one }
+}
+
+/// A host whose agent crashes, whose disk fails, whose server repeats, reorders its mind and loses its connection: and
+/// what must hold all the while.
+struct World {
+    struct Database {
+        var isRunning = false
+        var readOnly = true
+        var replicates = false
+    }
+
+    var random: SeededGenerator
+    var now = Instant(milliseconds: 1_000_000)
+    var machine = AgentMachine(host: "a1", agentVersion: "1", journal: JournalState())
+    var disk = JournalState()
+    var failsJournal = false
+
+    // What is under way; a crash ends all of it.
+    var performing: [String: AttemptOrder] = [:]
+    var operations: [InstanceID: AgentDirective] = [:]
+    var looks: [AgentDirective] = []
+    var isConnected = false
+    var isWelcomed = false
+    var connecting = false
+    var sending: AgentMessage?
+    var wakeAt: Instant?
+    var copies: [CopyEndpoint] = []
+
+    var databases: [InstanceID: Database] = [orders1: Database(), orders2: Database()]
+
+    // The server.
+    var term: Int64 = 1
+    var epoch: Int64 = 1
+    var offers: [String: AttemptOrder] = [:]
+    var open: Set<String> = []
+    var outcomes: [String: AttemptOutcome] = [:]
+    var nextAttempt = 1
+
+    // What was promised to the server, and what must not be forgotten.
+    var promisedTerm: Int64 = 0
+    var journalledEnds: [String: AttemptOutcome] = [:]
+    var violations: [String] = []
+
+    init(seed: UInt64) { random = SeededGenerator(state: seed) }
+
+    mutating func require(_ holds: Bool, _ rule: @autoclosure () -> String) {
+        if !holds { violations.append("\(now.milliseconds): \(rule())") }
+    }
+
+    // MARK: the shell
+
+    mutating func handle(_ event: AgentEvent) {
+        let before = machine
+        var directives = machine.handle(event, now: now)
+        if case .journal(let entries) = directives.first {
+            if failsJournal {
+                machine = before
+                directives = machine.handle(.journalFailed(reason: "full", event: event), now: now)
+                if case .journal = directives.first { require(false, "the answer to a failed journal asks for it") }
+            } else {
+                write(entries)
+                directives.removeFirst()
+            }
+        }
+        for directive in directives { carryOut(directive) }
+    }
+
+    private mutating func write(_ entries: [JournalEntry]) {
+        for entry in entries {
+            let before = disk
+            disk.apply(entry)
+            require(disk.term >= before.term, "a promised term was forgotten")
+            for (id, instance) in before.instances {
+                require((disk.instances[id]?.epoch ?? 0) >= instance.epoch, "a promised epoch was forgotten")
+            }
+            switch entry {
+            case .ended(let id, let outcome): journalledEnds[id] = outcome
+            case .settled(let id): journalledEnds[id] = nil
+            default: break
+            }
+        }
+        for (id, outcome) in journalledEnds {
+            require(disk.attempts[id]?.outcome == outcome, "the end of \(id) was lost before it was settled")
+        }
+        for order in performing.values {
+            require(
+                order.effectiveEpoch >= disk.instances[order.instance]?.epoch ?? 0,
+                "\(order.id) of epoch \(order.effectiveEpoch) runs while a higher one is promised")
+        }
+        require(machine.journal == disk, "the machine and the disk differ")
+    }
+
+    private mutating func carryOut(_ directive: AgentDirective) {
+        switch directive {
+        case .journal: require(false, "a journal directive is not the first")
+        case .reconnect: connecting = true
+        case .disconnect: if isConnected { isConnected = false; isWelcomed = false; sending = nil; handle(.disconnected(reason: "asked", jitter: 0.5)) }
+        case .send(let message):
+            require(sending == nil && isConnected, "two messages at once")
+            sending = message
+        case .wake(let moment):
+            require(moment > now, "a moment to wake at has passed")
+            wakeAt = moment
+        case .lookAtHost, .look: looks.append(directive)
+        case .perform(let order): perform(order)
+        case .cancelAttempt(let id): require(performing[id] != nil, "what does not run is cancelled")
+        case .sendCopy(let endpoint, _): copies.append(endpoint)
+        case .startClosed(let id):
+            requireIdle(id, "started closed")
+            require(disk.instances[id]?.shouldRun == true, "\(id) is started, and should not run")
+            operations[id] = directive
+        case .openByGrant(let id, _, _):
+            requireIdle(id, "opened by its grant")
+            require(disk.instances[id]?.grant != nil, "\(id) is opened without a grant")
+            operations[id] = directive
+        case .copyEnded, .roleChanged, .tell: break
+        }
+    }
+
+    private mutating func requireIdle(_ id: InstanceID, _ what: String) {
+        require(operations[id] == nil, "\(id) is \(what) during another operation")
+        require(!performing.values.contains { $0.instance == id }, "\(id) is \(what) while an attempt works on it")
+    }
+
+    private mutating func perform(_ order: AttemptOrder) {
+        requireIdle(order.instance, "worked on")
+        require(disk.attempts[order.id]?.outcome == nil && disk.attempts[order.id] != nil, "\(order.id) runs, not journalled")
+        require(order.term >= promisedTerm, "\(order.id) of a lower term runs")
+        require(outcomes[order.id] == nil, "\(order.id) runs after its end was told")
+        performing[order.id] = order
+    }
+
+    // MARK: the world's moves
+
+    mutating func start() { handle(.started) }
+
+    /// Everything in memory is gone; databases run on.
+    mutating func crash() {
+        (performing, operations, looks, copies) = ([:], [:], [], [])
+        (isConnected, isWelcomed, connecting, sending, wakeAt) = (false, false, false, nil, nil)
+        machine = AgentMachine(host: "a1", agentVersion: "1", journal: disk)
+        start()
+    }
+
+    mutating func answerLook() {
+        guard let directive = looks.first else { return }
+        looks.removeFirst()
+        switch directive {
+        case .lookAtHost: handle(.hostLooked(HostFacts(instances: databases.keys.sorted())))
+        case .look(let id, _): handle(.looked(id, databases[id].map { report(id, $0) }))
+        default: break
+        }
+    }
+
+    private func report(_ id: InstanceID, _ database: Database) -> InstanceReport {
+        database.isRunning ? running(id, readOnly: database.readOnly, replicates: database.replicates) : stopped(id)
+    }
+
+    mutating func endAttempt(well: Bool) {
+        guard let id = performing.keys.sorted().randomElement(using: &random), let order = performing.removeValue(forKey: id)
+        else { return }
+        if well { apply(order) }
+        handle(.attemptEnded(attempt: id, well ? done : .failed("no")))
+    }
+
+    private mutating func apply(_ order: AttemptOrder) {
+        var database = databases[order.instance] ?? Database()
+        switch order.action {
+        case .start, .restart: database = Database(isRunning: true)
+        case .open, .promote: (database.isRunning, database.readOnly, database.replicates) = (true, false, false)
+        case .replicate: (database.isRunning, database.readOnly, database.replicates) = (true, true, true)
+        case .demote, .close: database.readOnly = true
+        case .retire: database.isRunning = false
+        default: break
+        }
+        databases[order.instance] = database
+    }
+
+    mutating func endOperation(well: Bool) {
+        guard let id = operations.keys.sorted().randomElement(using: &random), let operation = operations.removeValue(forKey: id)
+        else { return }
+        if case .startClosed = operation {
+            if well { databases[id] = Database(isRunning: true) }
+            handle(.closedStartEnded(id, error: well ? nil : "no"))
+        } else {
+            if well { databases[id]?.readOnly = false }
+            handle(.grantEnded(id, opened: well))
+        }
+    }
+
+    mutating func kill() {
+        guard let id = databases.keys.sorted().randomElement(using: &random), databases[id]?.isRunning == true else { return }
+        databases[id] = Database(isRunning: false)
+        handle(.processExited(id))
+    }
+
+    mutating func connectOrBreak() {
+        if connecting {
+            connecting = false
+            isConnected = true
+            handle(.connected)
+        } else if isConnected {
+            (isConnected, isWelcomed, sending) = (false, false, nil)
+            handle(.disconnected(reason: "cut", jitter: 0.5))
+        }
+    }
+
+    /// The message reaches the server, and its answers the agent.
+    mutating func deliver() {
+        guard let message = sending else { return }
+        sending = nil
+        switch message {
+        case .hello(_, let promised, let attempts, _, _, _): greet(promised, attempts)
+        case .promised(let promised):
+            require(disk.term >= promised, "a term was promised that is not on disk")
+            promisedTerm = max(promisedTerm, promised)
+        case .attempt(let status): hear(status)
+        case .report, .heartbeat, .copyReady, .copySent: break
+        }
+        if isConnected { handle(.sent) }
+    }
+
+    private mutating func greet(_ promised: Int64, _ attempts: [AttemptStatus]) {
+        require(promised >= promisedTerm, "a hello has a lower term than was promised")
+        term = max(term, promised)
+        handle(.received(.welcome(storeID: "s1", term: term, fingerprintKeys: [:])))
+        isWelcomed = isConnected
+        for status in attempts { hear(status) }
+        let running = Set(attempts.filter { if case .running = $0.state { true } else { false } }.map(\.id))
+        for id in open.subtracting(running).sorted() { offer(id) }
+    }
+
+    private mutating func hear(_ status: AttemptStatus) {
+        guard case .ended(let outcome) = status.state else { return }
+        if let known = outcomes[status.id] {
+            require(known == outcome, "\(status.id) ended twice: \(known), \(outcome)")
+        } else {
+            require(performing[status.id] == nil, "\(status.id) is told to have ended while it runs")
+            outcomes[status.id] = outcome
+            open.remove(status.id)
+        }
+        say(.settled(attempt: status.id))
+    }
+
+    mutating func say(_ message: ServerMessage) {
+        if isConnected, isWelcomed { handle(.received(message)) }
+    }
+
+    private mutating func offer(_ id: String) {
+        guard var order = offers[id] else { return }
+        order.term = term
+        say(.offer(order))
+    }
+
+    mutating func act() {
+        switch Int.random(in: 0..<12, using: &random) {
+        case 0..<5: offerNew()
+        case 5: if let id = open.sorted().randomElement(using: &random) { offer(id) }
+        case 6: if let id = open.sorted().randomElement(using: &random) { say(.cancel(attempt: id, term: term)) }
+        case 7: term += 1
+        case 8: say(.observe)
+        case 9:
+            // What its journal ever had may be repeated at any time.
+            let known = (disk.settled + disk.attempts.keys).sorted()
+            if let id = known.randomElement(using: &random), let old = offers[id] { say(.offer(old)) }
+        case 10: say(.heartbeat)
+        default:
+            say(.sendCopy(
+                CopyEndpoint(attempt: "c\(nextAttempt)", address: "", port: 1, token: "", certificateDigest: ""), donor: orders1))
+        }
+    }
+
+    private mutating func offerNew() {
+        let id = "t\(nextAttempt)"
+        nextAttempt += 1
+        if random.chance(1, in: 6) { epoch += 1 }
+        let instance = [orders1, orders2].randomElement(using: &random) ?? orders1
+        let source = Peer(ordinal: 9, host: "b", address: "127.0.2.1", port: 3306)
+        let actions: [Action] = [
+            .start, .start, .restart(isPrimary: true), .open(epoch: epoch, semiSync: true), .close, .demote(epoch: epoch),
+            .promote(epoch: epoch, position: GTIDSet(), semiSync: true), .replicate(source: source), .retire,
+        ]
+        let isStale = random.chance(1, in: 8)
+        let made = AttemptOrder(
+            id: id, term: isStale ? term - 1 : term, epoch: isStale ? max(0, epoch - 1) : epoch, instance: instance,
+            clusterName: "orders", action: actions.randomElement(using: &random) ?? .start, secrets: ["p": "s"])
+        offers[id] = made
+        open.insert(id)
+        say(.offer(made))
+    }
+
+    mutating func pass(_ delay: Duration) {
+        now = now + delay
+        guard let moment = wakeAt, moment <= now else { return }
+        wakeAt = nil
+        handle(.woke)
+    }
+
+    mutating func step() {
+        switch Int.random(in: 0..<100, using: &random) {
+        case 0..<20: answerLook()
+        case 20..<40: deliver()
+        case 40..<55: act()
+        case 55..<67: endAttempt(well: random.chance(3, in: 4))
+        case 67..<77: endOperation(well: random.chance(3, in: 4))
+        case 77..<80: connectOrBreak()
+        case 80..<82: if connecting { connectOrBreak() }
+        case 82..<84: kill()
+        case 84: crash()
+        case 85: failsJournal.toggle()
+        default: pass(.milliseconds(Int.random(in: 0..<1500, using: &random)))
+        }
+    }
+
+    /// No more faults: everything that is under way comes to its end.
+    mutating func calm() {
+        failsJournal = false
+        for _ in 0..<2000 {
+            if connecting { connectOrBreak() }
+            answerLook()
+            endAttempt(well: true)
+            endOperation(well: true)
+            deliver()
+            pass(.milliseconds(50))
+        }
+    }
+}
+
+@Suite struct `Properties` {
+    @Test(arguments: 0..<60)
+    func `no crash, repetition, cut or full disk breaks a promise, and calm ends everything`(seed: Int) {
+        var world = World(seed: UInt64(seed))
+        world.start()
+        for _ in 0..<400 where world.violations.isEmpty { world.step() }
+        world.calm()
+        #expect(world.violations == [], "seed \(seed)")
+        #expect(world.open.isEmpty, "seed \(seed): these attempts never ended: \(world.open.sorted())")
+        #expect(world.machine.journal.attempts.isEmpty, "seed \(seed): these were never settled")
+        for (id, kept) in world.machine.journal.instances where kept.shouldRun {
+            #expect(world.databases[id]?.isRunning == true, "seed \(seed): \(id) should run")
+            #expect(kept.grant == nil || world.databases[id]?.readOnly == false, "seed \(seed): \(id) should be open")
+        }
+    }
+
+    @Test func `the search itself reaches every kind of end`() {
+        var kinds: Set<String> = []
+        for seed in 0..<20 {
+            var world = World(seed: UInt64(1000 + seed))
+            world.start()
+            for _ in 0..<400 { world.step() }
+            world.calm()
+            for outcome in world.outcomes.values {
+                switch outcome {
+                case .succeeded: kinds.insert("succeeded")
+                case .failed(let reason): kinds.insert(reason == "no" ? "failed" : "interrupted")
+                case .cancelled: kinds.insert("cancelled")
+                case .refused(let reason): kinds.insert(reason.prefix(18).description)
+                }
+            }
+        }
+        #expect(kinds.isSuperset(of: ["succeeded", "failed", "cancelled", "the order's term i", "the order's epoch ", "the agent's journa"]))
+    }
+}
