@@ -29,3 +29,9 @@ package struct Credentials: Sendable {
         return String(SHA256.keyedHex(key: fleetKey, text).prefix(32))
     }
 }
+
+extension Credentials {
+    /// The name of the replication account of one replica, and the purpose of its password.
+    package static func replicationUser(_ ordinal: Int) -> String { "evenkeel_repl_\(ordinal)" }
+    package static func replication(_ ordinal: Int) -> String { "replication.\(ordinal)" }
+}

@@ -1,4 +1,5 @@
 package import FleetModel
+package import Manifests
 package import Planning
 
 /// What the loop last found of one unit. Made anew by every pass; sorted and complete, so that two passes that found
@@ -27,8 +28,8 @@ package struct UnitStatus: Sendable {
 
     /// Nothing runs, nothing is to be done, nothing is waited for.
     package var isConverged: Bool {
-        guard let plan else { return false }
-        return running.isEmpty && plan.waves.isEmpty && plan.waits.isEmpty && plan.refusal == nil && !isStalled
+        guard let plan, running.isEmpty, plan.waves.isEmpty, plan.refusal == nil, !isStalled else { return false }
+        return plan.first?.isConverged ?? plan.waits.isEmpty
     }
 
     /// No progress without a change from outside.
@@ -48,8 +49,9 @@ package struct SourceStatus: Sendable, Hashable {
     package var problem: String?
     /// Why the newest revision waits for `approve`; nil when it does not.
     package var approvalNeeded: String?
-    /// Diagnostics of the newest revision, rendered.
-    package var diagnostics: [String] = []
+    /// Problems of the newest revision's manifests, sorted, and the same rendered.
+    package var problems: [Diagnostic] = []
+    package var diagnostics: [String] { problems.map { $0.rendered() } }
 
     package init(name: String, url: String, branch: String) {
         self.name = name
@@ -165,24 +167,24 @@ package struct PlanRequest: Sendable {
     }
 }
 
-/// The answer to a plan request: the rehearsals of every unit, in order of their ids.
+/// What the planner needs to answer a plan request (`FleetPlanner.plan`), and what else is to be said.
 package struct PlanAnswer: Sendable {
-    package var revision: Revision
-    package var desired: DesiredFleet
-    package var rehearsals: [Rehearsal] = []
-    /// Diagnostics of the manifests, rendered; a unit that one of them holds is rehearsed from its last good manifest.
-    package var diagnostics: [String] = []
-    /// True where a diagnostic is an error.
-    package var hasErrors = false
-    /// Hosts that were seen before and are silent.
+    package var request: FleetPlanRequest
+    /// Of the manifests, sorted; a unit that an error holds is planned from its last good manifest.
+    package var problems: [Diagnostic] = []
+    /// Why the whole revision would be held; empty: it would not.
+    package var revisionHeld: [Diagnostic] = []
+    /// Hosts that were seen before, or hold instances, and are silent; sorted.
     package var silentHosts: [String] = []
     /// Why the revision would wait for approval, or nil.
     package var approvalNeeded: String?
 
-    package init(revision: Revision, desired: DesiredFleet) {
-        self.revision = revision
-        self.desired = desired
-    }
+    package init(request: FleetPlanRequest) { self.request = request }
+
+    package var desired: DesiredFleet { request.fleet }
+    package var hasErrors: Bool { problems.contains { $0.severity == .error } }
+    /// The problems, rendered.
+    package var diagnostics: [String] { problems.map { $0.rendered() } }
 }
 
 /// Why a command was not carried out. The sentence says what, why and how to mend it.

@@ -1,0 +1,50 @@
+import FleetModel
+
+/// What a report says that the one before did not.
+struct HostChanges: Sendable {
+    /// The host came back, or something of the host itself changed.
+    let isHostChanged: Bool
+    private let isEverything: Bool
+    private let changed: [InstanceID]
+    /// Those of `changed` of which only positions, lag or sizes moved, as they always do under load.
+    private let moved: Set<InstanceID>
+
+    init(from old: ObservedHost?, to new: HostReport, at now: Instant) {
+        guard let old, old.isFresh(at: now) else {
+            (isHostChanged, isEverything, changed, moved) = (true, true, [], [])
+            return
+        }
+        isHostChanged = old.report.engines != new.engines
+        isEverything = isHostChanged
+        var changed: [InstanceID] = []
+        var moved: Set<InstanceID> = []
+        let before = Dictionary(old.report.instances.map { ($0.id, $0) }, uniquingKeysWith: { first, _ in first })
+        for report in new.instances where before[report.id] != report {
+            changed.append(report.id)
+            if let last = before[report.id], last.withoutMotion == report.withoutMotion { moved.insert(report.id) }
+        }
+        let present = Set(new.instances.map(\.id))
+        changed += before.keys.filter { !present.contains($0) }
+        self.changed = changed
+        self.moved = moved
+    }
+
+    /// Whether a cluster is to look again. One that waits for nothing does not care for mere motion.
+    func concern(_ uid: String, isResting: Bool) -> Bool {
+        if isEverything { return true }
+        return changed.contains { $0.clusterUID == uid && !(isResting && moved.contains($0)) }
+    }
+}
+
+extension InstanceReport {
+    /// Without what moves all the time on a healthy instance.
+    fileprivate var withoutMotion: InstanceReport {
+        var still = self
+        still.usedBytes = 0
+        still.database?.binlogPosition = GTIDSet()
+        still.database?.appliedPosition = GTIDSet()
+        still.database?.replication?.receivedPosition = GTIDSet()
+        if let lag = still.database?.replication?.lagSeconds { still.database?.replication?.lagSeconds = min(lag, 1) }
+        return still
+    }
+}

@@ -1,0 +1,136 @@
+import ControlAPI
+import FleetModel
+import MetadataStore
+
+// The lease: who leads, and what is forgotten when it ends.
+
+extension LoopMachine {
+    var isLeading: Bool {
+        if case .leading = leadership { return true }
+        return false
+    }
+
+    /// By our own clock the lease is over: from this moment another server may lead.
+    var isLeaseOver: Bool { leadership.until.map { $0 <= now } ?? false }
+
+    /// The time after a change of leader in which silence means nothing yet.
+    var isInGrace: Bool {
+        guard case .leading(_, _, let since) = leadership else { return true }
+        return now - since < settings.graceMax
+    }
+
+    mutating func leaseGained(term: Int64, until: Instant) {
+        if leadership.term == term {
+            leaseRenewed(until: until)
+            return
+        }
+        if leadership.isActive { becomeFollower(leaderURL: nil) }
+        leadership = .loading(term: term, until: until)
+        deadlines = DeadlineQueue()
+        lastWake = nil
+        deadlines.insert(.lease, at: until)
+        deadlines.insert(.pulse, at: now + LoopMachine.pulse)
+        directives.append(.load)
+    }
+
+    mutating func leaseRenewed(until: Instant) {
+        switch leadership {
+        case .follower: return
+        case .loading(let term, _): leadership = .loading(term: term, until: until)
+        case .leading(let term, _, let since): leadership = .leading(term: term, until: until, since: since)
+        }
+        deadlines.insert(.lease, at: until)
+    }
+
+    /// Everything that only a leader may know is forgotten; the desired state and the last statuses stay for readers.
+    mutating func becomeFollower(leaderURL: String?) {
+        let wasActive = leadership.isActive
+        closeAgents(leaderURL: leaderURL)
+        leadership = .follower(leaderURL: leaderURL)
+        guard wasActive else { return }
+        forgetWork()
+        observed = [:]
+        units = [:]
+        directives.append(.unwatchSources)
+        directives.append(.changed(.leadership(term: nil)))
+        directives.append(.stepDown)
+    }
+
+    private mutating func closeAgents(leaderURL: String?) {
+        for (host, session) in agents.sorted(by: { $0.key < $1.key }) {
+            directives.append(.send(.notLeader(url: leaderURL), host: host, connection: session.connection))
+            directives.append(.close(host: host, connection: session.connection))
+        }
+        agents = [:]
+    }
+
+    private mutating func forgetWork() {
+        commits = [:]
+        attempts = [:]
+        housekeeping = []
+        queue = []
+        queueHead = 0
+        heldByBudget = []
+        accepting = nil
+        isAllocationDue = false
+        isAcceptanceInFlight = false
+    }
+
+    /// What the store has is not what we thought: read it again. Agents say hello again and tell what they have.
+    mutating func reload(_ reason: String) {
+        guard case .leading(let term, let until, let since) = leadership else { return }
+        directives.append(.tell(LoopNotice(.warning, "the store is read again", ["reason": reason])))
+        closeAgents(leaderURL: settings.ownURL)
+        forgetWork()
+        observed = [:]
+        leadership = .loading(term: term, until: until)
+        directives.append(.unwatchSources)
+        if now - since < LoopMachine.reloadPause {
+            deadlines.insert(.reload, at: now + LoopMachine.reloadPause)
+        } else {
+            directives.append(.load)
+        }
+    }
+
+    mutating func loadFailed(_ reason: String) {
+        guard case .loading = leadership else { return }
+        directives.append(.tell(LoopNotice(.error, "the store could not be read", ["reason": reason])))
+        deadlines.insert(.reload, at: now + LoopMachine.reloadPause)
+    }
+
+    mutating func loaded(_ state: StoredState) {
+        guard case .loading(let term, let until) = leadership else { return }
+        leadership = .leading(term: term, until: until, since: now)
+        attemptPrefix = "\(term)-\(String(now.milliseconds, radix: 36))-"
+        take(state)
+        directives.append(.changed(.leadership(term: term)))
+        directives.append(.watchSources(accepted: state.revisions, held: state.held))
+        for host in agents.keys.sorted() { greet(host) }
+    }
+
+    private mutating func take(_ state: StoredState) {
+        records = state.records
+        catalogs = state.catalogs.sorted { $0.version < $1.version }
+        clusterNames = [:]
+        clustersByHost = [:]
+        for cluster in records.clusters.values { index(cluster) }
+        units = [:]
+        statuses = statuses.filter { desired != nil && $0.key.kind != .source }
+        for (unit, conditions) in state.conditions { status(of: unit) { $0.conditions = conditions } }
+        for held in state.held { units[held.unit, default: UnitState()].held = held }
+        attempts = [:]
+        for record in state.openAttempts { adopt(record) }
+        noteSources(state.revisions)
+        for name in records.clusters.keys.sorted() { enqueue(UnitID(.cluster, name)) }
+        if desired != nil { enqueueAll() }
+    }
+
+    private mutating func adopt(_ record: AttemptRecord) {
+        guard case .instance(let instance, let host) = record.task.target else { return }
+        attempts[record.id] = OpenAttempt(record: record, instance: instance, host: host, phase: .unknown)
+    }
+
+    /// How often the streams to agents are looked after.
+    static let pulse: Duration = .seconds(1)
+    static let reloadPause: Duration = .seconds(1)
+}

@@ -1,0 +1,200 @@
+import ControlAPI
+package import FleetModel
+import Planning
+import MetadataStore
+
+// Units without instances: channels, hosts, sources, and what is only declared. And the requests of people.
+
+extension LoopMachine {
+    /// Regions, zones, and clusters that have no place: the manifest is all there is.
+    mutating func passDeclared(_ unit: UnitID) {
+        let isDeclared = desired?.place(of: unit) != nil
+        guard isDeclared || units[unit]?.held != nil else {
+            statuses[unit] = nil
+            return
+        }
+        var status = declaredStatus(unit)
+        status.conditions = [Condition(.ready, true, reason: "Declared")]
+        status.plan = Rehearsal(unit: unit)
+        finish(status)
+    }
+
+    private mutating func finish(_ status: UnitStatus) {
+        var status = status
+        complete(&status)
+        conclude(PassCommit(unit: status.unit, status: status, decided: now), [], statusEvents(status))
+    }
+
+    mutating func passHost(_ unit: UnitID) {
+        let host = unit.name
+        if isInGrace && observed[host] == nil {
+            schedule(unit, at: now + .milliseconds(500))
+            return
+        }
+        if let problem = hostProblems[host], problem.until <= now { hostProblems[host] = nil }
+        var status = declaredStatus(unit)
+        status.plan = Rehearsal(unit: unit)
+        if let problem = hostProblems[host] { status.findings.append(problem.finding) }
+        let isFresh = observed[host]?.isFresh(at: now) ?? false
+        if isFresh {
+            status.conditions = [Condition(.ready, true, reason: "AgentReports")]
+        } else {
+            let message = observed[host] == nil ? "its agent has not reported yet" : "its agent does not report any more"
+            status.conditions = [Condition(.ready, false, reason: "AgentSilent", message: message)]
+            let holds = !(clustersByHost[host] ?? []).isEmpty
+            if holds || observed[host] != nil {
+                status.findings.append(Finding(reason: "HostSilent", subject: host, host: host, message: message, isDrift: false))
+            }
+        }
+        finish(status)
+    }
+
+    mutating func passSource(_ unit: UnitID) {
+        guard let source = sources[unit.name]?.status else { return }
+        var status = UnitStatus(unit: unit, revision: source.accepted?.commit ?? "")
+        status.plan = Rehearsal(unit: unit)
+        if let approval = source.approvalNeeded, let seen = source.seen {
+            let message = "revision \(seen.short) waits for approval: \(approval)"
+            status.stall("ApprovalNeeded", message)
+            status.waits = [Wait(.approval(seen.commit), message)]
+            status.findings = [Finding(reason: "ApprovalNeeded", subject: unit.name, message: message, isDrift: false)]
+        } else if let problem = source.problem {
+            status.stall("SourceFailed", problem)
+            status.findings = [Finding(reason: "SourceFailed", subject: unit.name, message: problem, isDrift: false)]
+        } else {
+            let message = source.accepted.map { "revision \($0.short) is in force" } ?? "nothing was read yet"
+            status.conditions = [Condition(.ready, source.accepted != nil, reason: "InForce", message: message)]
+        }
+        finish(status)
+    }
+
+    // MARK: Channels
+
+    /// A channel's one task is done by the server itself, in the pass: its settings come into force.
+    mutating func passChannel(_ unit: UnitID) {
+        guard desired != nil else { return }
+        let declared = desired?.channels[unit.name]
+        let inForce = records.channels[unit.name]
+        let wanted = declared.map { FleetPlanner.digest(of: $0.value) }
+        guard declared != nil || inForce != nil || units[unit]?.held != nil else {
+            statuses[unit] = nil
+            return
+        }
+        var status = declaredStatus(unit)
+        status.conditions = [Condition(.ready, true, reason: "InForce")]
+        status.plan = Rehearsal(unit: unit)
+        complete(&status)
+        var pass = PassCommit(unit: unit, status: status, decided: now)
+        var events = statusEvents(status)
+        guard wanted != inForce else {
+            conclude(pass, [], events)
+            return
+        }
+        pass.channel = PassCommit.ChannelChange(name: unit.name, digest: wanted)
+        let task = ChannelPlan.task(unit, desired, wanted: wanted, inForce: inForce)
+        events.append(Event(time: now, unit: unit, level: .info, reason: "TaskSucceeded", message: task.label))
+        conclude(pass, [.putChannel(name: unit.name, digest: wanted)] + channelAttempt(task), events)
+    }
+
+    private mutating func channelAttempt(_ task: PlannedTask) -> [StoreChange] {
+        lastAttempt += 1
+        let id = attemptPrefix + String(lastAttempt)
+        let record = AttemptRecord(
+            id: id, key: planner.key(of: task), task: task, plan: "", revision: desired?.revision.commit ?? "", started: now)
+        return [.openAttempt(record), .endAttempt(id: id, outcome: .succeeded(TaskResult()), at: now)]
+    }
+
+    // MARK: Requests
+
+    mutating func requested(_ request: LoopRequest) {
+        guard isLeading else { return }
+        switch request {
+        case .reconcile(let unit?, _):
+            refresh(unit)
+        case .reconcile(nil, _):
+            for unit in units.keys.sorted() { refresh(unit) }
+        case .suspend(let unit, let name): suspend(unit, true, "Suspended", "\(name) suspended it")
+        case .resume(let unit, let name): suspend(unit, false, "Resumed", "\(name) resumed it")
+        case .approve(let revision, let name): approve(revision, by: name)
+        }
+    }
+
+    private mutating func refresh(_ unit: UnitID) {
+        if case .known(let known, _) = units[unit]?.secrets { units[unit]?.secrets = .known(known, at: Instant(milliseconds: 0)) }
+        units[unit]?.pause = nil
+        enqueue(unit)
+    }
+
+    private mutating func suspend(_ unit: UnitID, _ suspension: Bool, _ reason: String, _ message: String) {
+        guard records.clusters[unit.name] != nil, unit.kind == .cluster else { return }
+        housekeeping.append(.appendEvent(Event(time: now, unit: unit, level: .info, reason: reason, message: message)))
+        units[unit, default: UnitState()].suspension = suspension
+        enqueue(unit)
+    }
+
+    // MARK: Indexes and sources
+
+    mutating func index(_ cluster: ClusterRecords) {
+        clusterNames[cluster.uid] = cluster.name
+        for member in cluster.members {
+            if member.phase == .purged {
+                clustersByHost[member.host]?.remove(cluster.name)
+            }
+        }
+        for member in cluster.members where member.phase != .purged {
+            clustersByHost[member.host, default: []].insert(cluster.name)
+        }
+    }
+
+    mutating func source(_ name: String, _ change: (inout SourceState) -> Void) {
+        if sources[name] == nil {
+            let configured = settings.sources.first { $0.name == name }
+            sources[name] = SourceState(
+                status: SourceStatus(name: name, url: configured?.url ?? "", branch: configured?.branch ?? ""))
+        }
+        if var state = sources[name] {
+            change(&state)
+            sources[name] = state
+        }
+    }
+
+    /// What the store says is in force; the sources themselves have to be read first.
+    mutating func noteSources(_ accepted: [RevisionRecord]) {
+        for configured in settings.sources {
+            source(configured.name) { state in
+                state.pending = nil
+                state.status.accepted = accepted.first { $0.source == configured.name && $0.state == .accepted }?.revision
+            }
+            enqueue(UnitID(.source, configured.name))
+        }
+    }
+}
+
+/// The plan of an alert channel: one task, done by the server itself.
+enum ChannelPlan {
+    static func task(_ unit: UnitID, _ fleet: DesiredFleet?, wanted: String?, inForce: String?) -> PlannedTask {
+        let summary = wanted == nil ? "deliver nothing more" : inForce == nil ? "deliver alerts" : "deliver as declared now"
+        let place = fleet?.place(of: unit)
+        let cause: Cause
+        if let place {
+            cause = .manifest(revision: place.revision, at: place.position, field: "spec")
+        } else {
+            cause = .observation("\(unit) is declared no more")
+        }
+        return PlannedTask(unit: unit, target: .server, action: .applyChannel(digest: wanted), cause: cause, summary: summary)
+    }
+}
+
+extension DesiredFleet {
+    /// Where a unit's manifest in force stands, and the revision that it came from; nil where it is not declared.
+    package func place(of unit: UnitID) -> (revision: String, position: SourcePosition)? {
+        switch unit.kind {
+        case .region: regions[unit.name].map { ($0.revision, SourcePosition(file: $0.file, line: $0.line, column: 1)) }
+        case .availabilityZone: zones[unit.name].map { ($0.revision, SourcePosition(file: $0.file, line: $0.line, column: 1)) }
+        case .host: hosts[unit.name].map { ($0.revision, SourcePosition(file: $0.file, line: $0.line, column: 1)) }
+        case .cluster: clusters[unit.name].map { ($0.revision, SourcePosition(file: $0.file, line: $0.line, column: 1)) }
+        case .alertChannel: channels[unit.name].map { ($0.revision, SourcePosition(file: $0.file, line: $0.line, column: 1)) }
+        case .source: nil
+        }
+    }
+}

@@ -1,0 +1,111 @@
+package import FleetModel
+import MetadataStore
+package import Planning
+
+// What others may see of the loop's state.
+
+extension LoopMachine {
+    package var isLeader: Bool { isLeading }
+
+    /// Everything that is known, at `moment`.
+    package func view(at moment: Instant) -> FleetView {
+        var view = FleetView(now: moment, records: records)
+        view.isLeader = isLeading
+        view.term = leadership.term ?? 0
+        view.leaderURL = leaderURL
+        view.sources = settings.sources.map { configured in
+            sources[configured.name]?.status
+                ?? SourceStatus(name: configured.name, url: configured.url, branch: configured.branch)
+        }
+        view.desired = desired
+        view.observed = observed
+        view.agents = agentStatuses
+        view.units = statuses
+        for unit in Set(attempts.values.map(\.record.task.unit)) {
+            view.units[unit, default: UnitStatus(unit: unit)].running = running(of: unit)
+        }
+        view.catalogs = catalogs
+        return view
+    }
+
+    private var agentStatuses: [String: AgentStatus] {
+        var known: [String: AgentStatus] = [:]
+        for (host, seen) in observed {
+            known[host] = AgentStatus(
+                host: host, isConnected: false, promisedTerm: 0, renewed: seen.renewed, agentVersion: seen.report.agentVersion)
+        }
+        for (host, session) in agents {
+            known[host] = AgentStatus(
+                host: host, isConnected: true, promisedTerm: session.promisedTerm, renewed: observed[host]?.renewed,
+                agentVersion: session.agentVersion)
+        }
+        return known
+    }
+
+    /// All that a plan depends on beside the manifests, at `moment`.
+    package func snapshot(at moment: Instant) -> Snapshot {
+        var snapshot = Snapshot(taken: moment, records: records, observed: ObservedFacts(observed))
+        snapshot.running = attempts.values.map(\.running).sorted { ($0.started, $0.id) < ($1.started, $1.id) }
+        for name in records.clusters.keys {
+            switch units[UnitID(.cluster, name)]?.secrets {
+            case .known(let fingerprints, _), .asked(let fingerprints?): snapshot.secrets[name] = fingerprints
+            default: break
+            }
+        }
+        snapshot.policy = settings.policy
+        snapshot.catalogs = catalogs
+        return snapshot
+    }
+
+    /// Hosts that were seen before, or hold instances, and are silent at `moment`; sorted.
+    package func silentHosts(at moment: Instant) -> [String] {
+        let holding = clustersByHost.filter { !$0.value.isEmpty }.keys
+        return Set(observed.keys).union(holding).filter { !(observed[$0]?.isFresh(at: moment) ?? false) }.sorted()
+    }
+
+    /// The present status of every unit, sorted, for whoever begins to listen.
+    package var allStatuses: [UnitStatus] { statuses.values.sorted { $0.unit < $1.unit } }
+
+    package func isKnown(_ unit: UnitID) -> Bool {
+        units[unit] != nil || statuses[unit] != nil || desired?.place(of: unit) != nil
+    }
+
+    /// Whether a unit, or nil for all of them, has come to rest.
+    package func settled(_ unit: UnitID?) -> SettleResult {
+        guard isLeading, desired != nil, !isBarred else { return .waiting([:]) }
+        var waiting: [UnitID: [String]] = [:]
+        var stalled: [UnitID: [String]] = [:]
+        for unit in unit.map({ [$0] }) ?? Array(units.keys) {
+            switch rest(of: unit) {
+            case .converged: break
+            case .waiting(let reasons): waiting[unit] = reasons[unit]
+            case .stalled(let reasons): stalled[unit] = reasons[unit]
+            }
+        }
+        if !waiting.isEmpty { return .waiting(waiting) }
+        return stalled.isEmpty ? .converged : .stalled(stalled)
+    }
+
+    private func rest(of unit: UnitID) -> SettleResult {
+        if let state = units[unit], state.isQueued || state.isDirty || state.isCommitting || !state.ended.isEmpty {
+            return .waiting([unit: ["a pass is under way"]])
+        }
+        guard let status = statuses[unit] else { return units[unit] == nil ? .converged : .waiting([unit: ["its first pass"]]) }
+        let running = running(of: unit)
+        if !running.isEmpty {
+            return .waiting([unit: running.map { $0.progress.isEmpty ? $0.task.summary : "\($0.task.summary): \($0.progress)" }])
+        }
+        if status.isStalled {
+            return .stalled([unit: status.conditions.filter { $0.type == .stalled && $0.isTrue }.map(\.message)])
+        }
+        if status.isConverged { return .converged }
+        let reasons = status.waits.map(\.message) + (status.plan?.waves.first?.tasks.map(\.summary) ?? [])
+        return .waiting([unit: reasons.isEmpty ? ["its next pass"] : reasons])
+    }
+
+    /// The revision that waits for approval under this commit, full or abbreviated (at least 7 digits).
+    package func pendingRevision(_ text: String) -> String? {
+        guard text.count >= 7 else { return nil }
+        return sources.values.compactMap { $0.pending?.revision.commit }.first { $0.hasPrefix(text) }
+    }
+}
