@@ -1,85 +1,236 @@
-package import ControlAPI
-package import FleetModel
+import ControlAPI
+import FleetModel
 package import MetadataStore
+import Planning
 
 /// The loop as the server runs it: keeps the lease, watches the sources, talks with the agents, and carries out what
-/// the state machine (`LoopMachine`) asks for.
+/// the state machine (`LoopMachine`) asks for. It decides nothing itself.
 package actor Reconciler {
-    private let store: any MetadataStore
-    private let configuration: ReconcilerConfiguration
-    private let secrets: any SecretProvider
-    private let clock: any TimeSource
+    let store: any MetadataStore
+    let configuration: ReconcilerConfiguration
+    let secrets: any SecretProvider
+    let clock: any TimeSource
+    let credentials: Credentials
 
+    var machine: LoopMachine
+    private var keeper: LeaseKeeper
+    private var lease: Lease?
+    var streams: [UInt64: AgentStream] = [:]
+    var watchers: [SourceWatcher] = []
+    var listeners = Listeners()
+    /// Continuations of `waitSettled`, resumed whenever something happened.
+    var waiters: [UInt64: CheckedContinuation<Void, Never>] = [:]
+    var lastWaiter: UInt64 = 0
+
+    /// Work that has to be waited for, carried out by `run`.
+    enum Job: Sendable {
+        case load
+        case acquire(Duration)
+        case release(Lease)
+        case sleep(until: Instant, Timer)
+        case resolve(UnitID, clusterUID: String, [AccountSpec])
+        case resolveOffer(AttemptOrder, OfferSecrets, connection: UInt64)
+        case watch(SourceWatcher)
+    }
+
+    enum Timer: Sendable { case loop(UInt64), lease, waiter(UInt64) }
+
+    struct Commit: Sendable {
+        var id: UInt64
+        var changes: [StoreChange]
+        var term: Int64
+    }
+
+    let jobs: AsyncStream<Job>
+    let jobSink: AsyncStream<Job>.Continuation
+    private let commits: AsyncStream<Commit>
+    private let commitSink: AsyncStream<Commit>.Continuation
+    private var lastTimer: UInt64 = 0
+    private var startFailure: StoreError?
+    private let makeRepository: @Sendable (SourceConfiguration) -> any FleetRepository
+
+    /// `repository`: how a source is reached; tests put another in place of git.
     package init(
         store: any MetadataStore, configuration: ReconcilerConfiguration, secrets: any SecretProvider,
-        clock: any TimeSource
+        clock: any TimeSource, repository: (@Sendable (SourceConfiguration) -> any FleetRepository)? = nil
     ) {
+        let mirrors = configuration.mirrorDirectory
+        makeRepository = repository ?? { MirroredRepository($0, mirrorDirectory: mirrors) }
         self.store = store
         self.configuration = configuration
         self.secrets = secrets
         self.clock = clock
+        credentials = Credentials(fleetKey: secrets.fleetKey())
+        machine = LoopMachine(
+            settings: LoopSettings(
+                policy: configuration.policy, sources: configuration.sources, ownURL: configuration.leaderURL,
+                unitInterval: configuration.unitInterval),
+            credentials: credentials, seed: configuration.seed)
+        keeper = LeaseKeeper(duration: configuration.leaseDuration)
+        (jobs, jobSink) = AsyncStream.makeStream()
+        (commits, commitSink) = AsyncStream.makeStream()
     }
 
     /// Runs until its task is cancelled: the lease, the sources, the loop. The lease is released at the end.
     /// Throws `StoreError.inUse` where another server has a store that serves only one.
-    package func run() async throws {}
-
-    // MARK: Agents
-
-    /// A host's agent has opened its streams. The answer is what is to be sent to it, in order; it ends when the agent
-    /// is refused (a live agent of that name is there: the last message says so) or another server leads.
-    /// `connection` is unique within this process.
-    package func agentConnected(host: String, connection: UInt64) -> AsyncStream<ServerMessage> {
-        AsyncStream { $0.finish() }
+    package func run() async throws {
+        keep(.started)
+        await withDiscardingTaskGroup { group in
+            group.addTask { await self.carryOutCommits() }
+            for await job in jobs {
+                if startFailure != nil { break }
+                group.addTask { await self.carryOut(job) }
+            }
+            group.cancelAll()
+        }
+        stop()
+        if let lease { try? await store.releaseLease(lease) }
+        if let startFailure { throw startFailure }
     }
 
-    /// A message of that connection, in the order they came. Those of a refused or ended connection are dropped.
-    package func receive(_ message: AgentMessage, host: String, connection: UInt64) async {}
-
-    package func agentDisconnected(host: String, connection: UInt64) {}
-
-    // MARK: Commands. `by` is the name of who asks, for the event.
-
-    /// Looks at the sources now and gives the unit (nil: every unit) a pass. Returns when the sources were read.
-    package func reconcile(unit: UnitID?, by: String) async throws(ReconcilerError) {}
-
-    /// Waits until the unit (nil: every unit) is converged or stalled at the newest revision, at most `timeout`.
-    package func waitSettled(unit: UnitID?, timeout: Duration) async throws(ReconcilerError) -> SettleResult {
-        .converged
+    private func stop() {
+        unwatchSources()
+        for connection in streams.keys { streams[connection]?.finish() }
+        streams = [:]
+        listeners.finish()
+        resumeWaiters()
     }
 
-    package func suspend(unit: UnitID, by: String) async throws(ReconcilerError) {}
-    package func resume(unit: UnitID, by: String) async throws(ReconcilerError) {}
-    /// Takes a revision that waits for approval (full or abbreviated commit) into force.
-    package func approve(revision: String, by: String) async throws(ReconcilerError) {}
+    // MARK: The loop's machine
 
-    /// What reconciliation would do; changes nothing.
-    package func plan(_ request: PlanRequest) async throws(ReconcilerError) -> PlanAnswer {
-        throw ReconcilerError(.unavailable, "planning on request is not there yet")
+    func handle(_ event: LoopEvent) {
+        for directive in machine.handle(event, now: clock.now()) { carryOut(directive) }
+        resumeWaiters()
     }
 
-    // MARK: Views
-
-    package func view() async -> FleetView { FleetView(now: clock.now(), records: FleetRecords(storeID: "")) }
-    /// Newest first.
-    package func events(unit: UnitID?, limit: Int) async throws -> [Event] {
-        try await store.events(unit: unit, limit: limit)
+    private func carryOut(_ directive: LoopDirective) {
+        switch directive {
+        case .load: jobSink.yield(.load)
+        case .commit(let id, let changes, let term): commitSink.yield(Commit(id: id, changes: changes, term: term))
+        case .send(let message, _, let connection): send(.message(message), connection)
+        case .offer(let order, let secrets, _, let connection): send(.offer(order, secrets), connection)
+        case .close(_, let connection): send(.close, connection)
+        case .resolve(let unit, let uid, let accounts): jobSink.yield(.resolve(unit, clusterUID: uid, accounts))
+        case .watchSources(let accepted, let held): watchSources(accepted, held)
+        case .unwatchSources: unwatchSources()
+        case .judged(let source, let commit, let isAccepted):
+            watchers.first { $0.name == source }?.judged(commit, isAccepted: isAccepted)
+        case .look: for watcher in watchers { watcher.poke() }
+        case .wake(let moment):
+            lastTimer += 1
+            jobSink.yield(.sleep(until: moment, .loop(lastTimer)))
+        case .publish(let status): listeners.publish(status)
+        case .changed(let change): listeners.tell(change)
+        case .stepDown: stepDown()
+        case .tell(let notice): listeners.note(notice)
+        }
     }
-    package func attempts(unit: UnitID?, limit: Int) async throws -> [AttemptRecord] {
-        try await store.attempts(unit: unit, limit: limit)
+
+    // MARK: Sources
+
+    private func watchSources(_ accepted: [RevisionRecord], _ held: [HeldUnit]) {
+        unwatchSources()
+        for source in configuration.sources {
+            let watcher = SourceWatcher(
+                source, repository: makeRepository(source), accepted: accepted.first { $0.source == source.name }?.revision,
+                held: held, clock: clock, seed: configuration.seed)
+            watchers.append(watcher)
+            jobSink.yield(.watch(watcher))
+        }
     }
-    package func revisions(limit: Int) async throws -> [RevisionRecord] { try await store.revisions(limit: limit) }
-    package func plans(unit: UnitID?, limit: Int) async throws -> [PlanRecord] {
-        try await store.plans(unit: unit, limit: limit)
+
+    private func unwatchSources() {
+        for watcher in watchers { watcher.finish() }
+        watchers = []
     }
 
-    /// Where something changed, from now on; a slow reader loses the oldest beyond `changesBufferedMax`, and is to read
-    /// the view anyway.
-    package func changes() -> AsyncStream<FleetChange> { AsyncStream { $0.finish() } }
+    // MARK: The lease
 
-    /// The status that every pass of a unit made, for alerts: findings, conditions, revision. First of all the present
-    /// status of every unit.
-    package func passes() -> AsyncStream<UnitStatus> { AsyncStream { $0.finish() } }
+    private func keep(_ event: LeaseKeeper.Event) {
+        for directive in keeper.handle(event, now: clock.now()) {
+            switch directive {
+            case .acquire(let duration): jobSink.yield(.acquire(duration))
+            case .wake(let moment): jobSink.yield(.sleep(until: moment, .lease))
+            case .tell(let event): handle(event)
+            }
+        }
+    }
 
-    package static let changesBufferedMax = 1024
+    private func acquire(_ duration: Duration) async {
+        do {
+            let lease = try await store.acquireLease(
+                holder: configuration.serverName, duration: duration, now: clock.now())
+            self.lease = lease
+            keep(.acquired(lease))
+        } catch {
+            let failure = StoreError(wrapping: error)
+            if case .inUse = failure, lease == nil {
+                startFailure = failure
+                jobSink.finish()
+            }
+            keep(.failed(failure))
+        }
+    }
+
+    private func stepDown() {
+        keep(.released)
+        guard let lease else { return }
+        self.lease = nil
+        jobSink.yield(.release(lease))
+    }
+
+    // MARK: Jobs
+
+    private func carryOut(_ job: Job) async {
+        switch job {
+        case .load: await load()
+        case .acquire(let duration): await acquire(duration)
+        case .release(let lease): try? await store.releaseLease(lease)
+        case .sleep(let moment, let timer): await sleep(until: moment, timer)
+        case .resolve(let unit, let uid, let accounts): await resolve(unit, uid, accounts)
+        case .resolveOffer(let order, let needs, let connection): await resolveOffer(order, needs, connection)
+        case .watch(let watcher): await watcher.run { event in await self.handle(event) }
+        }
+    }
+
+    private func sleep(until moment: Instant, _ timer: Timer) async {
+        guard (try? await clock.sleep(until: moment)) != nil else { return }
+        switch timer {
+        case .loop(let number): if number == lastTimer { handle(.woke) }
+        case .lease: keep(.woke)
+        case .waiter(let number): resume(number)
+        }
+    }
+
+    private func load() async {
+        do {
+            handle(.loaded(try await store.load()))
+        } catch {
+            handle(.loadFailed(StoreError(wrapping: error).sentence))
+        }
+    }
+
+    /// One after the other, in the order in which they were asked for.
+    private func carryOutCommits() async {
+        for await commit in commits {
+            do {
+                try await store.commit(commit.changes, term: commit.term)
+                handle(.committed(commit.id))
+            } catch {
+                handle(.commitFailed(commit.id, StoreError(wrapping: error)))
+            }
+        }
+    }
+}
+
+extension StoreError {
+    init(wrapping error: any Error) { self = error as? StoreError ?? .unavailable("\(error)") }
+
+    var sentence: String {
+        switch self {
+        case .leaseLost(let term): "another server leads, under term \(term)"
+        case .inUse(let holder): "the store is in use by \(holder)"
+        case .conflict(let reason), .unavailable(let reason): reason
+        }
+    }
 }

@@ -1,0 +1,70 @@
+package import ControlAPI
+import FleetModel
+
+/// What is on its way to one agent, in order: an order whose secret is being resolved holds up what follows it.
+struct AgentStream {
+    enum Item: Sendable {
+        case message(ServerMessage)
+        case offer(AttemptOrder, OfferSecrets)
+        case close
+    }
+
+    let continuation: AsyncStream<ServerMessage>.Continuation
+    private var waiting: [Item] = []
+    /// The attempt whose secret is being resolved.
+    private(set) var resolving: String?
+    private(set) var isClosed = false
+
+    init(_ continuation: AsyncStream<ServerMessage>.Continuation) { self.continuation = continuation }
+
+    mutating func add(_ item: Item) { waiting.append(item) }
+
+    /// Sends what can be sent. The answer is an order that needs a secret first; `resolved` goes on.
+    mutating func advance(_ credentials: Credentials) -> (AttemptOrder, OfferSecrets)? {
+        guard resolving == nil else { return nil }
+        while !waiting.isEmpty {
+            switch waiting.removeFirst() {
+            case .message(let message): continuation.yield(message)
+            case .close: finish()
+            case .offer(let order, let secrets):
+                guard secrets.account == nil else {
+                    resolving = order.id
+                    return (order, secrets)
+                }
+                continuation.yield(.offer(order.with(secrets, credentials, accountPassword: nil)))
+            }
+        }
+        return nil
+    }
+
+    /// The secret is there; nil: it is not, and the order is not sent.
+    mutating func resolved(_ order: AttemptOrder?) {
+        resolving = nil
+        if let order { continuation.yield(.offer(order)) }
+    }
+
+    mutating func finish() {
+        isClosed = true
+        waiting = []
+        continuation.finish()
+    }
+}
+
+extension AttemptOrder {
+    /// The order with its secrets: the last moment before it is sent.
+    package func with(_ needs: OfferSecrets, _ credentials: Credentials, accountPassword: String?) -> AttemptOrder {
+        var order = self
+        let uid = needs.clusterUID
+        for ordinal in needs.replicas {
+            order.secrets["replicationPassword.\(ordinal)"] = credentials.password(
+                clusterUID: uid, purpose: Credentials.replication(ordinal))
+        }
+        if let own = needs.own {
+            order.secrets["replicationUser"] = Credentials.replicationUser(own)
+            order.secrets["replicationPassword"] = credentials.password(
+                clusterUID: uid, purpose: Credentials.replication(own))
+        }
+        if let accountPassword { order.secrets["accountPassword"] = accountPassword }
+        return order
+    }
+}

@@ -1,0 +1,126 @@
+package import FleetModel
+package import MetadataStore
+
+// Commands and views. `by` is the name of who asks, for the event.
+
+extension Reconciler {
+    /// Looks at the sources now and gives the unit (nil: every unit) a pass. Returns when the sources were read.
+    package func reconcile(unit: UnitID?, by: String) async throws(ReconcilerError) {
+        try checkLeader()
+        for watcher in watchers { await watcher.look() }
+        try checkKnown(unit)
+        handle(.request(.reconcile(unit, by: by)))
+    }
+
+    /// Waits until the unit (nil: every unit) is converged or stalled at the newest revision, at most `timeout`.
+    package func waitSettled(unit: UnitID?, timeout: Duration) async throws(ReconcilerError) -> SettleResult {
+        let deadline = clock.now() + timeout
+        lastWaiter += 1
+        let number = lastWaiter
+        jobSink.yield(.sleep(until: deadline, .waiter(number)))
+        while true {
+            try checkLeader()
+            let result = machine.settled(unit)
+            guard case .waiting = result, clock.now() < deadline, !Task.isCancelled else { return result }
+            await waitForNews(number)
+        }
+    }
+
+    /// Until something happens, the waiter's time is over, or its task is cancelled.
+    private func waitForNews(_ number: UInt64) async {
+        await withTaskCancellationHandler {
+            await withCheckedContinuation { continuation in
+                if Task.isCancelled { continuation.resume() } else { waiters[number] = continuation }
+            }
+        } onCancel: {
+            Task { await self.resume(number) }
+        }
+    }
+
+    func resume(_ waiter: UInt64) { waiters.removeValue(forKey: waiter)?.resume() }
+
+    func resumeWaiters() {
+        guard !waiters.isEmpty else { return }
+        let all = waiters
+        waiters = [:]
+        for continuation in all.values { continuation.resume() }
+    }
+
+    package func suspend(unit: UnitID, by: String) async throws(ReconcilerError) {
+        try checkCluster(unit)
+        handle(.request(.suspend(unit, by: by)))
+    }
+
+    package func resume(unit: UnitID, by: String) async throws(ReconcilerError) {
+        try checkCluster(unit)
+        handle(.request(.resume(unit, by: by)))
+    }
+
+    /// Takes a revision that waits for approval (full or abbreviated commit, at least 7 digits) into force.
+    package func approve(revision: String, by: String) async throws(ReconcilerError) {
+        try checkLeader()
+        guard let commit = machine.pendingRevision(revision) else {
+            throw ReconcilerError(.notFound, "No revision \(revision) waits for approval; `evenkeel get sources` shows which do.")
+        }
+        handle(.request(.approve(revision: commit, by: by)))
+    }
+
+    func checkLeader() throws(ReconcilerError) {
+        guard machine.isLeader else {
+            throw ReconcilerError(.notLeader, "This server does not lead now; ask the leader, or try again in a moment.")
+        }
+    }
+
+    private func checkKnown(_ unit: UnitID?) throws(ReconcilerError) {
+        guard let unit, !machine.isKnown(unit) else { return }
+        throw ReconcilerError(.notFound, "There is no \(unit) in the revision in force.")
+    }
+
+    private func checkCluster(_ unit: UnitID) throws(ReconcilerError) {
+        try checkLeader()
+        try checkKnown(unit)
+        guard unit.kind == .cluster else {
+            throw ReconcilerError(.invalid, "\(unit) cannot be suspended: only clusters can.")
+        }
+    }
+
+    // MARK: Views
+
+    package func view() async -> FleetView { machine.view(at: clock.now()) }
+
+    /// Newest first.
+    package func events(unit: UnitID?, limit: Int) async throws -> [Event] {
+        try await store.events(unit: unit, limit: limit)
+    }
+    package func attempts(unit: UnitID?, limit: Int) async throws -> [AttemptRecord] {
+        try await store.attempts(unit: unit, limit: limit)
+    }
+    package func revisions(limit: Int) async throws -> [RevisionRecord] { try await store.revisions(limit: limit) }
+    package func plans(unit: UnitID?, limit: Int) async throws -> [PlanRecord] {
+        try await store.plans(unit: unit, limit: limit)
+    }
+
+    /// Where something changed, from now on; a slow reader loses the oldest beyond `changesBufferedMax`, and is to read
+    /// the view anyway.
+    package func changes() -> AsyncStream<FleetChange> {
+        listeners.addChanges(Reconciler.changesBufferedMax) { number in Task { await self.forget(number) } }
+    }
+
+    /// The status that every pass of a unit made, for alerts: findings, conditions, revision. First of all the present
+    /// status of every unit.
+    package func passes() -> AsyncStream<UnitStatus> {
+        listeners.addPasses(Reconciler.passesBufferedMax, first: machine.allStatuses) { number in
+            Task { await self.forget(number) }
+        }
+    }
+
+    /// What the log should say.
+    package func notices() -> AsyncStream<LoopNotice> {
+        listeners.addNotices(Reconciler.changesBufferedMax) { number in Task { await self.forget(number) } }
+    }
+
+    private func forget(_ listener: UInt64) { listeners.remove(listener) }
+
+    package static let changesBufferedMax = 1024
+    package static let passesBufferedMax = 8192
+}
