@@ -2,6 +2,7 @@
 ///
 /// The form is byte-stable: equal values give equal bytes. A reader skips keys that it does not know and gives the
 /// default to those that are missing, so that neighbouring releases understand each other.
+@usableFromInline
 package protocol JSONCodable: Sendable {
     /// Writes exactly one value.
     func write(to writer: inout JSONWriter)
@@ -20,6 +21,7 @@ extension JSONCodable {
     package var jsonText: String { String(decoding: jsonBytes, as: UTF8.self) }
 
     /// Reads one value that fills the whole of `json`, white space aside. Throws `JSONError`.
+    @inlinable
     package init(json: some Collection<UInt8>) throws {
         self = try JSONReader.readAll(json) { reader in try Self(from: &reader) }
     }

@@ -3,6 +3,7 @@
 /// It does not own the bytes: it is valid only within the call that made it (`readAll`). Copying a reader remembers a
 /// place; assigning the copy back returns to it. Every error is a `JSONError` with the byte's offset. Of a key that
 /// stands twice in an object, the last one counts.
+@usableFromInline
 package struct JSONReader {
     private let base: UnsafePointer<UInt8>
     private let count: Int
@@ -12,24 +13,32 @@ package struct JSONReader {
     private let depthMax: Int
 
     /// How deep arrays and objects may nest.
+    @usableFromInline
     package static let depthMaxDefault = 64
 
-    /// Reads one value that fills all of `bytes`, white space aside.
+    /// Reads one value that fills all of `bytes`, white space aside. `depthMax` is at most `depthMaxDefault`.
+    @inlinable
     package static func readAll<Value>(
         _ bytes: some Collection<UInt8>, depthMax: Int = depthMaxDefault,
         _ body: (inout JSONReader) throws -> Value
     ) throws -> Value {
-        func read(_ buffer: UnsafeBufferPointer<UInt8>) throws -> Value {
-            guard let base = buffer.baseAddress, !buffer.isEmpty else {
-                throw JSONError(.syntax, "there is nothing to read", offset: 0)
-            }
-            var reader = JSONReader(base: base, count: buffer.count, depthMax: depthMax)
-            let value = try body(&reader)
-            try reader.end()
+        if let value = try bytes.withContiguousStorageIfAvailable({ try readAll(buffer: $0, depthMax: depthMax, body) }) {
             return value
         }
-        if let value = try bytes.withContiguousStorageIfAvailable(read) { return value }
-        return try Array(bytes).withUnsafeBufferPointer(read)
+        return try Array(bytes).withUnsafeBufferPointer { try readAll(buffer: $0, depthMax: depthMax, body) }
+    }
+
+    @usableFromInline
+    static func readAll<Value>(
+        buffer: UnsafeBufferPointer<UInt8>, depthMax: Int, _ body: (inout JSONReader) throws -> Value
+    ) throws -> Value {
+        guard let base = buffer.baseAddress, !buffer.isEmpty else {
+            throw JSONError(.syntax, "there is nothing to read", offset: 0)
+        }
+        var reader = JSONReader(base: base, count: buffer.count, depthMax: min(depthMax, depthMaxDefault))
+        let value = try body(&reader)
+        try reader.end()
+        return value
     }
 
     /// The same from memory that somebody else holds, such as a mapped file.
@@ -37,7 +46,7 @@ package struct JSONReader {
         raw bytes: UnsafeRawBufferPointer, depthMax: Int = depthMaxDefault,
         _ body: (inout JSONReader) throws -> Value
     ) throws -> Value {
-        try readAll(bytes.bindMemory(to: UInt8.self), depthMax: depthMax, body)
+        try readAll(buffer: bytes.bindMemory(to: UInt8.self), depthMax: depthMax, body)
     }
 
     private init(base: UnsafePointer<UInt8>, count: Int, depthMax: Int) {
@@ -49,6 +58,7 @@ package struct JSONReader {
     // MARK: Structure
 
     /// Reads an object: `member` is called for each key and must read or skip exactly its value.
+    @usableFromInline
     package mutating func object(_ member: (inout JSONReader, JSONKey) throws -> Void) throws {
         guard try beginObject() else { return }
         repeat {
@@ -58,6 +68,7 @@ package struct JSONReader {
     }
 
     /// Reads an array: `element` is called for each value and must read or skip exactly it.
+    @usableFromInline
     package mutating func array(_ element: (inout JSONReader) throws -> Void) throws {
         try expect(UInt8(ascii: "["), "an array")
         try descend()
@@ -80,16 +91,53 @@ package struct JSONReader {
 
     /// Passes over one value of any type, checking its syntax.
     package mutating func skip() throws {
-        switch try peek() {
-        case UInt8(ascii: "{"): try object { reader, _ in try reader.skip() }
-        case UInt8(ascii: "["): try array { reader in try reader.skip() }
-        case UInt8(ascii: "\""):
-            let (raw, hasEscapes) = try rawString()
-            if hasEscapes { _ = try JSONText.unescaped(raw, at: offset - raw.count - 1) }
-        case UInt8(ascii: "t"), UInt8(ascii: "f"): _ = try bool()
-        case UInt8(ascii: "n"): guard try null() else { throw unexpected("a value") }
-        default: _ = try number()
+        // One loop without recursion: snapshots of hundreds of megabytes are passed over here. Bit by bit, the innermost
+        // lowest, whether each open value is an object.
+        var objects: UInt64 = 0
+        let bottom = depth
+        while true {
+            switch try peek() {
+            case UInt8(ascii: "{"):
+                if try beginObject() {
+                    objects = objects << 1 | 1
+                    try skipKey()
+                    continue
+                }
+            case UInt8(ascii: "["):
+                offset += 1
+                try descend()
+                if try peek() != UInt8(ascii: "]") {
+                    objects <<= 1
+                    continue
+                }
+                ascend()
+            case UInt8(ascii: "\""): try skipString()
+            case UInt8(ascii: "t"), UInt8(ascii: "f"): _ = try bool()
+            case UInt8(ascii: "n"): try literal("null")
+            default: _ = try number()
+            }
+            while depth > bottom {
+                let isObject = objects & 1 == 1
+                if try another(before: isObject ? UInt8(ascii: "}") : UInt8(ascii: "]")) {
+                    if isObject { try skipKey() }
+                    break
+                }
+                objects >>= 1
+            }
+            if depth == bottom { return }
         }
+    }
+
+    private mutating func skipKey() throws {
+        guard try peek() == UInt8(ascii: "\"") else { throw unexpected("a key") }
+        try skipString()
+        guard try peek() == UInt8(ascii: ":") else { throw unexpected("\":\"") }
+        offset += 1
+    }
+
+    private mutating func skipString() throws {
+        let (raw, hasEscapes) = try rawString()
+        if hasEscapes { _ = try JSONText.unescaped(raw, at: offset - raw.count - 1) }
     }
 
     // MARK: Values
@@ -102,6 +150,7 @@ package struct JSONReader {
 
     /// An integer, exactly; a fraction, an exponent or a number that does not fit is refused.
     package mutating func int64() throws -> Int64 {
+        if let value = shortInteger() { return value }
         let start = try startOfNumber()
         let (digits, isInteger) = try number()
         guard isInteger, let value = JSONText.integer(digits) else {
@@ -134,6 +183,7 @@ package struct JSONReader {
     }
 
     /// Reads `null` and answers true, or leaves another value where it is and answers false.
+    @usableFromInline
     package mutating func null() throws -> Bool {
         guard try peek() == UInt8(ascii: "n") else { return false }
         try literal("null")
@@ -141,6 +191,7 @@ package struct JSONReader {
     }
 
     /// Reads into a value that is there already: `case "port": try reader.read(&port)`.
+    @inlinable
     package mutating func read<Value: JSONCodable>(_ value: inout Value) throws { value = try Value(from: &self) }
     package mutating func read(_ value: inout String) throws { value = try string() }
     package mutating func read(_ value: inout Int) throws { value = try int() }
@@ -182,7 +233,8 @@ package struct JSONReader {
     private mutating func key() throws -> JSONKey {
         guard try peek() == UInt8(ascii: "\"") else { throw unexpected("a key") }
         let (raw, hasEscapes) = try rawString()
-        let decoded = hasEscapes ? try JSONText.unescaped(raw, at: offset - raw.count - 1) : nil
+        var decoded: String?
+        if hasEscapes { decoded = try JSONText.unescaped(raw, at: offset - raw.count - 1) }
         guard try peek() == UInt8(ascii: ":") else { throw unexpected("\":\"") }
         offset += 1
         return JSONKey(raw: raw, decoded: decoded)
@@ -213,6 +265,7 @@ package struct JSONReader {
     }
 
     /// The next byte that is not white space, which it passes over.
+    @inline(__always)
     private mutating func peek() throws -> UInt8 {
         while offset < count {
             let byte = base[offset]
@@ -261,7 +314,7 @@ package struct JSONReader {
     private mutating func rawString() throws -> (raw: UnsafeBufferPointer<UInt8>, hasEscapes: Bool) {
         guard try peek() == UInt8(ascii: "\"") else { throw unexpected("a string") }
         let start = offset + 1
-        var index = start
+        var index = JSONText.endOfPlain(base, start, count)
         var hasEscapes = false
         var seen: UInt8 = 0
         while index < count {
@@ -282,6 +335,24 @@ package struct JSONReader {
             index += 1
         }
         throw JSONError(.syntax, "the text ends within a string", offset: count)
+    }
+
+    /// A plain integer of at most 18 digits, which always fits; nil, without moving on, for everything else.
+    @inline(__always)
+    private mutating func shortInteger() -> Int64? {
+        guard let first = try? peek() else { return nil }
+        let start = first == UInt8(ascii: "-") ? offset + 1 : offset
+        var index = start
+        var value: Int64 = 0
+        while index < count, JSONText.isDigit(base[index]), index - start < 19 {
+            value = value &* 10 &+ Int64(base[index] &- 0x30)
+            index += 1
+        }
+        let digits = index - start
+        guard digits > 0, digits <= 18, digits == 1 || base[start] != UInt8(ascii: "0") else { return nil }
+        if index < count, base[index] == UInt8(ascii: ".") || base[index] | 0x20 == UInt8(ascii: "e") { return nil }
+        offset = index
+        return first == UInt8(ascii: "-") ? -value : value
     }
 
     /// The bytes of a number, and whether it has neither fraction nor exponent.

@@ -11,6 +11,28 @@ enum JSONText {
         }
     }
 
+    /// The first byte from `start` on that is a quote, a backslash, a control character or no ASCII; at most `end`.
+    ///
+    /// Eight bytes at a time: of each byte of `word` the high bit of `word - 0x01…` is set where it was zero, of
+    /// `word - 0x20…` where it was below 0x20; a borrow reaches only bytes behind the first that is found.
+    @inline(__always)
+    static func endOfPlain(_ base: UnsafePointer<UInt8>, _ start: Int, _ end: Int) -> Int {
+        let ones: UInt64 = 0x0101_0101_0101_0101
+        let highs: UInt64 = 0x8080_8080_8080_8080
+        var index = start
+        while index + 8 <= end {
+            let word = UInt64(littleEndian: UnsafeRawPointer(base + index).loadUnaligned(as: UInt64.self))
+            let quote = word ^ (ones &* UInt64(UInt8(ascii: "\"")))
+            let backslash = word ^ (ones &* UInt64(UInt8(ascii: "\\")))
+            let found =
+                ((quote &- ones) & ~quote | (backslash &- ones) & ~backslash | (word &- ones &* 0x20) & ~word | word)
+                & highs
+            if found != 0 { return index + found.trailingZeroBitCount / 8 }
+            index += 8
+        }
+        return index
+    }
+
     /// Nil where it does not fit.
     static func integer(_ digits: UnsafeBufferPointer<UInt8>) -> Int64? {
         let isNegative = digits.first == UInt8(ascii: "-")

@@ -2,6 +2,7 @@
 ///
 /// Commas come by themselves. The writer does not check that keys stand in objects: its callers are our own
 /// conformances. A long document is passed on in pieces with `flush`.
+@usableFromInline
 package struct JSONWriter {
     /// What was written since the last flush.
     package private(set) var bytes: [UInt8] = []
@@ -26,12 +27,17 @@ package struct JSONWriter {
 
     // MARK: Structure
 
+    @usableFromInline
     package mutating func beginObject() { open(UInt8(ascii: "{")) }
+    @usableFromInline
     package mutating func endObject() { close(UInt8(ascii: "}")) }
+    @usableFromInline
     package mutating func beginArray() { open(UInt8(ascii: "[")) }
+    @usableFromInline
     package mutating func endArray() { close(UInt8(ascii: "]")) }
 
     /// An object around what `body` writes.
+    @inlinable
     package mutating func object(_ body: (inout JSONWriter) throws -> Void) rethrows {
         beginObject()
         try body(&self)
@@ -39,6 +45,7 @@ package struct JSONWriter {
     }
 
     /// The name of the member that the next value is. Keys are ASCII without anything to escape.
+    @usableFromInline
     package mutating func key(_ name: StaticString) {
         separate()
         bytes.append(UInt8(ascii: "\""))
@@ -49,6 +56,7 @@ package struct JSONWriter {
     }
 
     /// A member's name that is data, such as a parameter's.
+    @usableFromInline
     package mutating func key(_ name: String) {
         write(name)
         bytes.append(UInt8(ascii: ":"))
@@ -105,6 +113,7 @@ package struct JSONWriter {
         needsComma = true
     }
 
+    @usableFromInline
     package mutating func writeNull() { literal("null") }
 
     private mutating func literal(_ text: StaticString) {
@@ -120,14 +129,17 @@ package struct JSONWriter {
     package mutating func member(_ name: StaticString, _ value: Int) { key(name); write(Int64(value)) }
     package mutating func member(_ name: StaticString, _ value: Int64) { key(name); write(value) }
     package mutating func member(_ name: StaticString, _ value: Bool) { key(name); write(value) }
+    @inlinable
     package mutating func member(_ name: StaticString, _ value: some JSONCodable) { key(name); value.write(to: &self) }
 
     /// Left out where it is nil.
+    @inlinable
     package mutating func member(_ name: StaticString, ifPresent value: (some JSONCodable)?) {
         if let value { member(name, value) }
     }
 
     /// Left out where it is empty.
+    @inlinable
     package mutating func member(_ name: StaticString, ifFilled value: some JSONCodable & Collection) {
         if !value.isEmpty { member(name, value) }
     }

@@ -295,8 +295,11 @@ extension UnitPlan {
     /// What is done, as one text: the keys of its tasks, wave by wave.
     fileprivate var identity: String {
         var text = unit.description + "\n"
-        for wave in rehearsal.waves {
-            for task in wave.tasks { text += Planner.key(of: task) + "\n" }
+        for wave in keys {
+            for key in wave {
+                text += key
+                text += "\n"
+            }
             text += "\n"
         }
         return text + (rehearsal.refusal ?? "")

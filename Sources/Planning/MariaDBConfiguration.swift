@@ -19,6 +19,12 @@ package enum MariaDBConfiguration {
         SHA256.hex(ownedPrefix.hash(appending: Array(variable(member, gtidDomain, lines).utf8)))
     }
 
+    /// SHA-256 of a whole file; of one that was rendered here only what follows the common beginning is digested anew.
+    static func digest(of text: String) -> String {
+        guard text.hasPrefix(owned) else { return SHA256.hex(text) }
+        return SHA256.hex(ownedPrefix.hash(appending: Array(text.utf8.dropFirst(owned.utf8.count))))
+    }
+
     fileprivate static func lines(_ parameters: [(String, String)]) -> String {
         var text = ""
         for (name, value) in parameters {

@@ -133,7 +133,7 @@ package struct ObservedFacts: Sendable {
             case "instances":
                 try reader.array { reader in
                     let text = try reader.tag("id")
-                    guard let id = InstanceID(text) else { throw reader.mismatch("\"\(text.prefix(64))\" is no instance") }
+                    guard let id = InstanceID(bytes: text) else { throw reader.mismatch("\"\(text.prefix(64))\" is no instance") }
                     let start = reader.offset
                     try reader.skip()
                     instances.append((id, Place(host: 0, start: start, end: reader.offset)))

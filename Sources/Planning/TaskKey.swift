@@ -20,9 +20,9 @@ extension Action {
     fileprivate var arguments: String {
         switch self {
         case .start, .close, .retire, .purge: ""
-        case .install(let blueprint): SHA256.short(blueprint.configuration)
+        case .install(let blueprint): short(blueprint.configuration)
         case .clone(_, let donor): "from-\(donor.ordinal)"
-        case .configure(let configuration): SHA256.short(configuration)
+        case .configure(let configuration): short(configuration)
         case .restart(let isPrimary): isPrimary ? "primary" : "replica"
         case .initialize(let replicas): replicas.map(String.init).joined(separator: ",")
         case .prepareReplica(let ordinal): String(ordinal)
@@ -30,7 +30,7 @@ extension Action {
         case .open(let epoch, _), .demote(let epoch): String(epoch)
         case .promote(let epoch, let position, _): "\(epoch)@\(position)"
         case .setVariables(let values, let configuration):
-            values.keys.sorted().joined(separator: ",") + "-" + SHA256.short(configuration)
+            values.keys.sorted().joined(separator: ",") + "-" + short(configuration)
         case .ensureDatabase(let database):
             database.name + "-" + database.characterSet + (database.collation.map { "-" + $0 } ?? "")
         case .dropDatabase(let name): name
@@ -41,6 +41,9 @@ extension Action {
         }
     }
 }
+
+/// The same digits as `SHA256.short`.
+private func short(_ configuration: String) -> String { String(MariaDBConfiguration.digest(of: configuration).prefix(12)) }
 
 extension Grant {
     /// `SELECT,INSERT ON db.*`

@@ -2,7 +2,25 @@ package import JSONStream
 
 extension Kind: JSONNamedCase {}
 extension UnitID: JSONTextForm {}
-extension InstanceID: JSONTextForm {}
+
+/// `<uid>-<ordinal>`.
+extension InstanceID: JSONCodable {
+    package func write(to writer: inout JSONWriter) { writer.write(description) }
+
+    package init(from reader: inout JSONReader) throws {
+        let text = try reader.string()
+        guard let id = InstanceID(bytes: text) else { throw reader.mismatch("\"\(text.prefix(64))\" is no instance") }
+        self = id
+    }
+
+    /// As `init(_:)`, without looking for characters: snapshots hold hundreds of thousands.
+    package init?(bytes text: String) {
+        let utf8 = text.utf8
+        guard let dash = utf8.lastIndex(of: UInt8(ascii: "-")), let ordinal = Int(text[utf8.index(after: dash)...]), ordinal > 0
+        else { return nil }
+        self.init(clusterUID: String(text[..<dash]), ordinal: ordinal)
+    }
+}
 
 /// Milliseconds since 1970.
 extension Instant: JSONCodable {

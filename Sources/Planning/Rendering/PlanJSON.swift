@@ -40,7 +40,9 @@ package struct PlanJSON: PlanRendering {
             writer.key("changes")
             writer.array(plan.changes) { writer, change in write(change, to: &writer) }
             writer.key("waves")
-            writer.array(plan.rehearsal.waves) { writer, wave in write(wave, plan, to: &writer) }
+            writer.array(Array(zip(plan.rehearsal.waves, plan.keys))) { writer, wave in
+                write(wave.0, wave.1, plan, to: &writer)
+            }
             writer.member("waits", plan.rehearsal.waits)
             writer.member("findings", plan.rehearsal.findings)
             writer.member("warnings", plan.rehearsal.warnings)
@@ -93,17 +95,17 @@ package struct PlanJSON: PlanRendering {
         }
     }
 
-    private func write(_ wave: Rehearsal.Wave, _ plan: UnitPlan, to writer: inout JSONWriter) {
+    private func write(_ wave: Rehearsal.Wave, _ keys: [String], _ plan: UnitPlan, to writer: inout JSONWriter) {
         writer.object { writer in
             if !wave.waited.isEmpty { writer.member("waited", wave.waited) }
             writer.key("tasks")
-            writer.array(wave.tasks) { writer, task in write(task, plan, to: &writer) }
+            writer.array(Array(zip(wave.tasks, keys))) { writer, task in write(task.0, task.1, plan, to: &writer) }
         }
     }
 
-    private func write(_ task: PlannedTask, _ plan: UnitPlan, to writer: inout JSONWriter) {
+    private func write(_ task: PlannedTask, _ key: String, _ plan: UnitPlan, to writer: inout JSONWriter) {
         writer.object { writer in
-            writer.member("key", Planner.key(of: task))
+            writer.member("key", key)
             writer.member("action", task.action.name)
             writer.member("mark", String(plan.mark(task)))
             if case .instance(let id, let host) = task.target {

@@ -64,8 +64,10 @@ package struct UnitPlan: Sendable {
     package var isNew: Bool
     package var changes: [FieldChange]
     package var counts: PlanCounts
-    /// For each task of each wave: whether what it ensures is not there yet.
-    let creations: Set<String>
+    /// The keys of the tasks, wave by wave; computed once, since both digest and forms need them.
+    let keys: [[String]]
+    /// The things that the plan makes.
+    private let creations: Set<String>
 
     package var unit: UnitID { rehearsal.unit }
 
@@ -76,6 +78,7 @@ package struct UnitPlan: Sendable {
         self.rehearsal = rehearsal
         position = declared.map { SourcePosition(file: $0.file, line: $0.line, column: 1) }
         isNew = declared != nil && !records.isFounded
+        keys = Self.keys(rehearsal)
         creations = Self.creations(rehearsal, records)
         counts = PlanCounts(rehearsal, records: records, creations: creations)
         changes = declared.map { FieldChanges(rehearsal, $0, records, fieldPaths).all } ?? []
@@ -87,6 +90,7 @@ package struct UnitPlan: Sendable {
         position = declared.map { SourcePosition(file: $0.file, line: $0.line, column: 1) }
         self.isNew = isNew
         changes = []
+        keys = Self.keys(rehearsal)
         creations = []
         counts = PlanCounts()
         counts.tasks = rehearsal.waves.reduce(0) { $0 + $1.tasks.count }
@@ -126,6 +130,10 @@ package struct UnitPlan: Sendable {
     package func label(_ task: PlannedTask) -> String {
         guard case .instance(let id, _) = task.target else { return "" }
         return "\(unit.name)-\(id.ordinal)"
+    }
+
+    private static func keys(_ rehearsal: Rehearsal) -> [[String]] {
+        rehearsal.waves.map { wave in wave.tasks.map { Planner.key(of: $0) } }
     }
 
     private static func creations(_ rehearsal: Rehearsal, _ records: ClusterRecords) -> Set<String> {
