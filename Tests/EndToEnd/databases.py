@@ -121,6 +121,21 @@ class Connection:
         self._write(b"\x03" + sql.encode())
         self._check(self._read())
 
+    def value(self, sql):
+        """The first column of a query's first row, as text."""
+        self.sequence = 0
+        self._write(b"\x03" + sql.encode())
+        reply = self._read()
+        if reply[0] == 0xFF:
+            self._check(reply)
+        for _ in range(reply[0] + 1):  # The columns and the mark at their end.
+            self._read()
+        row = self._read()
+        value = row[1:1 + row[0]].decode()
+        while row[0] != 0xFE or len(row) > 8:
+            row = self._read()
+        return value
+
     def _check(self, reply):
         if reply[0] == 0xFF:
             raise QueryFailed(reply[3:].decode(errors="replace"))

@@ -1,0 +1,197 @@
+"""Bad input at the command line and in the repository: a clear error at the right place, and nothing that runs changes."""
+
+import json
+import pathlib
+import re
+import shutil
+import subprocess
+import tempfile
+import unittest
+
+from harness import EXAMPLE, Fleet, FleetTestCase, binary
+
+# What is done to a copy of the example, and what `validate` says: file, line where it is fixed, and a part of the text.
+MISTAKES = {
+    "not YAML": (("clusters/orders.yaml", "kind: Cluster", "kind: [Cluster"), r"clusters/orders.yaml:\d+:\d+: error:"),
+    "a tab": (("clusters/orders.yaml", "  name: orders\n", "\tname: orders\n"), r"clusters/orders.yaml:\d+:\d+: error:.*[Tt]ab"),
+    "a key twice": (
+        ("clusters/orders.yaml", "  topology: primaryReplica", "  topology: primaryReplica\n  topology: single"),
+        r"clusters/orders.yaml:\d+:3: error:.*topology"),
+    "an unknown field": (
+        ("clusters/orders.yaml", "  durability: semiSync", "  durabilty: semiSync"),
+        r"clusters/orders.yaml:\d+:3: error:.*durabilty[^$]*did you mean.*durability"),
+    "an unknown kind": (("clusters/orders.yaml", "kind: Cluster", "kind: Clutser"), r"clusters/orders.yaml:\d+:\d+: error:.*Clutser"),
+    "a wrong type": (("clusters/orders.yaml", "port: 3306", "port: many"), r"clusters/orders.yaml:\d+:\d+: error:.*port|many"),
+    "a missing field": (("clusters/orders.yaml", '  engine: {type: mariadb, version: "10.11"}\n', ""), r"clusters/orders.yaml:\d+:\d+: error:.*engine"),
+    "a zone that is not there": (
+        ("clusters/orders.yaml", "zone: cn-hangzhou-b", "zone: cn-hangzhou-x"), r"clusters/orders.yaml:\d+:\d+: error:.*cn-hangzhou-x"),
+    "more replicas than hosts": (
+        ("clusters/orders.yaml", "cn-hangzhou-a, replicas: 1", "cn-hangzhou-a, replicas: 9"), r"clusters/orders.yaml:\d+:\d+: error:"),
+    "a parameter of ours": (
+        ("clusters/orders.yaml", "max_connections: 200", "server_id: 7"), r"clusters/orders.yaml:\d+:\d+: error:.*server_id"),
+}
+
+
+class Validate(unittest.TestCase):
+    """`evenkeel validate`, offline. Every rule has a test beside the code; here is what a user sees."""
+
+    def setUp(self):
+        self.folder = pathlib.Path(tempfile.mkdtemp(prefix="ek-"))
+        self.addCleanup(shutil.rmtree, self.folder, True)
+        self.fleet = self.folder / "fleet"
+        shutil.copytree(EXAMPLE, self.fleet)
+
+    def validate(self, *arguments, status):
+        done = subprocess.run(
+            [binary(), "validate", str(self.fleet), *arguments], capture_output=True, text=True, timeout=60)
+        self.assertEqual(done.returncode, status, done.stdout + done.stderr)
+        return done.stdout + done.stderr
+
+    def test_the_examples_are_valid(self):
+        self.assertIn("valid", self.validate(status=0))
+
+    def test_every_mistake_has_its_place(self):
+        for name, ((file, old, new), expected) in MISTAKES.items():
+            with self.subTest(name):
+                path = self.fleet / file
+                good = path.read_text()
+                self.assertIn(old, good)
+                path.write_text(good.replace(old, new, 1))
+                self.assertRegex(self.validate(status=1), re.compile(expected, re.S))
+                path.write_text(good)
+
+    def test_every_error_is_told_at_once_and_in_order(self):
+        path = self.fleet / "clusters" / "orders.yaml"
+        path.write_text(path.read_text().replace("  durability: semiSync", "  durabilty: semiSync").replace("port: 3306", "port: x"))
+        said = self.validate(status=1)
+        places = [tuple(map(int, found)) for found in re.findall(r"orders.yaml:(\d+):(\d+): error", said)]
+        self.assertGreaterEqual(len(places), 2, said)
+        self.assertEqual(places, sorted(places))
+        parsed = json.loads(self.validate("-o", "json", status=1))
+        self.assertGreaterEqual(len(parsed), 2)
+
+    def test_a_bomb_of_aliases_and_deep_nesting_end_quickly(self):
+        path = self.fleet / "bomb.yaml"
+        lines = ["a0: &a0 [x, x, x, x, x, x, x, x, x]"] + [
+            f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 9)}]" for n in range(1, 12)]
+        path.write_text("\n".join(lines) + "\n")
+        self.assertRegex(self.validate(status=1), r"bomb.yaml:\d+:\d+: error")
+        path.write_text("a: " + "[" * 10_000 + "]" * 10_000 + "\n")
+        self.assertRegex(self.validate(status=1), r"bomb.yaml:\d+:\d+: error")
+
+    def test_bytes_that_are_no_text_and_links_that_lead_out(self):
+        (self.fleet / "bytes.yaml").write_bytes(b"apiVersion: evenkeel.dev/v1\nkind: \xff\xfe\n")
+        self.assertRegex(self.validate(status=1), r"bytes.yaml:\d+:\d+: error.*UTF-8")
+        (self.fleet / "bytes.yaml").unlink()
+        (self.fleet / "out.yaml").symlink_to("/etc/hostname")
+        self.assertRegex(self.validate(status=1), r"out.yaml")
+
+    def test_an_empty_folder_and_a_path_that_is_not_there(self):
+        for path in self.fleet.iterdir():
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
+        self.assertRegex(self.validate(status=1), r"error")
+        self.fleet.rmdir()
+        self.assertRegex(self.validate(status=1), r"error")
+
+
+class Repository(FleetTestCase):
+    """What happens to the repository never happens to the databases."""
+
+    network = 33
+
+    def setUp(self):
+        super().setUp()
+        self.fleet.wait_converged(30)
+        self.before = {each["name"]: self.fleet.pid(each) for each in self.fleet.instances()}
+        self.tasks = [task["id"] for task in self.fleet.tasks()]
+        self.good = self.fleet.head
+
+    def assert_untouched(self):
+        self.fleet.cli("reconcile", status=None)
+        self.fleet.cli("reconcile", status=None)
+        self.assertEqual({each["name"]: self.fleet.pid(each) for each in self.fleet.instances()}, self.before)
+        self.assertEqual([task["id"] for task in self.fleet.tasks()], self.tasks)
+        self.assertTrue(self.fleet.app().answers())
+
+    def problem(self, pattern, seconds=20):
+        def told():
+            source = self.fleet.document()["sources"][0]
+            text = source["problem"] + source["approvalNeeded"] + "\n".join(source["diagnostics"])
+            return text if re.search(pattern, text) else None
+
+        return self.fleet.wait_until(told, seconds, f"the source's problem says {pattern!r}")
+
+    def test_1_the_repository_vanished(self):
+        away = self.fleet.root / "away"
+        self.fleet.repository.rename(away)
+        self.problem(r"\S")
+        self.assert_untouched()
+        away.rename(self.fleet.repository)
+        self.fleet.converge(30)
+        self.assert_untouched()
+
+    def test_2_the_branch_is_gone(self):
+        self.fleet.git("branch", "-m", "main", "other")
+        self.problem("main")
+        self.assert_untouched()
+        self.fleet.git("branch", "-m", "other", "main")
+        self.fleet.converge(30)
+
+    def test_3_the_branch_was_force_pushed(self):
+        self.fleet.edit((r"max_connections: 200", "max_connections: 210"), message="To be forgotten")
+        self.fleet.converge(60)
+        self.fleet.git("reset", "-q", "--hard", self.good)
+        self.fleet.edit((r"max_connections: 200", "max_connections: 220"), message="Another history")
+        self.fleet.converge(60)
+        self.assertEqual(self.fleet.database(self.fleet.primary()).variable("max_connections"), "220")
+        self.assert_sound()
+
+    def test_4_an_error_holds_its_own_unit_only(self):
+        good = self.fleet.cluster_file.read_text()
+        text = good.replace("topology: primaryReplica", "topology: ring")
+        self.fleet.cluster_file.write_text(text)
+        (self.fleet.repository / "channel.yaml").write_text(
+            "apiVersion: evenkeel.dev/v1\nkind: AlertChannel\nmetadata: {name: other}\nspec:\n  script: {name: note}\n")
+        self.fleet.commit("One mistake, one good thing")
+        self.fleet.cli("reconcile", status=None)
+
+        def held():
+            conditions = (self.fleet.unit() or {}).get("conditions", [])
+            return any(c["type"] == "Stalled" and c["isTrue"] and c["reason"] == "InvalidManifest" for c in conditions)
+
+        self.fleet.wait_until(held, 20, "the cluster is Stalled for InvalidManifest")
+        self.fleet.wait_until(
+            lambda: (self.fleet.unit("AlertChannel/other") or {}).get("converged"), 20, "the other unit is in force")
+        self.assertEqual({each["name"]: self.fleet.pid(each) for each in self.fleet.instances()}, self.before)
+        self.fleet.cluster_file.write_text(good)
+        self.fleet.commit("Mended")
+        self.fleet.converge(30)
+
+    def test_5_a_revision_that_removes_everything_waits_for_approval(self):
+        for path in list(self.fleet.repository.rglob("*.yaml")):
+            path.unlink()
+        self.fleet.commit("Nothing")
+        self.problem("approv|empty|remov")
+        self.assert_untouched()
+        self.fleet.git("revert", "--no-edit", "HEAD")
+        self.fleet.converge(30)
+        self.assert_untouched()
+
+    def test_6_a_removed_cluster_keeps_running(self):
+        text = self.fleet.cluster_file.read_text()
+        file = self.fleet.cluster_file
+        file.unlink()
+        removed = self.fleet.commit("No cluster")
+        self.fleet.cli("reconcile", status=None)
+        self.fleet.cli("approve", removed[:12], status=None)
+        self.fleet.cli("reconcile", status=None)
+        for pid in self.before.values():
+            self.assertTrue(pathlib.Path(f"/proc/{pid}").exists(), "a database was stopped by removing its manifest")
+        file.write_text(text)
+        self.fleet.commit("The cluster again")
+        self.fleet.converge(60)
+        self.assertEqual({each["name"]: self.fleet.pid(each) for each in self.fleet.instances()}, self.before)
+
+
+if __name__ == "__main__":
+    unittest.main()

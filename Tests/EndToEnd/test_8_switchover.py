@@ -1,0 +1,107 @@
+"""A planned switchover under a writing application, followed by a real HAProxy and by an agent's role command."""
+
+import os
+import re
+import shutil
+import socket
+import unittest
+
+from databases import Connection, QueryFailed, Writer
+from harness import ROOT, FleetTestCase, free_port
+
+SWITCHOVERS = 3
+GAP_SECONDS = 5.0
+
+
+class Switchover(FleetTestCase):
+    network = 37
+
+    @classmethod
+    def prepare(cls):
+        cls.roles = cls.fleet.root / "roles.log"
+        cls.roles.touch()
+        cls.roles.chmod(0o666)
+        script = cls.fleet.root / "role.sh"
+        script.write_text(f'#!/bin/sh\necho "$EVENKEEL_CLUSTER $EVENKEEL_ROLE $EVENKEEL_EPOCH $EVENKEEL_INSTANCE" >> {cls.roles}\n')
+        script.chmod(0o755)
+        cls.fleet.role_command = [str(script)]
+        super().prepare()
+        cls.fleet.database(cls.fleet.primary()).rows("CREATE TABLE orders.acked (id BIGINT PRIMARY KEY)")
+
+    def switch(self, zone):
+        self.fleet.edit((r"preferredZones: \[[^\]]*\]", f"preferredZones: [{zone}]"), message=f"The primary in {zone}")
+        self.fleet.converge(60)
+        self.assertEqual(self.fleet.primary()["zone"], zone)
+
+    def test_1_no_acknowledged_row_is_lost(self):
+        def where():
+            primary = self.fleet.primary()
+            return (primary["address"], primary["port"]) if primary else None
+
+        epoch = self.fleet.cluster()["epoch"]
+        with Writer(where, "app", self.fleet.passwords["orders-app"], "orders") as writer:
+            for zone in (["cn-hangzhou-b", "cn-hangzhou-c", "cn-hangzhou-a"] * SWITCHOVERS)[:SWITCHOVERS]:
+                writer.wait_for(50)
+                self.switch(zone)
+            writer.wait_for(50)
+        self.assertGreater(self.fleet.cluster()["epoch"], epoch)
+        self.assert_sound()
+        acknowledged = set(writer.acknowledged)
+        for instance in self.fleet.instances():
+            database = self.fleet.database(instance)
+            self.fleet.wait_until(
+                lambda: not acknowledged - {int(row[0]) for row in database.rows("SELECT id FROM orders.acked")}, 15,
+                f"{instance['name']} has all of {len(acknowledged)} acknowledged rows")
+        self.assertLess(writer.gap_longest, GAP_SECONDS, writer.errors)
+
+    def test_2_a_role_command_was_told(self):
+        lines = [line.split() for line in self.roles.read_text().splitlines()]
+        primaries = [(int(epoch), instance) for cluster, role, epoch, instance in lines if role == "primary"]
+        self.assertGreaterEqual(len({epoch for epoch, _ in primaries}), 1 + SWITCHOVERS, lines)
+        uid = self.fleet.cluster()["uid"]
+        self.assertEqual(max(primaries)[1], f"{uid}-{self.fleet.primary()['ordinal']}")
+
+    def test_3_haproxy_follows_the_primary(self):
+        """`examples/haproxy/haproxy.cfg`, with this fleet's addresses and a free port in the places of its own."""
+        program = shutil.which("haproxy") or "/usr/sbin/haproxy"
+        self.assertTrue(os.path.exists(program), "haproxy is missing; run: make deps")
+        front, replicas = free_port(), free_port()
+        text = self.fleet.rewrite((ROOT / "examples" / "haproxy" / "haproxy.cfg").read_text())
+        text = text.replace("127.0.0.1:3306", f"127.0.0.1:{front}").replace("127.0.0.1:3307", f"127.0.0.1:{replicas}")
+        text = re.sub(r"(127\.0\.\d+\.\d+):3306\b", rf"\1:{self.fleet.port}", text)
+        text = re.sub(r"port 7071\b", f"port {self.fleet.health_port}", text)
+        configuration = self.fleet.root / "haproxy.cfg"
+        configuration.write_text(text)
+        child = self.fleet.start_other("haproxy", [program, "-db", "-f", str(configuration)])
+
+        def behind(port):
+            """The address of the instance that answers at a port, or None."""
+            try:
+                connection = Connection("127.0.0.1", port, "app", self.fleet.passwords["orders-app"], "orders")
+            except (OSError, QueryFailed, IndexError):
+                return None
+            try:
+                return connection.value("SELECT @@bind_address")
+            except (OSError, QueryFailed, IndexError):
+                return None
+            finally:
+                connection.close()
+
+        self.fleet.wait_until(lambda: behind(front) == self.fleet.primary()["address"], 20, "haproxy leads to the primary")
+        self.fleet.wait_until(
+            lambda: behind(replicas) in [each["address"] for each in self.fleet.replicas()], 20, "and to a replica")
+        with Writer(lambda: ("127.0.0.1", front), "app", self.fleet.passwords["orders-app"], "orders", first=1_000_000) as writer:
+            writer.wait_for(20)
+            old = self.fleet.primary()
+            self.switch("cn-hangzhou-b" if old["zone"] != "cn-hangzhou-b" else "cn-hangzhou-c")
+            self.fleet.wait_until(
+                lambda: behind(front) == self.fleet.primary()["address"], 15, "haproxy leads to the new primary")
+            writer.wait_for(20)
+        self.assertTrue(child.is_running, child.tail())
+        database = self.fleet.database(self.fleet.primary())
+        self.assertEqual(
+            set(writer.acknowledged) - {int(row[0]) for row in database.rows("SELECT id FROM orders.acked")}, set())
+
+
+if __name__ == "__main__":
+    unittest.main()
