@@ -67,7 +67,7 @@ class Switchover(FleetTestCase):
         self.assertTrue(os.path.exists(program), "haproxy is missing; run: make deps")
         front, replicas = free_port(), free_port()
         text = self.fleet.rewrite((ROOT / "examples" / "haproxy" / "haproxy.cfg").read_text())
-        text = text.replace("127.0.0.1:3306", f"127.0.0.1:{front}").replace("127.0.0.1:3307", f"127.0.0.1:{replicas}")
+        text = text.replace("127.0.0.1:13306", f"127.0.0.1:{front}").replace("127.0.0.1:13307", f"127.0.0.1:{replicas}")
         text = re.sub(r"(127\.0\.\d+\.\d+):3306\b", rf"\1:{self.fleet.port}", text)
         text = re.sub(r"port 7071\b", f"port {self.fleet.health_port}", text)
         configuration = self.fleet.root / "haproxy.cfg"
