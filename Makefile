@@ -5,7 +5,7 @@ SWIFT ?= swift
 export DEMO_PREFIX ?= 127.0
 BUILD_LOG := .build/make-build.log
 
-.PHONY: help deps build demo demo-down test e2e bench check golden simulate clean
+.PHONY: help deps build demo demo-down test test-full e2e bench check golden simulate clean
 
 help: ## List the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -31,12 +31,15 @@ test: deps ## Every test: units, properties, simulator, real databases, end to e
 e2e: build ## Only the end-to-end tests, with the release binary
 	@EVENKEEL_BIN=.build/release/evenkeel python3 -B -m unittest discover -v -s Tests/EndToEnd -p 'test_*.py'
 
+test-full: build ## Every fault at every moment, with the release binary (about an hour)
+	@EVENKEEL_TEST_FULL=1 EVENKEEL_TEST_TIMES=1 EVENKEEL_BIN=.build/release/evenkeel python3 -B -m unittest discover -v -s Tests/EndToEnd -p 'test_*.py'
+
 bench: build ## Benchmarks: a table, side by side with what one would otherwise use
 	@if [ -x Tests/Benchmarks/run ]; then Tests/Benchmarks/run; else echo "no benchmarks yet: Tests/Benchmarks/run is missing"; exit 1; fi
 
 check: ## Warnings as errors, and the manifests in examples/
 	@$(SWIFT) build
-	@for fleet in examples/*/; do if ls $$fleet | grep -qv README; then .build/debug/evenkeel validate $$fleet || exit 1; fi; done
+	@for fleet in examples/*/; do if find $$fleet -name '*.yaml' | grep -q .; then .build/debug/evenkeel validate $$fleet || exit 1; fi; done
 
 golden: ## Record the golden files anew; look at the diff
 	@EVENKEEL_RECORD=1 $(SWIFT) test --filter Golden
