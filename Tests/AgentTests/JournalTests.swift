@@ -46,7 +46,7 @@ final class Scratch {
     }
 }
 
-@Suite struct `Journal` {
+@Suite struct `Journal file` {
     private let batches: [[JournalEntry]] = [
         [.bound(storeID: "s1"), .promised(term: 4)],
         [

@@ -84,8 +84,10 @@ import Testing
         bench.settle(bench(.sent), [])
         bench.settle(bench(.attemptEnded(attempt: "t", done)), [])
         let late = bench.settle(bench(.looked(orders1, stopped())), [running()])
-        #expect(late.contains(ended("t", done)))
-        #expect(bench.machine.watches[orders1]?.facts == running())
+        let reported = late.compactMap { directive in
+            if case .send(.report(let report, _, _)) = directive { report.instances.first?.process } else { nil }
+        }
+        #expect(reported == [.running] && late.last == ended("t", done))
     }
 
     @Test func `keys for fingerprints are used from the next look, which is at once`() {
