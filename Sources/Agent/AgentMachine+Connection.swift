@@ -69,7 +69,6 @@ extension AgentMachine {
             nextServer = url
             close(.info, "this server is not the leader")
         case (.greeting, .refused(let reason)), (.serving, .refused(let reason)):
-            connectionFailures = max(connectionFailures, 8)
             close(.error, "the server refuses this agent: \(reason)")
         case (.serving(var service), _):
             if service.heard != nil || message == .heartbeat { service.heard = now }
@@ -97,7 +96,6 @@ extension AgentMachine {
     /// Binds to the store and promises the term, both on disk before a word more is said.
     private mutating func welcome(_ store: String, term: Int64, keys: [String: String]) {
         guard journal.storeID.isEmpty || journal.storeID == store else {
-            connectionFailures = max(connectionFailures, 8)
             return close(
                 .error,
                 "this agent is bound to the store \(journal.storeID), and the server has the store \(store): "
