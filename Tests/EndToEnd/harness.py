@@ -4,6 +4,7 @@ Every wait is bounded. Every process that a test started is ended with it, by it
 databases, which outlive their agents on purpose, are found by the test's own directory in their command line.
 """
 
+import atexit
 import hashlib
 import json
 import os
@@ -15,7 +16,6 @@ import socket
 import subprocess
 import sys
 import tempfile
-import threading
 import time
 import unittest
 import urllib.error
@@ -44,7 +44,7 @@ def binary():
             raise RuntimeError("there is no evenkeel to test: build it, or name one with EVENKEEL_BIN")
         folder = tempfile.mkdtemp(prefix="ek-bin-")
         binary.copy = shutil.copy2(source, os.path.join(folder, "evenkeel"))
-        unittest.addModuleCleanup(shutil.rmtree, folder, True)
+        atexit.register(shutil.rmtree, folder, True)
     return binary.copy
 
 
@@ -484,7 +484,7 @@ class Fleet:
 
         def told():
             for event in self.events(200):
-                if event["time"] >= since and reason in event["reason"]:
+                if event["time"] >= since and event["reason"] == reason:
                     return event["reason"] + ": " + event["message"]
             unit = self.unit() or {}
             return next((f["reason"] + ": " + f["message"] for f in unit.get("findings", []) if f["reason"] == reason), None)
