@@ -28,11 +28,14 @@ class Database:
 
     def rows(self, sql):
         """Each row as a list of texts; NULL is `NULL`."""
+        return self._run(sql, "--skip-column-names")
+
+    def _run(self, sql, names):
         environment = dict(os.environ)
         if self.password is not None:
             environment["MYSQL_PWD"] = self.password
         done = subprocess.run(
-            ["mariadb", "--no-defaults", *self.where, "-u", self.user, "--batch", "--skip-column-names",
+            ["mariadb", "--no-defaults", *self.where, "-u", self.user, "--batch", names,
              f"--connect-timeout={CONNECT_SECONDS}", *([self.schema] if self.schema else [])],
             input=sql, capture_output=True, text=True, timeout=QUERY_SECONDS, env=environment)
         if done.returncode:
@@ -52,12 +55,8 @@ class Database:
 
     def replication(self):
         """SHOW SLAVE STATUS by column name; empty where nothing is configured."""
-        done = subprocess.run(
-            ["mariadb", "--no-defaults", *self.where, "-u", self.user, "--batch", "--vertical"],
-            input="SHOW SLAVE STATUS", capture_output=True, text=True, timeout=QUERY_SECONDS)
-        pairs = [line.strip().split(": ", 1) if ": " in line else [line.strip().rstrip(":"), ""]
-                 for line in done.stdout.splitlines() if ":" in line]
-        return dict(pairs)
+        lines = self._run("SHOW SLAVE STATUS", "--column-names")
+        return dict(zip(lines[0], lines[1])) if lines else {}
 
     def variable(self, name):
         return self.value(f"SELECT @@GLOBAL.{name}")

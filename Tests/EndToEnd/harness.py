@@ -352,7 +352,8 @@ class Fleet:
         shutil.rmtree(self.root, ignore_errors=True)
 
     def _mounts(self):
-        return [line.split()[1] for line in open("/proc/mounts") if line.split()[1].startswith(str(self.root) + "/")]
+        points = [line.split()[1] for line in pathlib.Path("/proc/mounts").read_text().splitlines()]
+        return [point for point in points if point.startswith(str(self.root) + "/")]
 
     def keep_logs(self):
         folder = pathlib.Path(os.environ.get("EVENKEEL_TEST_LOGS", "/tmp/evenkeel-test-logs")) / self.name

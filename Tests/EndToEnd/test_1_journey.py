@@ -63,7 +63,7 @@ class Journey(FleetTestCase):
         self.assertIn("orders-4", plan.stdout)
         self.assertIn("clone", plan.stdout)
         parsed = json.loads(self.fleet.cli("plan", "--path", str(self.fleet.repository), "-o", "json", status=(2,)).stdout)
-        self.assertEqual(parsed["formatVersion"], 1)
+        self.assertEqual(parsed["formatVersion"], "1.0")
         self.assertEqual(len(self.fleet.instances()), 3, "a plan changed something")
 
     def test_05_the_commit_clones_a_fourth_replica(self):
