@@ -32,6 +32,8 @@ package enum AgentDirective: Sendable, Hashable {
     case startClosed(InstanceID)
     /// Answered by `grantEnded`.
     case openByGrant(InstanceID, semiSync: Bool, within: Duration)
+    /// Answered by `resumeEnded`.
+    case resumeReplication(InstanceID, acknowledges: Bool)
     /// Run the role hook, where one is configured. In order for each instance.
     case roleChanged(RoleChange)
     /// For the log.

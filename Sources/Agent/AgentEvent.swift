@@ -32,6 +32,8 @@ package indirect enum AgentEvent: Sendable, Hashable {
     case closedStartEnded(InstanceID, error: String?)
     /// Answer to `openByGrant`: whether the instance is open now.
     case grantEnded(InstanceID, opened: Bool)
+    /// Answer to `resumeReplication`: whether it replicates on.
+    case resumeEnded(InstanceID, resumed: Bool)
     /// A database process has ended, whoever started or stopped it.
     case processExited(InstanceID)
     /// The entries of the `journal` directive that answered `event` are not on disk. The machine is to be handed this

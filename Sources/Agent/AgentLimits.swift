@@ -35,6 +35,10 @@ package enum AgentLimits {
     package static let grantInterval: Duration = .seconds(1)
     package static let grantWithin: Duration = .seconds(1)
 
+    /// How long the server that ordered an attempt is given to go on from there, before an instance is opened or
+    /// replicates on without it; and between two tries to let it replicate on.
+    package static let serverFirst: Duration = .seconds(5)
+
     /// Until a journal that could not be written is tried again.
     package static let journalRetry: Duration = .seconds(1)
 

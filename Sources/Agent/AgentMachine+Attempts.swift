@@ -40,10 +40,12 @@ extension InstanceJournal {
     /// What must be on disk before an action is begun: whatever may end the writer's right ends it now, whatever may
     /// stop the process is not to be undone by supervision.
     mutating func begin(_ action: Action, epoch promised: Int64) {
-        if promised > epoch { (epoch, grant) = (promised, nil) }
+        if promised > epoch { (epoch, grant, following) = (promised, nil, nil) }
         switch action {
-        case .demote, .replicate, .close: grant = nil
-        case .retire, .purge: (grant, shouldRun) = (nil, false)
+        case .demote, .close: grant = nil
+        case .replicate: (grant, following) = (nil, nil)
+        case .open, .promote: following = nil
+        case .retire, .purge: (grant, following, shouldRun) = (nil, nil, false)
         default: break
         }
     }
@@ -51,7 +53,12 @@ extension InstanceJournal {
     /// What an action that succeeded leaves.
     mutating func finish(_ action: Action, epoch attempted: Int64) {
         switch action {
-        case .start, .restart, .replicate: shouldRun = true
+        case .start, .restart: shouldRun = true
+        case .replicate, .acknowledge:
+            shouldRun = true
+            var acknowledges = false
+            if case .acknowledge = action { acknowledges = true }
+            if attempted == epoch { following = Following(acknowledges: acknowledges) }
         case .open(_, let semiSync), .promote(_, _, let semiSync):
             shouldRun = true
             if attempted == epoch { grant = WriterGrant(semiSync: semiSync) }
@@ -198,7 +205,7 @@ extension AgentMachine {
         }
         write(.ended(attempt: id, outcome))
         outbox.add(.attempt(id))
-        reconsiderGrant(attempt.instance)
+        reconsiderRole(attempt.instance, after: AgentLimits.serverFirst)
         resumeHeld(attempt.instance)
     }
 

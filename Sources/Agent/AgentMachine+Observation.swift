@@ -72,7 +72,7 @@ extension AgentMachine {
     mutating func watch(_ id: InstanceID) {
         guard watches[id] == nil else { return }
         watches[id] = Watch()
-        reconsiderGrant(id)
+        reconsiderRole(id, after: .zero)
     }
 
     /// An instance that is gone is watched no more.

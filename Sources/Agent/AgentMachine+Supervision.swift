@@ -1,13 +1,11 @@
 import FleetModel
 
-// Whatever ends a process, it is started closed at once (with a bounded backoff where it ends again and again), and
-// opened only by the writer's grant. Nothing here waits for a server.
+// Whatever ends a process, it is started closed at once (with a bounded backoff where it ends again and again). Then a
+// replica replicates on, and a writer is opened only by its grant. Nothing here waits for a server.
 
 extension AgentMachine {
     mutating func start() {
-        for (id, instance) in journal.instances where instance.shouldRun || instance.grant != nil {
-            watch(id)
-        }
+        for (id, instance) in journal.instances where instance.shouldRun { watch(id) }
         lookAtEverything()
     }
 
@@ -28,9 +26,22 @@ extension AgentMachine {
         guard watches[id]?.operation == .startingClosed else { return }
         if let error {
             tell(.error, "an instance could not be started", ["instance": id.description, "reason": error])
-        } else if journal.instances[id]?.grant != nil {
-            watches[id]?.grantDue = now
+            return endOperation(id)
         }
+        watches[id]?.grantDue = nil
+        reconsiderRole(id, after: .zero)
+        if let following = journal.instances[id]?.following { resume(id, following) } else { endOperation(id) }
+    }
+
+    private mutating func resume(_ id: InstanceID, _ following: Following) {
+        watches[id]?.operation = .resumingReplication
+        directives.append(.resumeReplication(id, acknowledges: following.acknowledges))
+    }
+
+    mutating func resumeEnded(_ id: InstanceID, resumed: Bool) {
+        guard watches[id]?.operation == .resumingReplication else { return }
+        watches[id]?.resumeDue = resumed ? nil : now + AgentLimits.serverFirst
+        if resumed { tell(.info, "a replica replicates on", ["instance": id.description]) }
         endOperation(id)
     }
 
@@ -47,10 +58,13 @@ extension AgentMachine {
         resumeHeld(id)
     }
 
-    /// After an attempt the writer may be closed: whoever closed it without taking its grant meant it to open again.
-    mutating func reconsiderGrant(_ id: InstanceID) {
-        let due = watches[id]?.grantDue ?? now
-        watches[id]?.grantDue = journal.instances[id]?.grant == nil ? nil : due
+    /// The instance may be closed: whoever closed it without taking its role from it meant it to take it up again.
+    mutating func reconsiderRole(_ id: InstanceID, after delay: Duration) {
+        guard var watch = watches[id] else { return }
+        let kept = journal.instances[id]
+        watch.grantDue = kept?.grant == nil ? nil : watch.grantDue ?? now + delay
+        watch.resumeDue = kept?.following == nil ? nil : watch.resumeDue ?? now + delay
+        watches[id] = watch
     }
 
     /// Begins what is due on instances that nothing works on.
@@ -58,12 +72,15 @@ extension AgentMachine {
         for id in watches.keys.sorted() {
             guard let watch = watches[id], let kept = journal.instances[id] else { continue }
             if kept.grant == nil || isOpen(watch) { watches[id]?.grantDue = nil }
+            if kept.following == nil || replicates(watch) { watches[id]?.resumeDue = nil }
             guard isFree(id, watch) else { continue }
             if mayStart(watch, kept), now >= watch.startAfter {
                 startClosed(id)
             } else if let grant = kept.grant, isClosed(watch), let due = watch.grantDue, now >= due {
                 watches[id]?.operation = .openingByGrant
                 directives.append(.openByGrant(id, semiSync: grant.semiSync, within: AgentLimits.grantWithin))
+            } else if let following = kept.following, standsStill(watch), let due = watches[id]?.resumeDue, now >= due {
+                resume(id, following)
             }
         }
     }
@@ -85,7 +102,8 @@ extension AgentMachine {
         watches.flatMap { id, watch -> [Instant] in
             guard let kept = journal.instances[id], isFree(id, watch) else { return [] }
             if mayStart(watch, kept) { return [watch.startAfter] }
-            return isClosed(watch) ? [watch.grantDue].compactMap(\.self) : []
+            return (isClosed(watch) ? [watch.grantDue] : []).compactMap(\.self)
+                + (standsStill(watch) ? [watch.resumeDue] : []).compactMap(\.self)
         }
     }
 
@@ -104,6 +122,17 @@ extension AgentMachine {
 
     private func isOpen(_ watch: Watch) -> Bool {
         !watch.mustLook && watch.facts?.process == .running && watch.facts?.database?.readOnly == false
+    }
+
+    /// A replica, closed, neither of whose threads runs: as a start leaves it.
+    private func standsStill(_ watch: Watch) -> Bool {
+        guard isClosed(watch), let replication = watch.facts?.database?.replication else { return false }
+        return !replication.ioRunning && !replication.sqlRunning
+    }
+
+    private func replicates(_ watch: Watch) -> Bool {
+        guard !watch.mustLook, let replication = watch.facts?.database?.replication else { return false }
+        return replication.ioRunning || replication.sqlRunning
     }
 
     // MARK: roles

@@ -87,6 +87,7 @@ package struct AgentMachine: Sendable {
         case .copySent(let attempt, let error): copySent(attempt, error: error)
         case .closedStartEnded(let instance, let error): closedStartEnded(instance, error: error)
         case .grantEnded(let instance, let opened): grantEnded(instance, opened: opened)
+        case .resumeEnded(let instance, let resumed): resumeEnded(instance, resumed: resumed)
         case .processExited(let instance): processExited(instance)
         case .journalFailed(let reason, let event): journalFailed(reason, during: event)
         }

@@ -126,7 +126,7 @@ package actor AgentRunner {
         case .disconnect: connectionStop?.stop()
         case .send(let message): send(message, &group)
         case .wake(let moment): setTimer(moment, &group)
-        case .lookAtHost, .look, .startClosed, .openByGrant: drive(directive, &group)
+        case .lookAtHost, .look, .startClosed, .openByGrant, .resumeReplication: drive(directive, &group)
         case .perform(let order): perform(order, &group)
         case .cancelAttempt(let attempt): attemptStops[attempt]?.stop()
         case .sendCopy(let endpoint, let donor): sendCopy(endpoint, donor, &group)
@@ -240,6 +240,17 @@ package actor AgentRunner {
                         .warning, "the writer could not be opened by its grant",
                         ["instance": instance.description, "reason": "\(error)"]))
                 return .grantEnded(instance, opened: false)
+            }
+        case .resumeReplication(let instance, let acknowledges):
+            do {
+                return .resumeEnded(
+                    instance, resumed: try await driver.resumeReplication(instance, acknowledges: acknowledges))
+            } catch {
+                parts.log(
+                    AgentNotice(
+                        .warning, "a replica could not replicate on",
+                        ["instance": instance.description, "reason": "\(error)"]))
+                return .resumeEnded(instance, resumed: false)
             }
         default: return nil
         }

@@ -22,11 +22,14 @@ package struct InstanceJournal: Sendable, Hashable {
     package var shouldRun: Bool
     /// Not nil: it is the writer under `epoch`, and may be opened without a server as the writer's grant allows.
     package var grant: WriterGrant?
+    /// Not nil: it is a replica under `epoch`, and replicates on without a server when it was started again.
+    package var following: Following?
 
-    package init(epoch: Int64 = 0, shouldRun: Bool = false, grant: WriterGrant? = nil) {
+    package init(epoch: Int64 = 0, shouldRun: Bool = false, grant: WriterGrant? = nil, following: Following? = nil) {
         self.epoch = epoch
         self.shouldRun = shouldRun
         self.grant = grant
+        self.following = following
     }
 }
 
@@ -35,6 +38,14 @@ package struct WriterGrant: Sendable, Hashable {
     package var semiSync: Bool
 
     package init(semiSync: Bool) { self.semiSync = semiSync }
+}
+
+/// How a replica is to replicate on.
+package struct Following: Sendable, Hashable {
+    /// Whether it is in the ack set of its epoch.
+    package var acknowledges: Bool
+
+    package init(acknowledges: Bool) { self.acknowledges = acknowledges }
 }
 
 /// An attempt as it is kept on disk: without arguments and secrets, because it is never redone without being offered

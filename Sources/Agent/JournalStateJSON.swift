@@ -67,6 +67,7 @@ extension InstanceJournal: JSONCodable {
             writer.member("epoch", epoch)
             writer.member("shouldRun", shouldRun)
             writer.member("grant", ifPresent: grant)
+            writer.member("following", ifPresent: following)
         }
     }
 
@@ -78,6 +79,7 @@ extension InstanceJournal: JSONCodable {
             case "epoch": try reader.read(&epoch)
             case "shouldRun": try reader.read(&shouldRun)
             case "grant": try reader.read(&grant)
+            case "following": try reader.read(&following)
             default: try reader.skip()
             }
         }
@@ -99,6 +101,23 @@ extension WriterGrant: JSONCodable {
             }
         }
         self.init(semiSync: try reader.required(semiSync, "semiSync"))
+    }
+}
+
+extension Following: JSONCodable {
+    package func write(to writer: inout JSONWriter) {
+        writer.object { writer in writer.member("acknowledges", acknowledges) }
+    }
+
+    package init(from reader: inout JSONReader) throws {
+        var acknowledges: Bool?
+        try reader.object { reader, key in
+            switch key {
+            case "acknowledges": try reader.read(&acknowledges)
+            default: try reader.skip()
+            }
+        }
+        self.init(acknowledges: try reader.required(acknowledges, "acknowledges"))
     }
 }
 

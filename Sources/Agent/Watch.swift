@@ -33,7 +33,7 @@ struct LookState: Sendable {
 /// One instance, as it is watched over.
 struct Watch: Sendable {
     /// What the agent does to it by itself.
-    enum Operation: Sendable { case startingClosed, openingByGrant }
+    enum Operation: Sendable { case startingClosed, openingByGrant, resumingReplication }
 
     var look = LookState()
     var wasLookedAt = false
@@ -51,6 +51,8 @@ struct Watch: Sendable {
     var startAfter = Instant(milliseconds: 0)
     /// When to open it by its grant; nil: it is open, or not ours to open.
     var grantDue: Instant?
+    /// When to let it replicate on; nil: it does, or is not ours to.
+    var resumeDue: Instant?
     /// What the role hook last heard.
     var told: RoleChange?
 }

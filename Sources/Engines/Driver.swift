@@ -24,10 +24,18 @@ package protocol EngineDriver: Sendable {
     /// Opens the writer as the writer's grant allows, without a server: semi-sync first, then, where `semiSync`, waits
     /// up to `within` until a replica is attached semi-synchronously; only then read-only off. False: not yet.
     func openByGrant(_ instance: InstanceID, semiSync: Bool, within: Duration) async throws -> Bool
+    /// Lets a replica that was started closed go on replicating from the source that it had, without a server:
+    /// acknowledging where `acknowledges`, which is set before its threads start. False: it has no source.
+    func resumeReplication(_ instance: InstanceID, acknowledges: Bool) async throws -> Bool
     /// The donor's side of a clone.
     func sendCopy(_ instance: InstanceID, to endpoint: CopyDestination, report: @escaping @Sendable (EngineProgress) -> Void) async throws
     /// Instances whose process ended, as it happens, whoever started it.
     var exits: AsyncStream<InstanceID> { get }
+}
+
+extension EngineDriver {
+    /// For engines whose replicas attach by themselves, or only by order.
+    package func resumeReplication(_ instance: InstanceID, acknowledges: Bool) async throws -> Bool { false }
 }
 
 /// An order as the driver needs it.

@@ -57,6 +57,7 @@ final class Scratch {
             .instance(orders1, InstanceJournal(epoch: 2, shouldRun: true, grant: WriterGrant(semiSync: true))),
             .ended(attempt: "a", .succeeded(TaskResult(readBack: ["max_connections": "200"]))),
         ],
+        [.instance(orders2, InstanceJournal(epoch: 2, shouldRun: true, following: Following(acknowledges: true)))],
         [.accepted(JournalledAttempt(id: "b", instance: orders2, action: "clone", epoch: 2))],
         [.ended(attempt: "b", .failed("line\none \"quoted\" ü"))],
         [.settled(attempt: "a")],

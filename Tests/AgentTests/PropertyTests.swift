@@ -27,6 +27,10 @@ struct World {
         var isRunning = false
         var readOnly = true
         var replicates = false
+        var hasSource = false
+
+        /// As a start leaves it.
+        var startedClosed: Database { Database(isRunning: true, hasSource: hasSource) }
     }
 
     var random: SeededGenerator
@@ -133,6 +137,10 @@ struct World {
             requireIdle(id, "opened by its grant")
             require(disk.instances[id]?.grant != nil, "\(id) is opened without a grant")
             operations[id] = directive
+        case .resumeReplication(let id, _):
+            requireIdle(id, "made to replicate on")
+            require(disk.instances[id]?.following != nil, "\(id) replicates on, and is no replica")
+            operations[id] = directive
         case .copyEnded, .roleChanged, .tell: break
         }
     }
@@ -173,7 +181,9 @@ struct World {
     }
 
     private func report(_ id: InstanceID, _ database: Database) -> InstanceReport {
-        database.isRunning ? running(id, readOnly: database.readOnly, replicates: database.replicates) : stopped(id)
+        database.isRunning
+            ? running(id, readOnly: database.readOnly, replicates: database.replicates, hasSource: database.hasSource)
+            : stopped(id)
     }
 
     mutating func endAttempt(well: Bool) {
@@ -186,9 +196,9 @@ struct World {
     private mutating func apply(_ order: AttemptOrder) {
         var database = databases[order.instance] ?? Database()
         switch order.action {
-        case .start, .restart: database = Database(isRunning: true)
-        case .open, .promote: (database.isRunning, database.readOnly, database.replicates) = (true, false, false)
-        case .replicate: (database.isRunning, database.readOnly, database.replicates) = (true, true, true)
+        case .start, .restart: database = database.startedClosed
+        case .open, .promote: database = Database(isRunning: true, readOnly: false)
+        case .replicate: database = Database(isRunning: true, replicates: true, hasSource: true)
         case .demote, .close: database.readOnly = true
         case .retire: database.isRunning = false
         default: break
@@ -200,8 +210,11 @@ struct World {
         guard let id = operations.keys.sorted().randomElement(using: &random), let operation = operations.removeValue(forKey: id)
         else { return }
         if case .startClosed = operation {
-            if well { databases[id] = Database(isRunning: true) }
+            if well { databases[id] = databases[id]?.startedClosed }
             handle(.closedStartEnded(id, error: well ? nil : "no"))
+        } else if case .resumeReplication = operation {
+            if well { databases[id]?.replicates = true }
+            handle(.resumeEnded(id, resumed: well))
         } else {
             if well { databases[id]?.readOnly = false }
             handle(.grantEnded(id, opened: well))
@@ -210,7 +223,7 @@ struct World {
 
     mutating func kill() {
         guard let id = databases.keys.sorted().randomElement(using: &random), databases[id]?.isRunning == true else { return }
-        databases[id] = Database(isRunning: false)
+        databases[id]?.isRunning = false
         handle(.processExited(id))
     }
 
@@ -359,6 +372,7 @@ struct World {
         for (id, kept) in world.machine.journal.instances where kept.shouldRun {
             #expect(world.databases[id]?.isRunning == true, "seed \(seed): \(id) should run")
             #expect(kept.grant == nil || world.databases[id]?.readOnly == false, "seed \(seed): \(id) should be open")
+            #expect(kept.following == nil || world.databases[id]?.replicates == true, "seed \(seed): \(id) should replicate")
         }
     }
 

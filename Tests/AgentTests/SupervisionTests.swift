@@ -159,6 +159,60 @@ import Testing
         #expect(!opens(bench.settle(bench(.looked(orders1, running())), [running()])))
     }
 
+    private let source = Peer(ordinal: 2, host: "b", address: "127.0.2.1", port: 3306)
+
+    private func resumes(_ directives: [AgentDirective]) -> Bool {
+        directives.contains { if case .resumeReplication = $0 { true } else { false } }
+    }
+
+    @Test(arguments: [false, true])
+    func `a killed replica replicates on as it did, without a server`(acknowledges: Bool) {
+        var bench = Bench()
+        _ = bench.serve([running()])
+        _ = bench.complete(order("t", .replicate(source: source)), leaving: [running(replicates: true)])
+        if acknowledges { _ = bench.complete(order("u", .acknowledge(source: source)), leaving: [running(replicates: true)]) }
+        _ = bench(.disconnected(reason: "the server is gone", jitter: 0))
+        #expect(starts(bench.settle(bench(.processExited(orders1)), [stopped()])))
+        // Before anyone sees it standing still.
+        #expect(bench(.closedStartEnded(orders1, error: nil)) == [
+            .resumeReplication(orders1, acknowledges: acknowledges)
+        ])
+        let after = bench.settle(bench(.resumeEnded(orders1, resumed: true)), [running(replicates: true)])
+        #expect(!resumes(after) && !resumes(bench.settle(bench(.woke, after: .seconds(60)), [running(hasSource: true)])))
+    }
+
+    @Test func `a replica that could not replicate on is tried again, until it does or is told otherwise`() {
+        var bench = Bench()
+        _ = bench.serve([running()])
+        _ = bench.complete(order("t", .replicate(source: source)), leaving: [running(replicates: true)])
+        bench.settle(bench(.processExited(orders1)), [stopped()])
+        _ = bench(.closedStartEnded(orders1, error: nil))
+        bench.settle(bench(.resumeEnded(orders1, resumed: false)), [running(hasSource: true)])
+        #expect(!resumes(bench.settle(bench(.woke, after: .milliseconds(4900)), [running(hasSource: true)])))
+        #expect(resumes(bench.settle(bench(.woke, after: .milliseconds(100)), [running(hasSource: true)])))
+        bench.settle(bench(.resumeEnded(orders1, resumed: false)), [running(hasSource: true)])
+        _ = bench.complete(order("u", .start, epoch: 2), leaving: [running(hasSource: true)])
+        #expect(!resumes(bench.settle(bench(.woke, after: .seconds(60)), [running(hasSource: true)])))
+    }
+
+    @Test func `what a restart of the agent finds standing still replicates on, and what somebody stopped does not`() {
+        var bench = Bench()
+        _ = bench.serve([running()])
+        _ = bench.complete(order("t", .replicate(source: source)), leaving: [running(replicates: true)])
+        let stoppedByHand = bench.settle(bench(.woke, after: .seconds(10)), [running(hasSource: true)])
+        #expect(!resumes(stoppedByHand + bench.settle(bench(.woke, after: .seconds(60)), [running(hasSource: true)])))
+        var restarted = Bench(journal: bench.machine.journal)
+        #expect(resumes(restarted.settle(restarted(.started), [running(hasSource: true)])))
+    }
+
+    @Test func `after an order that leaves it closed, its server goes on first`() {
+        var bench = Bench(journal: writer())
+        _ = bench.serve([running(readOnly: false)])
+        let restarted = bench.complete(order("t", .restart(isPrimary: true)), leaving: [running()])
+        #expect(!opens(restarted + bench.settle(bench(.woke, after: .milliseconds(4900)), [running()])))
+        #expect(opens(bench.settle(bench(.woke, after: .milliseconds(100)), [running()])))
+    }
+
     @Test func `a half-made or absent instance is not started`() {
         var bench = Bench(journal: writer())
         var report = stopped()

@@ -20,15 +20,17 @@ func stopped(_ id: InstanceID = orders1) -> InstanceReport {
 }
 
 func running(
-    _ id: InstanceID = orders1, readOnly: Bool = true, sequence: Int64 = 0, replicates: Bool = false
+    _ id: InstanceID = orders1, readOnly: Bool = true, sequence: Int64 = 0, replicates: Bool = false,
+    hasSource: Bool = false
 ) -> InstanceReport {
     let position = GTIDSet(domains: sequence == 0 ? [:] : [1: GTIDSet.Last(serverID: 1, sequence: sequence)])
-    let replication = ReplicationReport(sourceHost: "127.0.1.1", sourcePort: 3306, ioRunning: true, sqlRunning: true)
+    let replication = ReplicationReport(
+        sourceHost: "127.0.1.1", sourcePort: 3306, ioRunning: replicates, sqlRunning: replicates)
     return InstanceReport(
         id: id, clusterName: "orders", port: 3306, process: .running,
         database: DatabaseReport(
             version: "10.11.19", serverID: 1, readOnly: readOnly, binlogPosition: position,
-            replication: replicates ? replication : nil))
+            replication: replicates || hasSource ? replication : nil))
 }
 
 func ended(_ id: String, _ outcome: AttemptOutcome) -> AgentDirective {
