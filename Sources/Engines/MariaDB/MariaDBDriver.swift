@@ -83,6 +83,12 @@ package final class MariaDBDriver: EngineDriver {
         }
     }
 
+    package func resumeReplication(_ instance: InstanceID, acknowledges: Bool) async throws -> Bool {
+        try await telling("could not let \(instance) replicate on") {
+            try await known(instance).worker.resumeReplication(acknowledges: acknowledges)
+        }
+    }
+
     package func sendCopy(
         _ instance: InstanceID, to endpoint: CopyDestination, report: @escaping @Sendable (EngineProgress) -> Void
     ) async throws {

@@ -126,6 +126,19 @@ extension InstanceWorker {
         }
     }
 
+    /// Starts the threads of a replica that was started closed, towards the source that it had. What it had received and
+    /// not applied is fetched again; the start kept it aside. False where it has no source, or is no closed instance.
+    func resumeReplication(acknowledges: Bool) async throws -> Bool {
+        try requireReady()
+        return try await withSession { session in
+            guard let status = try await session.replicaStatus(), try await session.isOn("read_only") else { return false }
+            guard status.isStopped else { return true }
+            try await session.run("SET GLOBAL rpl_semi_sync_master_enabled = OFF, rpl_semi_sync_slave_enabled = \(verbatim: acknowledges ? "ON" : "OFF")")
+            try await session.run("START SLAVE", within: Self.stopThreadBound)
+            return true
+        }
+    }
+
     /// Turns acknowledging on at a replica that runs, and reconnects its IO thread so that it takes effect; the applier
     /// goes on, so that no relay log is thrown away.
     func acknowledge(_ source: Peer) async throws -> TaskResult {
