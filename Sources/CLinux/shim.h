@@ -7,7 +7,8 @@
 int eventfd(unsigned int initial, int flags);
 int pidfd_open(pid_t process, unsigned int flags);
 
-// <unistd.h>, GNU extension
+// <unistd.h>, GNU extensions
+int syncfs(int descriptor);
 int pipe2(int ends[2], int flags);
 
 // <spawn.h>, GNU extensions (glibc 2.34)

@@ -32,7 +32,7 @@ final class TestHost: Sendable {
         }
         chmod(directory, 0o755)
         host = MariaDBHost(dataDirectory: directory, databaseUser: HostUser.named("mysql") == nil ? "nobody" : "mysql")
-        driver = MariaDBDriver(host)
+        driver = MariaDBDriver(host, transport: TLSCopyTransport())
     }
 
     deinit {
@@ -48,7 +48,7 @@ final class TestHost: Sendable {
     func layout(_ ordinal: Int) -> InstanceLayout { InstanceLayout(id(ordinal), in: host) }
 
     /// How a second driver, as of a restarted agent, sees the same host.
-    func anotherDriver() -> MariaDBDriver { MariaDBDriver(host) }
+    func anotherDriver() -> MariaDBDriver { MariaDBDriver(host, transport: TLSCopyTransport()) }
 
     var portBase: Int { 13400 + (Int(uid.dropFirst()) ?? 0) % 25 * 4 }
 
@@ -145,7 +145,7 @@ final class TestHost: Sendable {
     func found(_ ordinals: [Int] = [1, 2, 3]) async throws {
         try await make(ordinals)
         let replicas = Array(ordinals.dropFirst())
-        try await perform(.initialize(replicas: replicas), on: 1, secrets: Self.secrets)
+        try await perform(.initialize(replicas: ordinals), on: 1, secrets: Self.secrets)
         try await withThrowingTaskGroup(of: Void.self) { group in
             for ordinal in replicas {
                 group.addTask {

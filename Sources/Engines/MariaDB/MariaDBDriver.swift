@@ -6,6 +6,7 @@ import Synchronization
 package final class MariaDBDriver: EngineDriver {
     private let host: MariaDBHost
     private let finder: BinaryFinder
+    private let transport: any CopyTransport
     private let watch = ExitWatch()
     private let ended: AsyncStream<InstanceID>.Continuation
     package let exits: AsyncStream<InstanceID>
@@ -26,8 +27,10 @@ package final class MariaDBDriver: EngineDriver {
     /// Exits that nobody took yet; the oldest go first, for a look shows the same.
     static let exitsMax = 1024
 
-    package init(_ host: MariaDBHost) {
+    /// `transport` carries copies between hosts: `TLSCopyTransport()`.
+    package init(_ host: MariaDBHost, transport: any CopyTransport) {
         self.host = host
+        self.transport = transport
         finder = BinaryFinder(host.binaryDirectories)
         (exits, ended) = AsyncStream.makeStream(bufferingPolicy: .bufferingNewest(Self.exitsMax))
     }
@@ -92,7 +95,9 @@ package final class MariaDBDriver: EngineDriver {
     package func sendCopy(
         _ instance: InstanceID, to endpoint: CopyDestination, report: @escaping @Sendable (EngineProgress) -> Void
     ) async throws {
-        throw EngineError(.unsupported, "copies are not there yet")
+        try await telling("could not copy \(instance)") {
+            try await known(instance).worker.sendCopy(to: endpoint, over: transport, report)
+        }
     }
 
     package func perform(
@@ -106,6 +111,7 @@ package final class MariaDBDriver: EngineDriver {
         _ work: EngineWork, _ worker: InstanceWorker, _ report: @escaping @Sendable (EngineProgress) -> Void
     ) async throws -> TaskResult {
         switch work.action {
+        case .clone(let blueprint, _): try await worker.clone(blueprint, work, over: transport, report)
         case .install(let blueprint): try await worker.install(blueprint, report)
         case .start: try await worker.start()
         case .configure(let configuration): try await worker.configure(configuration)
@@ -127,7 +133,7 @@ package final class MariaDBDriver: EngineDriver {
         case .promote(_, let position, let semiSync): try await worker.promote(position: position, semiSync: semiSync)
         case .retire: try await worker.retire()
         case .purge: try await worker.purge(report)
-        case .clone, .applyChannel:
+        case .applyChannel:
             throw EngineError(.unsupported, "this driver does not know the action \(work.action.name)")
         }
     }
