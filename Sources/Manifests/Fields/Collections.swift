@@ -141,23 +141,31 @@ extension Decoder {
         var values = [String: Element](minimumCapacity: pairs.count)
         for index in pairs {
             let pair = pair(index)
-            let name: String
-            do throws(ScalarProblem) {
-                name = try key(tape.string(pair.key))
-            } catch {
-                self.error(at: pair.key, error.message, help: error.help)
-                continue
-            }
+            guard let (name, child) = entry(pair.key, path, key) else { continue }
             guard values[name] == nil else {
                 if pair.isMerged { continue }
                 error(at: pair.key, "`\(Decoder.shortened(name))` is given twice", help: "remove one of the two")
                 continue
             }
-            let child = paths.key(path, name)
             note(child, key: pair.key, value: pair.value)
             if let value = item.read(&self, pair.value, child) { values[name] = value }
         }
         popPairs(pairs)
         return values
+    }
+
+    /// The name of a map's entry as the model keeps it, and its path; nil where it is not valid.
+    private mutating func entry(
+        _ node: Int, _ path: UInt32, _ key: (String) throws(ScalarProblem) -> String
+    ) -> (name: String, path: UInt32)? {
+        let written = tape.string(node)
+        if let known = paths.known(path, written) { return (written, known) }
+        do throws(ScalarProblem) {
+            let name = try key(written)
+            return (name, paths.key(path, name))
+        } catch {
+            self.error(at: node, error.message, help: error.help)
+            return nil
+        }
     }
 }

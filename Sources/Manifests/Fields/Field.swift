@@ -1,5 +1,6 @@
-/// One row of a kind's table: how a field is read, written, described.
-struct Field<Owner: Sendable>: Sendable {
+/// One row of a kind's table: how a field is read, written, described. A class, because every document passes all of
+/// its fields and a reference is all that passing one should cost.
+final class Field<Owner: Sendable>: Sendable {
     let description: FieldDescription
     let nameBytes: [UInt8]
     let token = FieldToken.next()

@@ -56,6 +56,9 @@ struct PathTable: Sendable {
         return made
     }
 
+    /// The path of a map's entry where a document had one of that name before: then the name is known to be good.
+    func known(_ parent: UInt32, _ key: String) -> UInt32? { keyed[KeyedChild(parent: parent, key: key)] }
+
     /// The same path below another root: `spec.placement[2].zone` from `[2]` to `[0]`.
     mutating func rebased(_ path: UInt32, from: UInt32, to: UInt32) -> UInt32 {
         if path == from { return to }

@@ -3,12 +3,17 @@ struct Table<Owner: Sendable>: Sendable {
     let fields: [Field<Owner>]
     /// Of these exactly one must be given.
     let exactlyOne: [String]
+    /// The bits of the fields that must be given.
+    private let required: UInt64
 
     init(exactlyOne: [String] = [], _ fields: [Field<Owner>]) {
         // `seen` below is a word of 64 bits.
         precondition(fields.count <= 64, "a table of \(fields.count) fields is too large")
         self.fields = fields
         self.exactlyOne = exactlyOne
+        var required: UInt64 = 0
+        for (number, field) in fields.enumerated() where field.description.isRequired { required |= 1 << UInt64(number) }
+        self.required = required
     }
 
     var description: ObjectDescription {
@@ -45,7 +50,7 @@ struct Table<Owner: Sendable>: Sendable {
             field.read(&decoder, pair.value, child, &owner)
         }
         decoder.popPairs(pairs)
-        tellMissing(seen, node, path, &decoder)
+        if required & ~seen != 0 || !exactlyOne.isEmpty { tellMissing(seen, node, path, &decoder) }
     }
 
     /// Documents mostly keep the table's order, so the search begins after the field before.
@@ -74,8 +79,7 @@ extension Table {
     }
 
     private func tellMissing(_ seen: UInt64, _ node: Int, _ path: UInt32, _ decoder: inout Decoder) {
-        for (number, field) in fields.enumerated() where field.description.isRequired {
-            guard seen & UInt64(1) << UInt64(number) == 0 else { continue }
+        for (number, field) in fields.enumerated() where required & ~seen & UInt64(1) << UInt64(number) != 0 {
             let example = field.description.shape.example.map { ", for example `\(field.name): \($0)`" } ?? ""
             decoder.error(
                 at: node, "\(place(path, decoder)) has no `\(field.name)`", help: "add `\(field.name)`\(example)")

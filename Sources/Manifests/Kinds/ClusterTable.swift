@@ -44,7 +44,7 @@ extension KindTable where Value == Cluster {
 
                 """,
             checks: [
-                "Every zone of `placement` is declared, and has at least as many schedulable hosts as `replicas`: no host gets two instances of a cluster.",
+                "Every zone of `placement` is declared, and has at least `replicas` hosts: no host gets two instances of a cluster. Where fewer of them are `schedulable`, a new instance waits.",
                 "`primary.preferredZones` are zones of `placement`.",
                 "`topology: single` has one instance and no `semiSync`; `durability: semiSync` has two or more.",
                 "`availability.min` leaves an instance that may be restarted.",

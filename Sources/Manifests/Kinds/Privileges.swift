@@ -38,6 +38,7 @@ enum Privileges {
 
     /// The privilege as the server shows it: upper case, one space between words, its first name.
     static func normalized(_ text: String) throws(ScalarProblem) -> String {
+        if scopes[text] != nil { return text }
         let words = text.uppercased().split(separator: " ").joined(separator: " ")
         if let reason = refused[words] {
             throw ScalarProblem("must not have `\(words)`: \(reason)", help: "grant what the application needs: SELECT, INSERT, UPDATE, DELETE …")
@@ -66,14 +67,18 @@ struct GrantScope {
     var table: String?
 
     init?(_ text: String) {
-        let parts = text.split(separator: ".", omittingEmptySubsequences: false)
-        guard parts.count == 2 else { return nil }
-        let isName = { (part: Substring) in
-            part.utf8.count <= 64 && Letters.isWord(String(part), others: "_$-", first: "_$")
+        guard let point = text.utf8.firstIndex(of: UInt8(ascii: ".")) else { return nil }
+        let left = text[..<point]
+        let right = text[text.utf8.index(after: point)...]
+        guard right == "*" || left != "*" && GrantScope.isName(right), left == "*" || GrantScope.isName(left) else {
+            return nil
         }
-        guard parts[1] == "*" || isName(parts[1]) && parts[0] != "*", parts[0] == "*" || isName(parts[0]) else { return nil }
-        database = parts[0] == "*" ? nil : String(parts[0])
-        table = parts[1] == "*" ? nil : String(parts[1])
+        database = left == "*" ? nil : String(left)
+        table = right == "*" ? nil : String(right)
+    }
+
+    private static func isName(_ part: Substring) -> Bool {
+        part.utf8.count <= 64 && Letters.isWord(String(part), others: "_$-", first: "_$")
     }
 
     var scope: Privileges.Scope { database == nil ? .global : table == nil ? .database : .table }
