@@ -19,6 +19,7 @@ enum Suggestion {
         var best: (distance: Int, word: String)?
         for candidate in known {
             let bytes = Array(candidate.lowercased().utf8)
+            if isBeginning(wanted, bytes) { return candidate }
             guard abs(bytes.count - wanted.count) <= max(1, wanted.count / 3) else { continue }
             let distance = edits(wanted, bytes)
             guard distance <= max(1, wanted.count / 3) else { continue }
@@ -26,6 +27,11 @@ enum Suggestion {
             best = (distance, candidate)
         }
         return best?.word
+    }
+
+    /// `password` for `passwordFrom`.
+    private static func isBeginning(_ wanted: [UInt8], _ known: [UInt8]) -> Bool {
+        wanted.count >= 4 && wanted.count < known.count && known.starts(with: wanted) && known.count <= 2 * wanted.count
     }
 
     /// Insertions, deletions, replacements and swaps of neighbours that turn one word into the other (optimal string

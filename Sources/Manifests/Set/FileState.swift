@@ -116,10 +116,9 @@ private struct FileReader {
     private mutating func addDocument(_ decoder: inout Decoder) {
         guard var document = Document.read(&decoder, file: path, revision: revision) else { return }
         if document.unit == nil { isWhole = false }
-        for problem in decoder.problems {
+        for problem in decoder.problems.prefix(FileState.problemsMax - problems) {
             document.diagnostics.append(diagnostic(problem, document.unit))
             problems += 1
-            if problems >= FileState.problemsMax { break }
         }
         document.diagnostics = sortedWithoutRepeats(document.diagnostics)
         state.documents.append(document)

@@ -107,7 +107,7 @@ extension EventTape {
                 kind: .scalar, isPlain: isPlain, isBlock: isBlock, line: line, column: column, start: start,
                 length: UInt32(bytes.count), end: UInt32(number + 1)))
         if let anchor { anchors.append(Anchor(name: anchor, node: number, expanded: 1)) }
-        try count(1, refusal: .tooLarge)
+        try count(1)
     }
 
     mutating func begin(
@@ -119,7 +119,7 @@ extension EventTape {
             Node(
                 kind: kind, isPlain: false, isBlock: isBlock, line: line, column: column, start: 0, length: 0,
                 end: UInt32(number + 1)))
-        try count(1, refusal: .tooLarge)
+        try count(1)
         if let anchor { anchors.append(Anchor(name: anchor, node: number, expanded: 0)) }
         open.append(OpenCollection(node: number, expanded: 1, anchor: anchor == nil ? -1 : anchors.count - 1))
     }
@@ -138,15 +138,14 @@ extension EventTape {
             Node(
                 kind: .alias, isPlain: false, isBlock: false, line: line, column: column, start: UInt32(anchor.node),
                 length: 0, end: UInt32(nodes.count + 1)))
-        try count(anchor.expanded, refusal: .aliasTooLarge)
+        try count(anchor.expanded)
     }
 
-    /// Adds to the innermost open collection. Every collection is at least as large as what is in it, so the bound is
-    /// met by the first that would break it.
-    private mutating func count(_ expanded: Int, refusal: TapeRefusal) throws(TapeRefusal) {
+    /// Adds to the innermost open collection, which passes on to those around it what it is when it ends.
+    private mutating func count(_ expanded: Int) throws(TapeRefusal) {
         guard nodes.count <= EventTape.nodesMax else { throw .tooLarge }
         guard !open.isEmpty else { return }
         open[open.count - 1].expanded += expanded
-        guard open[open.count - 1].expanded <= EventTape.nodesMax else { throw refusal }
+        guard open[open.count - 1].expanded <= EventTape.nodesMax else { throw .aliasTooLarge }
     }
 }

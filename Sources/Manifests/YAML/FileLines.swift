@@ -8,20 +8,47 @@ struct FileLines {
         self.bytes = bytes
         var starts = [0]
         bytes.withUnsafeBufferPointer { bytes in
-            for index in bytes.indices where bytes[index] == FileLines.newline { starts.append(index + 1) }
+            var index = 0
+            while index < bytes.count {
+                let length = FileLines.lineBreak(bytes, index)
+                index += max(1, length)
+                if length > 0 { starts.append(index) }
+            }
         }
         self.starts = starts
     }
 
-    private static let newline = UInt8(ascii: "\n")
+    /// How many bytes the line break at an offset has; 0 where there is none. libyaml counts lines by YAML 1.1: the next
+    /// line, line separator and paragraph separator characters end one too.
+    private static func lineBreak(_ bytes: UnsafeBufferPointer<UInt8>, _ index: Int) -> Int {
+        switch bytes[index] {
+        case 0x0A: return 1
+        case 0x0D: return index + 1 < bytes.count && bytes[index + 1] == 0x0A ? 2 : 1
+        case 0xC2: return index + 1 < bytes.count && bytes[index + 1] == 0x85 ? 2 : 0
+        case 0xE2:
+            let isSeparator = index + 2 < bytes.count && bytes[index + 1] == 0x80 && bytes[index + 2] | 1 == 0xA9
+            return isSeparator ? 3 : 0
+        default: return 0
+        }
+    }
+
+    var count: Int { starts.count }
 
     /// The bytes of a line (from 1) without its end; nil beyond the last.
     func line(_ number: Int) -> ArraySlice<UInt8>? {
         guard number >= 1, number <= starts.count else { return nil }
         let start = starts[number - 1]
-        var end = number < starts.count ? starts[number] - 1 : bytes.count
-        if end > start, bytes[end - 1] == UInt8(ascii: "\r") { end -= 1 }
-        return bytes[start..<end]
+        let end = number < starts.count ? starts[number] : bytes.count
+        let line = bytes[start..<end]
+        return line.dropLast(trailing(line))
+    }
+
+    /// How many bytes at a line's end are its break.
+    private func trailing(_ line: ArraySlice<UInt8>) -> Int {
+        if line.hasSuffix([0x0D, 0x0A]) { return 2 }
+        if line.hasSuffix([0xC2, 0x85]) { return 2 }
+        if line.hasSuffix([0xE2, 0x80, 0xA8]) || line.hasSuffix([0xE2, 0x80, 0xA9]) { return 3 }
+        return line.hasSuffix([0x0A]) || line.hasSuffix([0x0D]) ? 1 : 0
     }
 
     /// The offset at which a line begins; the file's end beyond the last.
@@ -60,7 +87,7 @@ struct FileLines {
     /// Tabs are shown as one space, so that the caret stands where it should.
     func excerpt(line number: Int, column: Int) -> (text: String, column: Int)? {
         guard let line = line(number), line.count <= FileLines.lineBytesMax else { return nil }
-        let scalars = Array(String(decoding: line, as: UTF8.self).unicodeScalars)
+        let scalars = SecretMask.masked(Array(String(decoding: line, as: UTF8.self).unicodeScalars))
         let first = column <= FileLines.shownMax ? 0 : column - FileLines.shownMax / 2
         var text = String.UnicodeScalarView()
         for scalar in scalars.dropFirst(first).prefix(FileLines.shownMax) {
@@ -73,4 +100,8 @@ struct FileLines {
     static let shownMax = 160
     /// Longer lines are not shown: each diagnostic on one would read all of it again.
     static let lineBytesMax = 16 << 10
+}
+
+extension ArraySlice where Element == UInt8 {
+    fileprivate func hasSuffix(_ suffix: [UInt8]) -> Bool { self.suffix(suffix.count).elementsEqual(suffix) }
 }
