@@ -130,13 +130,13 @@ extension ManifestSet {
         }
         let hosts = force.hostCounts[placement.zone] ?? Force.HostCount()
         guard placement.replicas > hosts.schedulable else { return }
+        let declaredHosts = max(hosts.all, index.hostsByZone[placement.zone]?.count ?? 0)
         let position = AnyDeclared.cluster(cluster).position(of: field + ".replicas", decoder.paths.names)
         var diagnostic = located(
             position,
             "\(counted(placement.replicas, "instance")) in `\(placement.zone)`, which has \(counted(declaredHosts, "host"))",
             "declare another Host in the zone, or place fewer: no host gets two instances of a cluster",
             unit: UnitID(.cluster, cluster.value.metadata.name))
-        let declaredHosts = max(hosts.all, index.hostsByZone[placement.zone]?.count ?? 0)
         if placement.replicas > hosts.all, placement.replicas <= declaredHosts {
             // Enough are declared, and what is wrong with them is told there.
             diagnostic.message = "of the hosts in `\(placement.zone)` only \(hosts.all) have a valid manifest"
