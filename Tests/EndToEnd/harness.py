@@ -219,20 +219,19 @@ class Fleet:
         self.configuration = self.root / "server.yaml"
         self.configuration.write_text(json.dumps(configuration, indent=1))  # JSON is YAML.
 
+    def declared(self, kind):
+        """The documents of a kind in the working tree, by name, as text."""
+        text = "\n---\n".join(path.read_text() for path in sorted(self.repository.rglob("*.yaml")))
+        documents = [part for part in re.split(r"^---.*$", text, flags=re.M) if re.search(rf"^kind: {kind}$", part, re.M)]
+        return {re.search(r"^  name: *(\S+)", part, re.M)[1]: part for part in documents}
+
     @property
     def hosts(self):
         """Names of the hosts that the repository declares, sorted."""
-        text = "\n---\n".join(path.read_text() for path in sorted(self.repository.rglob("*.yaml")))
-        return sorted(
-            re.search(r"^  name: *(\S+)", part, re.M)[1] for part in re.split(r"^---.*$", text, flags=re.M)
-            if re.search(r"^kind: Host$", part, re.M))
+        return sorted(self.declared("Host"))
 
     def address(self, host):
-        text = "\n---\n".join(path.read_text() for path in sorted(self.repository.rglob("*.yaml")))
-        for part in re.split(r"^---.*$", text, flags=re.M):
-            if re.search(r"^kind: Host$", part, re.M) and re.search(rf"^  name: *{host}$", part, re.M):
-                return re.search(r"address: *([0-9.]+)", part)[1]
-        raise KeyError(host)
+        return re.search(r"address: *([0-9.]+)", self.declared("Host")[host])[1]
 
     def git(self, *arguments):
         return subprocess.run(
@@ -464,16 +463,24 @@ class Fleet:
         if any((source.get("accepted") or {}).get("commit") != head for source in document["sources"]):
             return False
         units = document["units"]
+        clusters = {unit["name"]: unit.get("cluster") or {} for unit in units if unit["kind"] == "Cluster"}
         return all(unit["converged"] and not unit["findings"] for unit in units) and all(
-            len([each for each in unit["cluster"]["instances"] if each["phase"] == "active" and each["serving"]])
-            == unit["cluster"]["wanted"] for unit in units if unit.get("cluster"))
+            self._is_complete(clusters.get(name, {})) for name in self.declared("Cluster"))
+
+    @staticmethod
+    def _is_complete(cluster):
+        active = [each for each in cluster.get("instances", []) if each["phase"] == "active"]
+        return active and len(active) == cluster["wanted"] and all(each["serving"] for each in active)
 
     def converge(self, seconds=CONVERGE_SECONDS):
-        """Asks for a pass and waits until everything is as committed; returns how long that took."""
+        """What a user does after a commit; returns how long it took."""
         began = time.monotonic()
-        self.cli("reconcile", status=(0,))
-        self.wait_converged(seconds)
-        return time.monotonic() - began
+        done = self.cli("reconcile", "--wait", "--timeout", str(seconds), status=None, timeout=seconds + 30)
+        if done.returncode:
+            raise TimedOut(f"reconcile --wait ended with {done.returncode}\n{done.stdout}{done.stderr}{self.describe()}")
+        took = time.monotonic() - began
+        self.wait_until(self.is_converged, 5, "what reconcile --wait called converged is")
+        return took
 
     def wait_converged(self, seconds=CONVERGE_SECONDS):
         """For what is to happen without being asked."""
