@@ -38,7 +38,7 @@ class Journey(FleetTestCase):
         primary = self.fleet.primary()
         self.assertEqual(values["ORDERS_PRIMARY_HOST"], primary["address"])
         self.assertEqual(values["ORDERS_PRIMARY_PORT"], str(primary["port"]))
-        self.fleet.database(primary).rows("CREATE TABLE orders.acked (id BIGINT PRIMARY KEY)")
+        self.fleet.make_table()
         app = self.fleet.app()
         app.rows("INSERT INTO acked VALUES (0)")
         for replica in self.fleet.replicas():

@@ -6,7 +6,7 @@ import time
 import unittest
 
 from databases import QueryFailed
-from harness import DRIFT_SECONDS, FleetTestCase
+from harness import DRIFT_SECONDS, FleetTestCase, processes_below
 
 HEAL_SECONDS = 45
 RESTART_SECONDS = 20
@@ -18,7 +18,7 @@ class Drift(FleetTestCase):
     @classmethod
     def prepare(cls):
         super().prepare()
-        cls.fleet.database(cls.fleet.primary()).rows("CREATE TABLE orders.acked (id BIGINT PRIMARY KEY)")
+        cls.fleet.make_table()
 
     def heals(self, reason, cause, check):
         """`cause` is a change by hand: it is named within 5 s, and `check` holds again when all has converged."""
@@ -116,7 +116,7 @@ class Drift(FleetTestCase):
 
         self.fleet.wait_until(is_open, HEAL_SECONDS, "the primary is open again", poll=0)
         self.assertNotIn(("0", "0"), seen, "it was open without semi-sync")
-        command = open(f"/proc/{self.fleet.pid(primary)}/cmdline").read().replace("\0", " ")
+        command = dict(processes_below(self.fleet.directory(primary)))[self.fleet.pid(primary)]
         self.assertRegex(command, r"--read[-_]only(=1|=ON)?\b")
         self.assertRegex(command, r"--skip[-_]slave[-_]start\b")
         self.fleet.wait_converged(HEAL_SECONDS)
@@ -138,6 +138,7 @@ class Drift(FleetTestCase):
         self.assert_sound()
 
     def test_14_a_killed_primary_comes_back_without_a_server_by_its_grant(self):
+        self.fleet.make_table()
         primary = self.fleet.primary()
         database = self.fleet.database(primary)
         before = self.fleet.pid(primary)

@@ -26,7 +26,7 @@ class Switchover(FleetTestCase):
         script.chmod(0o755)
         cls.fleet.role_command = [str(script)]
         super().prepare()
-        cls.fleet.database(cls.fleet.primary()).rows("CREATE TABLE orders.acked (id BIGINT PRIMARY KEY)")
+        cls.fleet.make_table()
 
     def switch(self, zone):
         self.fleet.edit((r"preferredZones: \[[^\]]*\]", f"preferredZones: [{zone}]"), message=f"The primary in {zone}")
