@@ -126,6 +126,8 @@ package struct ClusterRecords: Sendable, Hashable {
     package var isFounded: Bool
     /// Superset of the replicas that can acknowledge, by ordinal, sorted.
     package var ackSet: [Int]
+    /// Whether the writer was last opened to wait for acknowledgements.
+    package var isSemiSync: Bool
     package var switchover: SwitchoverIntent?
     package var parameters: [String: AppliedParameter]
     /// What we made in the database: inventory, so that only that is ever removed. Databases with the policy that was
@@ -149,6 +151,7 @@ package struct ClusterRecords: Sendable, Hashable {
         primary = nil
         isFounded = false
         ackSet = []
+        isSemiSync = false
         switchover = nil
         parameters = [:]
         databases = [:]

@@ -36,7 +36,9 @@ extension Planner {
         switch task.action {
         case .initialize(let replicas): records.preparedReplicas = union(records.preparedReplicas, replicas)
         case .prepareReplica(let ordinal): records.preparedReplicas = union(records.preparedReplicas, [ordinal])
-        case .open, .promote: records.isFounded = true
+        case .open(_, let semiSync), .promote(_, _, let semiSync):
+            records.isFounded = true
+            records.isSemiSync = semiSync
         case .setVariables(let values, _):
             for case (let name, let declared?) in values {
                 guard let readBack = result.readBack[name] else { continue }

@@ -126,6 +126,7 @@ private let instance = InstanceReport(
     records.databases = ["orders": .delete]
     records.accounts = ["app@%": AppliedAccount(fingerprint: "f", grants: [grant])]
     records.preparedReplicas = [2]
+    records.isSemiSync = true
     records.failures = ["k": FailureRecord(count: 1, last: moment, message: "no", retryAt: moment)]
     records.suspended = true
     try check(records)

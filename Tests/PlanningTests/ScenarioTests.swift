@@ -98,6 +98,20 @@ struct ScenarioTests {
         #expect(fleet.converge().outline == "configure 1 | restart 1 | open 1")
     }
 
+    @Test func `a cluster that grows a second instance starts to wait for acknowledgements, which is no drift`() {
+        var fleet = TestFleet(TestFleet.orders([1, 0, 0]))
+        #expect(fleet.converge().outline.contains("open 1"))
+        fleet.declare(TestFleet.orders([1, 1, 0]))
+        let grown = fleet.converge()
+        #expect(grown.outline == "prepareReplica 1 | clone 2 | start 2 | replicate 2 | acknowledge 2 | open 1")
+        #expect(fleet.orders?.isSemiSync == true)
+        fleet.change(1) { $0.database?.semiSyncPrimary = false }
+        let plan = fleet.converge()
+        #expect(plan.outline == "open 1" && plan.findings.map(\.reason) == ["SemiSyncOff"])
+        fleet.declare(TestFleet.orders([1, 0, 0]))
+        #expect(fleet.converge().outline == "open 1 | retire 2")
+    }
+
     @Test func `from nothing ever seen the plan waits for hosts and says so`() throws {
         var fleet = TestFleet()
         fleet.observed = [:]

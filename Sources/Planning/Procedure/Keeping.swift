@@ -84,7 +84,7 @@ extension PrimaryReplicaProcedure {
                 .open(epoch: records.epoch, semiSync: wants), on: view, isVoluntary: false,
                 cause: .observation("\(label(view)) is read-only"), wants ? "semi-sync on, then open for writing" : "open for writing")
         } else if wants && !database.semiSyncPrimary && ackers > 0 {
-            let isDrift = !situation.records.ackSet.isEmpty
+            let isDrift = situation.records.isSemiSync
             if isDrift { find("SemiSyncOff", label(view), on: view, "semi-synchronous replication is off on the primary", drift: true) }
             emit(
                 .open(epoch: records.epoch, semiSync: true), on: view, isVoluntary: false,
