@@ -12,9 +12,11 @@ enum HealthServer {
         guard let colon = address.lastIndex(of: ":"), let port = Int(address[address.index(after: colon)...]), (1...65535).contains(port)
         else { throw CommandError("--health: \"\(address)\" is no address and port", help: "such as 0.0.0.0:7071") }
         let router = Router()
-        router.get("**") { request, _ in await answer(request, runner) }
-        router.on("**", method: .head) { request, _ in await answer(request, runner) }
-        router.on("**", method: .options) { request, _ in await answer(request, runner) }
+        for path: RouterPath in ["/", "**"] {
+            router.get(path) { request, _ in await answer(request, runner) }
+            router.on(path, method: .head) { request, _ in await answer(request, runner) }
+            router.on(path, method: .options) { request, _ in await answer(request, runner) }
+        }
         return Application(
             router: router,
             configuration: ApplicationConfiguration(
