@@ -197,7 +197,7 @@ class Fleet:
 
     def rewrite(self, text):
         """The example's addresses and port as this fleet's: 127.0.2.1 becomes 127.0.<network>.21."""
-        text = re.sub(r"\b127\.0\.(\d)\.(\d)\b", lambda m: f"127.0.{self.network}.{m[1]}{m[2]}", text)
+        text = re.sub(r"\b127\.0\.([1-9])\.(\d)\b", lambda m: f"127.0.{self.network}.{m[1]}{m[2]}", text)
         return re.sub(r"\bport: 3306\b", f"port: {self.port}", text)
 
     def _make_configuration(self, **more):

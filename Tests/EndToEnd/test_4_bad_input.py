@@ -167,23 +167,27 @@ class Repository(FleetTestCase):
         self.fleet.commit("Mended")
         self.fleet.converge(30)
 
-    def test_5_a_revision_that_removes_everything_waits_for_approval(self):
+    def test_5_a_revision_without_manifests_is_held(self):
         for path in list(self.fleet.repository.rglob("*.yaml")):
             path.unlink()
         self.fleet.commit("Nothing")
-        self.problem("approv|empty|remov")
+        self.problem("no manifest")
         self.assert_untouched()
         self.fleet.git("revert", "--no-edit", "HEAD")
         self.fleet.converge(30)
         self.assert_untouched()
 
-    def test_6_a_removed_cluster_keeps_running(self):
+    def test_6_a_revision_that_removes_every_cluster_waits_for_approval_and_stops_nothing(self):
         text = self.fleet.cluster_file.read_text()
         file = self.fleet.cluster_file
         file.unlink()
         removed = self.fleet.commit("No cluster")
-        self.fleet.cli("reconcile", status=None)
-        self.fleet.cli("approve", removed[:12], status=None)
+        self.problem("orders|cluster|remov")
+        self.assert_untouched()
+        self.assertTrue(self.fleet.document()["sources"][0]["approvalNeeded"])
+        self.fleet.cli("approve", removed[:12])
+        self.fleet.wait_until(
+            lambda: self.fleet.document()["sources"][0]["accepted"]["commit"] == removed, 20, "the revision is in force")
         self.fleet.cli("reconcile", status=None)
         for pid in self.before.values():
             self.assertTrue(pathlib.Path(f"/proc/{pid}").exists(), "a database was stopped by removing its manifest")
