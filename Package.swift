@@ -73,7 +73,7 @@ let package = Package(
         room("Engines", ["FleetModel", "JSONStream", "MySQLClient", "CLinux", nio, nioCore, nioTLS, certificates, crypto]),
         room("Agent", ["Engines", "ControlAPI", "JSONStream", "ChildProcess"]),
         room("Reconciliation", ["Manifests", "Planning", "SourceControl", "MetadataStore", "ControlAPI"]),
-        room("Monitoring", ["FleetModel", "JSONStream", "MetadataStore", "ChildProcess", httpClient]),
+        room("Monitoring", ["FleetModel", "JSONStream", "MetadataStore", "ChildProcess", httpClient, nioCore, nioHTTP1, nioTLS]),
         room("Server", ["Reconciliation", "Monitoring", "SQLiteStore", hummingbird, hummingbirdCore, hummingbirdTLS, nioTLS, logging, lifecycle, signals, certificates, crypto]),
         room("Simulation", ["Reconciliation", "Agent"]),
         .executableTarget(
@@ -87,6 +87,7 @@ let package = Package(
         tests("FleetModel"),
         tests("Manifests"),
         tests("Planning"),
+        tests("ChildProcess"),
         tests("SourceControl", ["ChildProcess"]),
         tests("MySQLClient"),
         tests("MetadataStore", ["MetadataStoreConformance"]),
@@ -95,7 +96,7 @@ let package = Package(
         tests("Engines", ["FleetModel", "MySQLClient"]),
         tests("Agent"),
         tests("Reconciliation"),
-        tests("Monitoring"),
+        tests("Monitoring", ["ChildProcess", "FleetModel", "JSONStream", "MetadataStore", nio, nioCore, nioHTTP1]),
         tests("Server"),
         tests("Simulation"),
     ]

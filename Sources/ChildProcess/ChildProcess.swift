@@ -50,8 +50,9 @@ package struct ChildProcess: Sendable {
     }
 
     /// Runs the program to its end. Blocks the thread for `timeLimit` and `endGrace` at the most: call it from a queue
-    /// of your own, never from the cooperative pool.
-    package func run() throws(ChildProcessError) -> Ended {
+    /// of your own, never from the cooperative pool. It is ended early once `isCancelled` answers true; that is asked
+    /// ten times a second.
+    package func run(isCancelled: () -> Bool = { false }) throws(ChildProcessError) -> Ended {
         let input = try openInput()
         defer { close(input) }
         let output = try Pipe()
@@ -60,7 +61,7 @@ package struct ChildProcess: Sendable {
         output.closeWriting()
         error.closeWriting()
         var watch = ChildWatch(pid: pid, deadline: .now + timeLimit, outputMax: outputMax)
-        watch.collect(output: output.reading, error: error.reading)
+        watch.collect(output: output.reading, error: error.reading, isCancelled: isCancelled)
         return try watch.finish(endsGroup: endsGroup)
     }
 
@@ -87,6 +88,7 @@ package struct Ended: Sendable, Hashable {
         /// Ended by a signal that was not ours.
         case signalled(Int32)
         case timedOut
+        case cancelled
     }
 
     package var status: Status

@@ -9,6 +9,7 @@ struct ChildWatch {
     private var output: [UInt8] = []
     private var error: [UInt8] = []
     private var outputIsCut = false
+    private var wasCancelled = false
 
     /// How often the child itself is looked at while its output stays open: something that it started may hold it.
     private static let openTick: Int32 = 100
@@ -21,10 +22,12 @@ struct ChildWatch {
         self.outputMax = outputMax
     }
 
-    /// Returns when the child has ended, or at the deadline.
-    mutating func collect(output outputFile: Int32, error errorFile: Int32) {
+    /// Returns when the child has ended, at the deadline, or soon after `isCancelled` answers true.
+    mutating func collect(output outputFile: Int32, error errorFile: Int32, isCancelled: () -> Bool) {
         var files = [outputFile, errorFile].map { pollfd(fd: $0, events: Int16(POLLIN), revents: 0) }
         while ContinuousClock.now < deadline {
+            wasCancelled = isCancelled()
+            if wasCancelled { return }
             let isOpen = files.contains { $0.fd >= 0 }
             _ = poll(&files, nfds_t(files.count), isOpen ? Self.openTick : Self.closedTick)
             let hasEnded = evenkeel_has_ended(pid) != 0
@@ -35,13 +38,14 @@ struct ChildWatch {
 
     /// Reaps the child, ending it where it still runs.
     consuming func finish(endsGroup: Bool) throws(ChildProcessError) -> Ended {
-        let isTimedOut = evenkeel_has_ended(pid) == 0
-        if isTimedOut { endGroup() }
+        let isRunning = evenkeel_has_ended(pid) == 0
+        if isRunning { endGroup() }
         // Before the reaping: until then no other group can have its number.
-        if isTimedOut || endsGroup { kill(-pid, SIGKILL) }
+        if isRunning || endsGroup { kill(-pid, SIGKILL) }
         let code = evenkeel_reap(pid)
         guard code >= 0 else { throw ChildProcessError.lost(errno: -code) }
-        let status: Ended.Status = isTimedOut ? .timedOut : code < 256 ? .exited(code) : .signalled(code - 256)
+        let ended: Ended.Status = code < 256 ? .exited(code) : .signalled(code - 256)
+        let status = isRunning ? wasCancelled ? Ended.Status.cancelled : .timedOut : ended
         return Ended(status: status, output: output, outputIsCut: outputIsCut, error: error)
     }
 

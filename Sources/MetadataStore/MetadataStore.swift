@@ -99,7 +99,7 @@ package struct HeldUnit: Sendable, Hashable {
     }
 }
 
-/// One message to one alert channel, until it is delivered or given up.
+/// One message to one alert channel. One that was given up is kept for a while, to be shown.
 package struct OutboxEntry: Sendable, Hashable {
     /// Deduplication key: channel, alert, and whether it fires or is resolved.
     package var id: String
@@ -111,10 +111,12 @@ package struct OutboxEntry: Sendable, Hashable {
     package var nextTry: Instant
     package var lastError: String
     package var delivered: Instant?
+    /// When it was given up: it is not tried again.
+    package var gaveUp: Instant?
 
     package init(
         id: String, channel: String, payload: String, created: Instant, attempts: Int = 0, nextTry: Instant,
-        lastError: String = "", delivered: Instant? = nil
+        lastError: String = "", delivered: Instant? = nil, gaveUp: Instant? = nil
     ) {
         self.id = id
         self.channel = channel
@@ -124,12 +126,13 @@ package struct OutboxEntry: Sendable, Hashable {
         self.nextTry = nextTry
         self.lastError = lastError
         self.delivered = delivered
+        self.gaveUp = gaveUp
     }
 }
 
 /// An alert that fires, so that it is told once and its end is told too, over restarts.
 package struct AlertRecord: Sendable, Hashable {
-    /// unit, reason and subject.
+    /// Unit, reason, subject, and when it began: an alert that comes again is another one.
     package var key: String
     package var labels: [String: String]
     package var annotations: [String: String]

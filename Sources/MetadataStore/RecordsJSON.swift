@@ -169,6 +169,7 @@ extension OutboxEntry: JSONCodable {
             writer.member("nextTry", nextTry)
             writer.member("lastError", ifFilled: lastError)
             writer.member("delivered", ifPresent: delivered)
+            writer.member("gaveUp", ifPresent: gaveUp)
         }
     }
 
@@ -185,6 +186,7 @@ extension OutboxEntry: JSONCodable {
             case "nextTry": try reader.read(&nextTry)
             case "lastError": try reader.read(&lastError)
             case "delivered": try reader.read(&delivered)
+            case "gaveUp": try reader.read(&gaveUp)
             default: try reader.skip()
             }
         }

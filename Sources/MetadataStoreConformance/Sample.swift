@@ -60,6 +60,6 @@ enum Sample {
     static func outbox(_ id: String, seconds: Int = 0) -> OutboxEntry {
         OutboxEntry(
             id: id, channel: "hook", payload: "{\"a\":1}", created: at(seconds), attempts: 2, nextTry: at(9),
-            lastError: "503", delivered: at(10))
+            lastError: "503", delivered: at(10), gaveUp: at(11))
     }
 }

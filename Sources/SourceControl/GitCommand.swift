@@ -19,10 +19,12 @@ struct GitCommand {
             environment: environment, directory: "/", timeLimit: timeLimit, outputMax: Self.outputMax)
         let ended: Ended
         do {
-            ended = try child.run()
+            // This runs on the queue of an actor, within the task that asked for the fetch.
+            ended = try child.run { Task.isCancelled }
         } catch {
             throw SourceError.gitUnusable("\(error)")
         }
+        if ended.status == .cancelled { throw SourceError.cancelled }
         if ended.status == .timedOut { throw SourceError.timedOut(location: location.redacted, limit: timeLimit) }
         return ended
     }
@@ -31,8 +33,8 @@ struct GitCommand {
     private static let settings = [
         "protocol.ext.allow=never", "protocol.fd.allow=never", "core.hooksPath=/dev/null", "core.fsmonitor=false",
         "gc.auto=0", "maintenance.auto=false", "gc.autoDetach=false", "fetch.writeCommitGraph=false",
-        "fetch.recurseSubmodules=false", "submodule.recurse=false", "remote.pushDefault=", "http.lowSpeedLimit=1",
-        "http.lowSpeedTime=30", "advice.detachedHead=false",
+        "fetch.recurseSubmodules=false", "submodule.recurse=false", "http.lowSpeedLimit=1",
+        "http.lowSpeedTime=30",
     ].flatMap { ["-c", $0] }
 
     /// What of git's own variables comes from the server's environment: how to reach a remote, never what to work on.

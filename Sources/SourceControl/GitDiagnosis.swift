@@ -53,7 +53,7 @@ enum GitDiagnosis {
         switch status {
         case .exited(let code): return "it ended with exit code \(code)"
         case .signalled(let signal): return "it was ended by signal \(signal)"
-        case .timedOut: return "it took too long"
+        case .timedOut, .cancelled: return "it was ended by us"
         }
     }
 }

@@ -52,6 +52,12 @@ package actor GitMirror {
     /// A commit by its full id.
     package func commit(_ id: String) throws(SourceError) -> CommitInfo { try repository().commit(id) }
 
+    /// The commit that a text names: an id, whole or its first digits (four at least), or `HEAD`, the tip.
+    package func resolve(_ text: String) throws(SourceError) -> CommitInfo {
+        if text == "HEAD", let tip = try tip() { return tip }
+        return try repository().commit(repository().fullID(text))
+    }
+
     /// All files below a folder (empty: the whole tree) of a commit, sorted by path.
     package func entries(of commit: String, folder: String = "") throws(SourceError) -> [TreeEntry] {
         try repository().entries(of: commit, folder: RepositoryPath.folder(folder))

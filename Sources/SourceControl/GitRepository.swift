@@ -42,6 +42,23 @@ final class GitRepository {
         }
     }
 
+    /// The only commit whose id begins with these digits.
+    func fullID(_ prefix: String) throws(SourceError) -> String {
+        var id = git_oid()
+        guard (Int(GIT_OID_MINPREFIXLEN)...40).contains(prefix.utf8.count), git_oid_fromstrp(&id, prefix) == 0 else {
+            throw SourceError.commitMissing(prefix)
+        }
+        let repository = handle.pointer
+        do throws(GitFailure) {
+            let commit = try GitHandle(free: git_commit_free) {
+                git_commit_lookup_prefix(&$0, repository, &id, prefix.utf8.count)
+            }
+            return ObjectID.text(git_commit_id(commit.pointer))
+        } catch {
+            throw error.isNotFound || error.isAmbiguous ? SourceError.commitMissing(prefix) : damaged(error)
+        }
+    }
+
     func commit(_ id: String) throws(SourceError) -> CommitInfo {
         let commit = try commitHandle(id)
         return Self.info(commit.pointer)

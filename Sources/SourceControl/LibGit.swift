@@ -8,6 +8,9 @@ struct GitFailure: Error {
 
     var isNotFound: Bool { code == GIT_ENOTFOUND.rawValue }
 
+    /// An id cut short that several objects have.
+    var isAmbiguous: Bool { code == GIT_EAMBIGUOUS.rawValue }
+
     /// Passes a return code on as it is unless it is an error.
     @discardableResult
     static func check(_ code: Int32) throws(GitFailure) -> Int32 {

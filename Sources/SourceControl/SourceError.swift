@@ -13,6 +13,8 @@ package enum SourceError: Error, Sendable, Hashable {
     case notAuthorized(location: String, detail: String)
     case fetchFailed(location: String, detail: String)
     case timedOut(location: String, limit: Duration)
+    /// The task that asked was cancelled.
+    case cancelled
     /// The system's `git` is not there or cannot run.
     case gitUnusable(String)
     case folderMissing(folder: String, commit: String)
@@ -36,7 +38,7 @@ extension SourceError {
 
     package var remedy: Remedy {
         switch self {
-        case .fetchFailed, .timedOut, .repositoryMissing, .mirrorDamaged: .retry
+        case .fetchFailed, .timedOut, .cancelled, .repositoryMissing, .mirrorDamaged: .retry
         default: .change
         }
     }
@@ -57,6 +59,7 @@ extension SourceError: CustomStringConvertible {
         case .fetchFailed(let location, let detail): "git could not fetch from \(location): \(detail)."
         case .timedOut(let location, let limit):
             "git did not finish with \(location) within \(limit.components.seconds) s and was ended."
+        case .cancelled: "The fetch was cancelled."
         case .gitUnusable(let why): "The git command cannot be used: \(why)."
         case .folderMissing(let folder, let commit): "Revision \(commit.prefix(7)) has no folder \(folder)."
         case .commitMissing(let commit): "Revision \(commit) is not in the mirror of the fleet repository."
@@ -78,6 +81,7 @@ extension SourceError: CustomStringConvertible {
         case .notAuthorized:
             "Give the server's user a credential: an ssh key or agent, or a git credential helper; and check the host's key in known_hosts."
         case .fetchFailed, .timedOut: "It is tried again; check the network and the repository's server."
+        case .cancelled: "It is tried again when it is asked for."
         case .gitUnusable: "Install it (apt-get install git) and see that it is in the server's PATH."
         case .folderMissing: "Commit the folder or correct the source's folder; what runs is left as it is."
         case .commitMissing: "Fetch first, and check the name."

@@ -40,7 +40,7 @@ private func check<Value: JSONCodable & Equatable>(_ value: Value, _ place: Sour
     try check(
         OutboxEntry(
             id: "o", channel: "ops", payload: "{\"a\":1}", created: moment, attempts: 2, nextTry: moment, lastError: "e",
-            delivered: moment))
+            delivered: moment, gaveUp: moment))
     try check(AlertRecord(key: "k", labels: ["a": "b"], annotations: ["c": "d"], began: moment, ended: moment))
     for role in CredentialRecord.Role.allCases {
         try check(CredentialRecord(tokenDigest: "t", role: role, subject: "li", created: moment, expires: moment))

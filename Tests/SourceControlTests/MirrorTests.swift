@@ -21,6 +21,19 @@ import Testing
         #expect(!FileManager.default.fileExists(atPath: repository.mirrorPath + "/clusters"))
     }
 
+    @Test func `a commit is found by the first digits of its id`() async throws {
+        let repository = try TestRepository()
+        let old = try repository.commit()
+        let new = try repository.commit()
+        let mirror = repository.mirror()
+        _ = try await mirror.fetch(repository.location, branch: "main", since: nil)
+        #expect(try await mirror.resolve(String(old.prefix(7))).id == old)
+        #expect(try await mirror.resolve("HEAD").id == new)
+        for text in ["abc", "zzzzzzz", "0000000", old + "0", "main"] {
+            await #expect(throws: SourceError.commitMissing(text)) { try await mirror.resolve(text) }
+        }
+    }
+
     @Test func `a mirror that was made earlier is read by a new process as it is`() async throws {
         let repository = try TestRepository()
         let id = try repository.commit()

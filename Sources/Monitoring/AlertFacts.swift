@@ -1,0 +1,81 @@
+package import FleetModel
+
+/// What is known of the reasons that findings and stalled units have: how grave they are and what a person can do. A
+/// reason that is not here is a warning with the general advice.
+enum AlertFacts {
+    struct Fact {
+        var severity: Severity
+        var mend: String
+    }
+
+    enum Severity: String { case warning, critical }
+
+    static func fact(_ reason: String, unit: UnitID) -> Fact {
+        if let (severity, mend) = table[reason] { return Fact(severity: severity, mend: mend) }
+        return Fact(severity: .warning, mend: "evenkeel describe \(unit.kind.rawValue) \(unit.name) shows what is known and what is being done.")
+    }
+
+    private static let healed = "It is put back as declared; if the change was meant, commit it."
+
+    private static let table: [String: (Severity, String)] = [
+        "InstanceDown": (.critical, "Its agent starts it again; if it stays down, look at its error log and disk."),
+        "InstanceLost": (.critical, "It is made anew from a healthy donor; find out who removed its directory."),
+        "InstanceUnresponsive": (.critical, "Look at the host's load, memory and disk, and at the instance's error log."),
+        "WriterLost": (.critical, "Bring the host's directory back, or choose another primary."),
+        "WriterClosed": (.critical, "It is opened again as soon as that is safe; find out who closed it."),
+        "ReplicaWritable": (.critical, "It is made read-only again; look for writes that reached it."),
+        "ReplicationBroken": (.critical, "It is attached again; if that fails, evenkeel describe shows the database's error."),
+        "SemiSyncOff": (.warning, "It is turned on again; until then a commit may be on one host only."),
+        "HostSilent": (.critical, "See that the host is up, its agent runs, and the server can be reached from it."),
+        "EngineMissing": (.warning, "Install the declared version on the host, or declare another."),
+        "ConfigurationDrift": (.warning, healed),
+        "ParameterDrift": (.warning, healed),
+        "DatabaseDrift": (.warning, healed),
+        "AccountDrift": (.warning, healed),
+        "SecretMissing": (.warning, "Give the server the secret that the manifest names."),
+        "SwitchoverAbandoned": (.warning, "The old primary goes on; evenkeel describe shows why it was given up."),
+        "InvalidManifest": (.warning, "Correct the manifest; evenkeel validate shows the place. What runs stays as it was."),
+        "TaskFailing": (.critical, "evenkeel describe shows the task and its error; it is tried again meanwhile."),
+        "PlanRefused": (.critical, "evenkeel plan shows the reason; nothing was changed."),
+        "NoPlace": (.warning, "Declare another host in the zone, or ask for fewer instances."),
+        "SourceFailed": (.warning, "evenkeel describe Source shows why; what runs stays as it was."),
+        "ApprovalNeeded": (.warning, "Look at evenkeel plan, then evenkeel approve the revision or revert the commit."),
+    ]
+}
+
+/// What a pass found of one unit, as far as alerts need it.
+package struct UnitAlerts: Sendable, Hashable {
+    package var unit: UnitID
+    /// The revision in force.
+    package var revision: String
+    /// All that is found now.
+    package var findings: [Finding]
+    /// Of these only a true `Stalled` counts, where no finding has its reason.
+    package var conditions: [Condition]
+    /// False while hosts of the unit have not reported yet: what is not found then is not over.
+    package var isComplete: Bool
+
+    package init(
+        unit: UnitID, revision: String, findings: [Finding], conditions: [Condition], isComplete: Bool = true
+    ) {
+        self.unit = unit
+        self.revision = revision
+        self.findings = findings
+        self.conditions = conditions
+        self.isComplete = isComplete
+    }
+
+    /// The findings, and a stalled reconciliation that none of them explains.
+    var all: [Finding] {
+        let stalled = conditions.filter { condition in
+            condition.type == .stalled && condition.isTrue && !findings.contains { $0.reason == condition.reason }
+        }
+        return findings
+            + stalled.map { Finding(reason: $0.reason, subject: unit.name, message: $0.message, isDrift: false) }
+    }
+
+    /// Whether a finding is told without waiting whether it stays.
+    func isUrgent(_ finding: Finding) -> Bool {
+        finding.isDrift || conditions.contains { $0.type == .stalled && $0.isTrue && $0.reason == finding.reason }
+    }
+}
