@@ -24,12 +24,14 @@ extension AgentMachine {
 
     mutating func closedStartEnded(_ id: InstanceID, error: String?) {
         guard watches[id]?.operation == .startingClosed else { return }
+        watches[id]?.grantDue = nil
+        watches[id]?.resumeDue = nil
+        reconsiderRole(id, after: .zero)
         if let error {
+            // It may still come up later, after a long recovery: then it is closed, and due to take up its role.
             tell(.error, "an instance could not be started", ["instance": id.description, "reason": error])
             return endOperation(id)
         }
-        watches[id]?.grantDue = nil
-        reconsiderRole(id, after: .zero)
         if let following = journal.instances[id]?.following { resume(id, following) } else { endOperation(id) }
     }
 

@@ -181,6 +181,17 @@ import Testing
         #expect(!resumes(after) && !resumes(bench.settle(bench(.woke, after: .seconds(60)), [running(hasSource: true)])))
     }
 
+    @Test func `an instance that answers only after its start was given up takes up its role all the same`() {
+        var bench = Bench(journal: writer())
+        _ = bench.serve([running(readOnly: false)])
+        var recovering = stopped()
+        recovering.process = .starting
+        bench.settle(bench(.processExited(orders1)), [recovering])
+        bench.settle(bench(.closedStartEnded(orders1, error: "does not answer yet")), [recovering])
+        #expect(!opens(bench.settle(bench(.woke, after: .seconds(30)), [recovering])))
+        #expect(opens(bench.settle(bench(.woke, after: .seconds(2)), [running()])))
+    }
+
     @Test func `a replica that could not replicate on is tried again, until it does or is told otherwise`() {
         var bench = Bench()
         _ = bench.serve([running()])
