@@ -109,6 +109,16 @@ struct FailureTests {
         #expect(back.tasks.contains { $0.action == .open(epoch: 3, semiSync: true) } || !back.waits.isEmpty)
     }
 
+    @Test func `an open writer that its agent does not know as the writer, or only under a lower epoch, is affirmed`() {
+        let open = Action.open(epoch: 1, semiSync: true)
+        var fleet = converged()
+        #expect(Planner.step(fleet.situation()).tasks.isEmpty)
+        fleet.change(1) { $0.isWriter = false }
+        #expect(Planner.step(fleet.situation()).tasks.map(\.action) == [open])
+        fleet.change(1) { ($0.isWriter, $0.epoch) = (true, 0) }
+        #expect(Planner.step(fleet.situation()).tasks.map(\.action) == [open])
+    }
+
     @Test func `suspended, only what has died is started`() {
         var fleet = converged()
         fleet.edit { $0.suspend = true; $0.parameters["max_connections"] = "300" }

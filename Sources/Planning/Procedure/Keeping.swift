@@ -91,7 +91,18 @@ extension PrimaryReplicaProcedure {
                 cause: isDrift ? .observation("semi-sync is off on \(label(view))") : because("spec.durability"), "semi-sync on")
         } else if !wants && database.semiSyncPrimary {
             emit(.open(epoch: records.epoch, semiSync: false), on: view, cause: because("spec.durability"), "semi-sync off: no replica is to acknowledge")
+        } else if let report = view.report, !report.isWriter || report.epoch < records.epoch {
+            affirm(view, semiSync: database.semiSyncPrimary)
         }
+    }
+
+    /// An open writer whose agent does not know it as the writer under this epoch (a switchover was given up, an end was
+    /// lost) is not opened again after a crash, and the agent's health port does not call it the primary.
+    private mutating func affirm(_ view: MemberView, semiSync: Bool) {
+        emit(
+            .open(epoch: records.epoch, semiSync: semiSync), on: view, isVoluntary: false,
+            cause: .observation("the agent of \(view.record.host) does not know \(label(view)) as the writer under epoch \(records.epoch)"),
+            "affirm as the writer")
     }
 
     // MARK: Replicas
