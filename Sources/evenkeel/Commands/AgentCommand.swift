@@ -72,7 +72,8 @@ struct AgentCommand: AsyncParsableCommand {
         let credential = try AgentCredential(host: host, dataDirectory: directory, enrolmentFile: tokenFile)
         let http = HTTPClient(
             eventLoopGroupProvider: .singleton, configuration: try Client.configuration(authorityFile: caFile))
-        let driver = MariaDBDriver(MariaDBHost(dataDirectory: directory, databaseUser: dbUser))
+        let driver = MariaDBDriver(
+            MariaDBHost(dataDirectory: directory, databaseUser: dbUser), transport: TLSCopyTransport())
         let logger = Logger(label: "evenkeel")
         let parts = AgentParts(
             host: host, version: Version.text, driver: driver, journal: journal,
