@@ -3,7 +3,10 @@
 SWIFT ?= swift
 # Addresses of the demo's five hosts begin with this (127.0.1.1, 127.0.2.1 …).
 export DEMO_PREFIX ?= 127.0
-BUILD_LOG := .build/make-build.log
+# Everything that building, running and testing need. Never mariadb-server: that one starts a service.
+PACKAGES := libsqlite3-dev libyaml-dev libgit2-dev libmariadb-dev pkg-config git mariadb-server-core \
+	mariadb-client-core mariadb-client mariadb-backup haproxy python3
+SUDO := $(if $(filter 0,$(shell id -u)),,sudo -n)
 
 .PHONY: help deps build demo demo-down test test-full e2e bench check golden simulate clean
 
@@ -11,16 +14,25 @@ help: ## List the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 deps: ## Install what is missing of the Debian packages (never one that starts a service)
-	@Scripts/deps
+	@missing=""; for package in $(PACKAGES); do \
+		case $$(dpkg-query -W -f '$${db:Status-Abbrev}' $$package 2>/dev/null) in ii*) ;; *) missing="$$missing $$package" ;; esac; \
+	done; \
+	[ -z "$$missing" ] || { echo "deps: installing$$missing" && $(SUDO) apt-get update -qq && \
+		$(SUDO) env DEBIAN_FRONTEND=noninteractive RUNLEVEL=1 apt-get install -y -qq --no-install-recommends $$missing >/dev/null; } || \
+		{ echo "deps: become root (or allow sudo without a password) and run: apt-get install -y --no-install-recommends$$missing" >&2; exit 1; }
+	@# Databases never run as root: the user that Debian's own package would make.
+	@[ "$$(id -u)" -ne 0 ] || getent passwd mysql >/dev/null || \
+		useradd --system --user-group --home-dir /nonexistent --no-create-home --shell /usr/sbin/nologin mysql
+	@command -v $(firstword $(SWIFT)) >/dev/null || { echo "deps: install Swift 6.3 from https://www.swift.org/install/linux/" >&2; exit 1; }
 
 build: deps ## Build the release binary, .build/release/evenkeel
 	@$(SWIFT) build -c release --product evenkeel
 
 demo: build ## A server, five agents in three zones, a MariaDB cluster from a git commit
-	@Scripts/demo up
+	@examples/three-zones/demo up
 
 demo-down: ## Stop everything that make demo started, and remove .demo
-	@Scripts/demo down
+	@examples/three-zones/demo down
 
 test: deps ## Every test: units, properties, simulator, real databases, end to end
 	@$(SWIFT) build --build-tests
@@ -45,7 +57,7 @@ golden: ## Record the golden files anew; look at the diff
 	@EVENKEEL_RECORD=1 $(SWIFT) test --filter Golden
 
 simulate: ## The simulator, many seeds, release build
-	@$(SWIFT) build -c release --product evenkeel && .build/release/evenkeel simulate --seeds 1000
+	@$(SWIFT) run -c release simulate
 
 clean: demo-down ## Remove what was built
 	@$(SWIFT) package clean
