@@ -48,6 +48,7 @@ package struct ServerProcess: Sendable {
             configuration: .init(
                 services: [
                     .init(service: LoopService(reconciler: reconciler), successTerminationBehavior: .gracefullyShutdownGroup),
+                    .init(service: LoopLog(reconciler: reconciler, logger: logger), successTerminationBehavior: .ignore),
                     .init(service: FirstAdministrator(configuration: configuration, control: control, logger: logger), successTerminationBehavior: .ignore),
                     .init(service: DailyBackup(configuration: configuration, store: store, clock: clock, logger: logger), successTerminationBehavior: .ignore),
                     .init(service: application, successTerminationBehavior: .gracefullyShutdownGroup),

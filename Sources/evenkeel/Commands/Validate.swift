@@ -1,6 +1,7 @@
 import ArgumentParser
 import FleetModel
 import Manifests
+import Planning
 
 struct Validate: ParsableCommand {
     static let configuration = CommandConfiguration(
@@ -25,13 +26,25 @@ struct Validate: ParsableCommand {
         var manifests = ManifestSet()
         _ = manifests.apply(changed: files, revision: Revision(commit: "worktree"))
         let assembly = manifests.assemble()
+        // A cluster that has no place is told only where all else is right: a broken host would make many homeless.
+        let diagnostics = assembly.hasErrors ? assembly.diagnostics : assembly.diagnostics + placing(assembly, manifests)
+        let hasErrors = diagnostics.contains { $0.severity == .error }
         switch output {
-        case .json: Terminal.standardOutput.write(assembly.diagnostics.json + "\n")
+        case .json: Terminal.standardOutput.write(diagnostics.json + "\n")
         case .text:
-            let text = assembly.diagnostics.isEmpty ? "" : assembly.diagnostics.rendered(color: Terminal.standardOutput.hasColor)
-            Terminal.standardOutput.write(text)
-            if !assembly.hasErrors { Terminal.standardOutput.write("\(path): valid, \(files.count) files.\n") }
+            if !diagnostics.isEmpty {
+                Terminal.standardOutput.write(diagnostics.rendered(color: Terminal.standardOutput.hasColor))
+            }
+            if !hasErrors { Terminal.standardOutput.write("\(path): valid, \(files.count) files.\n") }
         }
-        if assembly.hasErrors { throw ExitStatus.error }
+        if hasErrors { throw ExitStatus.error }
+    }
+
+    /// Clusters that would find no hosts or ports in an empty fleet.
+    private func placing(_ assembly: Assembly, _ manifests: ManifestSet) -> [Diagnostic] {
+        Planner.allocate(assembly.fleet, FleetRecords(storeID: "")).problems.map { problem in
+            manifests.diagnostic(
+                unit: UnitID(.cluster, problem.cluster), field: problem.field, message: problem.message, help: problem.help)
+        }.sorted()
     }
 }
