@@ -40,11 +40,14 @@ extension InstanceJournal {
     /// What must be on disk before an action is begun: whatever may end the writer's right ends it now, whatever may
     /// stop the process is not to be undone by supervision.
     mutating func begin(_ action: Action, epoch promised: Int64) {
+        let held = grant
         if promised > epoch { (epoch, grant, following) = (promised, nil, nil) }
         switch action {
         case .demote, .close: grant = nil
         case .replicate: (grant, following) = (nil, nil)
-        case .open, .promote: following = nil
+        // The writer is affirmed as such under this epoch: it never stops being the primary meanwhile.
+        case .open: (grant, following) = (held, nil)
+        case .promote: following = nil
         case .retire, .purge: (grant, following, shouldRun) = (nil, nil, false)
         default: break
         }

@@ -93,6 +93,14 @@ import Testing
             == InstanceJournal(epoch: 2, shouldRun: true, grant: WriterGrant(semiSync: true)))
     }
 
+    @Test func `a writer that is affirmed under a higher epoch is the primary all the while`() {
+        var bench = Bench(journal: writer())
+        _ = bench.serve([running(readOnly: false)])
+        let changes = bench.complete(order("t", .open(epoch: 3, semiSync: true), epoch: 3), leaving: [running(readOnly: false)])
+            .filter { if case .roleChanged = $0 { true } else { false } }
+        #expect(changes == [change(.primary, epoch: 3)])
+    }
+
     @Test func `a failed promotion leaves no grant`() {
         var bench = Bench()
         _ = bench.serve([running()])
