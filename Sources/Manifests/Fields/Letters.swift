@@ -5,6 +5,11 @@ enum Letters {
             || byte | 0x20 >= UInt8(ascii: "a") && byte | 0x20 <= UInt8(ascii: "z")
     }
 
+    /// In Unicode scalars, which are counted only where the bytes are too many.
+    static func isLonger(_ text: String, than limit: Int) -> Bool {
+        text.utf8.count > limit && text.unicodeScalars.count > limit
+    }
+
     static func isOneLine(_ text: String) -> Bool {
         !text.unicodeScalars.contains {
             $0.value < 0x20 || $0.value >= 0x7F && $0.value < 0xA0 || $0.value == 0x2028 || $0.value == 0x2029

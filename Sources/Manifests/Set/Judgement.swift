@@ -25,7 +25,26 @@ extension ManifestSet {
             if kind < .cluster { names.sort() }
             for name in names { judge(UnitID(kind, name), &work) }
         }
-        return Set(work.flatMap { kind, names in names.map { UnitID(kind, $0) } })
+        let judged = Set(work.flatMap { kind, names in names.map { UnitID(kind, $0) } })
+        showSourceLines(of: judged)
+        return judged
+    }
+
+    /// Gives what was found its source lines, the lines of a file counted once for all of its diagnostics.
+    private mutating func showSourceLines(of judged: Set<UnitID>) {
+        var lines: [String: FileLines] = [:]
+        func show(_ diagnostic: inout Diagnostic) {
+            guard diagnostic.sourceLine == nil else { return }
+            let path = diagnostic.position.file
+            if lines[path] == nil { lines[path] = files[path].map { FileLines($0.text) } }
+            if let lines = lines[path] { diagnostic.show(lines) }
+        }
+        for unit in findings.keys where judged.contains(unit) {
+            guard var found = findings[unit] else { continue }
+            for index in found.diagnostics.indices { show(&found.diagnostics[index]) }
+            for index in found.consequences.indices { show(&found.consequences[index]) }
+            findings[unit] = found
+        }
     }
 
     private mutating func judge(_ unit: UnitID, _ work: inout [Kind: Set<String>]) {
@@ -72,9 +91,9 @@ extension ManifestSet {
         }.sorted()
         guard let first = places.first else { return [] }
         return places.dropFirst().map { place in
-            located(
-                place, "the \(unit.kind.rawValue) `\(unit.name)` is declared twice",
-                "the other is at \(first); rename or remove one of the two", unit: unit)
+            Diagnostic(
+                position: place, message: "the \(unit.kind.rawValue) `\(unit.name)` is declared twice",
+                help: "the other is at \(first); rename or remove one of the two", unit: unit)
         }
     }
 }

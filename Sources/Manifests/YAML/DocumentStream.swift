@@ -114,7 +114,7 @@ extension DocumentStream {
                 ("the document has more than \(EventTape.nodesMax) values", "split it into several documents")
             case .aliasTooLarge:
                 (
-                    "with its aliases written out the document has more than \(EventTape.nodesMax) values",
+                    "the aliases of the document stand for more than \(EventTape.aliasedMax) values",
                     "write the values out where they are needed"
                 )
             case .aliasUnknown(let name):

@@ -27,6 +27,8 @@ struct EventTape {
     /// Collections that have begun and not ended, the outermost first.
     private var open: [OpenCollection] = []
     private var anchors: [Anchor] = []
+    /// Nodes that the aliases so far stand for.
+    private var aliased = 0
 
     private struct OpenCollection {
         var node: Int
@@ -45,8 +47,11 @@ struct EventTape {
 
     /// Deeper documents are refused. The deepest field of ours is at level 6.
     static let depthMax = 64
-    /// Documents with more nodes are refused, also if only their aliases, written out, would be more.
+    /// Documents with more nodes are refused.
     static let nodesMax = 100_000
+    /// Documents whose aliases, written out, would add more nodes are refused: a few lines of aliases of aliases stand
+    /// for more than any memory holds.
+    static let aliasedMax = 10_000
 
     mutating func reset() {
         nodes.removeAll(keepingCapacity: true)
@@ -54,6 +59,7 @@ struct EventTape {
         open.removeAll(keepingCapacity: true)
         anchors.removeAll(keepingCapacity: true)
         tags.removeAll(keepingCapacity: true)
+        aliased = 0
     }
 
     mutating func addTag(line: UInt32, column: UInt32) { tags.append((line, column)) }
@@ -138,14 +144,14 @@ extension EventTape {
             Node(
                 kind: .alias, isPlain: false, isBlock: false, line: line, column: column, start: UInt32(anchor.node),
                 length: 0, end: UInt32(nodes.count + 1)))
+        aliased += anchor.expanded
+        guard aliased <= EventTape.aliasedMax else { throw .aliasTooLarge }
         try count(anchor.expanded)
     }
 
     /// Adds to the innermost open collection, which passes on to those around it what it is when it ends.
     private mutating func count(_ expanded: Int) throws(TapeRefusal) {
         guard nodes.count <= EventTape.nodesMax else { throw .tooLarge }
-        guard !open.isEmpty else { return }
-        open[open.count - 1].expanded += expanded
-        guard open[open.count - 1].expanded <= EventTape.nodesMax else { throw .aliasTooLarge }
+        if !open.isEmpty { open[open.count - 1].expanded += expanded }
     }
 }
