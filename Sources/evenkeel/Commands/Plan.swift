@@ -33,6 +33,8 @@ struct Plan: AsyncParsableCommand {
     var observed: String?
     @Option(help: "Offline: the moment to plan for, as RFC 3339; default: the snapshot's, then the present.")
     var now: String?
+    @Option(name: .customLong("converged-out"), help: ArgumentHelp("Offline: writes the state that the plan ends in, as a snapshot.", visibility: .hidden))
+    var convergedOut: String?
     @Option(help: "Only this unit, as Kind/name; may be repeated.")
     var unit: [String] = []
     @Option(help: "Which source, where the server has several.")
@@ -49,7 +51,9 @@ struct Plan: AsyncParsableCommand {
     func run() async throws {
         let units = try unit.map { try parseUnit($0) }
         if let observed, let path {
-            try await OfflinePlan(path: path, observed: observed, now: now, units: units, format: output).run()
+            try await OfflinePlan(
+                path: path, observed: observed, now: now, units: units, format: output, convergedOut: convergedOut
+            ).run()
         } else {
             try await askServer(units)
         }
@@ -105,6 +109,8 @@ struct OfflinePlan {
     var now: String?
     var units: [UnitID]
     var format: Plan.Format
+    /// For benchmarks: a fleet in which nothing is left to do, without running one.
+    var convergedOut: String?
 
     func run() async throws {
         let files = try readManifests(path)
@@ -119,6 +125,10 @@ struct OfflinePlan {
         let request = FleetPlanRequest(
             fleet: assembly.fleet, snapshot: snapshot, now: try moment(snapshot),
             units: units.isEmpty ? nil : Set(units))
+        if let convergedOut {
+            try FleetPlanner.converged(request).write(to: try SnapshotFile.sink(convergedOut))
+            return
+        }
         let totals = try await render(request)
         try (ExitStatus(rawValue: Int32(totals.exitStatus)) ?? .error).leave()
     }
@@ -140,11 +150,11 @@ struct OfflinePlan {
     }
 
     private func snapshot() throws -> Snapshot {
-        guard let data = FileManager.default.contents(atPath: observed) else {
+        guard let bytes = SnapshotFile.read(observed) else {
             throw CommandError("the snapshot \(observed) cannot be read", help: "make one with `evenkeel snapshot`, or write {} into it")
         }
         do {
-            return try Snapshot(json: Array(data))
+            return try Snapshot(json: bytes)
         } catch {
             throw CommandError("the snapshot \(observed) is not understood: \(error)")
         }

@@ -95,7 +95,7 @@ private enum Scene: String, CaseIterable {
     }
 }
 
-@Test(arguments: Scene.allCases) private func `a plan reads as it was agreed`(_ scene: Scene) async throws {
+@Test(arguments: Scene.allCases) private func `golden: a plan reads as it was agreed`(_ scene: Scene) async throws {
     let (text, totals) = try await render(scene.fleet, PlanText())
     try expectGolden("\(scene.rawValue).txt", text)
     #expect(totals.exitStatus == scene.exitStatus)
@@ -105,7 +105,7 @@ private enum Scene: String, CaseIterable {
     #expect(throws: Never.self) { try JSONReader.readAll(json) { try $0.skip() } }
 }
 
-@Test private func `a narrow terminal gets folded lines and asked-for colours`() async throws {
+@Test private func `golden: a narrow terminal gets folded lines and asked-for colours`() async throws {
     let (text, _) = try await render(Scene.content.fleet, PlanText(width: 60, isColored: true))
     try expectGolden("content-60.txt", text)
     let (plain, _) = try await render(Scene.content.fleet, PlanText(width: 60))
@@ -190,4 +190,65 @@ private enum Scene: String, CaseIterable {
     await #expect(throws: Full.self) {
         try await FleetPlanner.plan(Scene.replica.fleet.request(), as: PlanText()) { _ in throw Full() }
     }
+}
+
+// MARK: Rehearsals made by hand: what no fleet of these tests comes to
+
+private func handMade() -> UnitPlan {
+    var rehearsal = Rehearsal(unit: UnitID(.cluster, "orders"))
+    let place = SourcePosition(file: "clusters/orders.yaml", line: 9, column: 7)
+    func task(_ ordinal: Int, _ action: Action, _ summary: String) -> PlannedTask {
+        PlannedTask(
+            unit: rehearsal.unit, target: .instance(InstanceID(clusterUID: "u", ordinal: ordinal), host: "h\(ordinal)"), action: action,
+            cause: .manifest(revision: "3f2c1e9", at: place, field: "spec.placement[1]"), summary: summary)
+    }
+    let waited = [Wait(.time(Instant(milliseconds: 90_000)), "a retry"), Wait(.attempt("7"), "the running task: start")]
+    rehearsal.waves = [
+        Rehearsal.Wave(tasks: [task(2, .retire, "stop, keep its directory for 24h")]),
+        Rehearsal.Wave(tasks: [5, 1, 2, 3].map { task($0, .purge, "delete its directory") }, waited: waited),
+        Rehearsal.Wave(tasks: [task(1, .dropDatabase(name: "old"), "drop database old (deletionPolicy Delete)")]),
+    ]
+    rehearsal.waits = [
+        Wait(.retention(Instant(milliseconds: 86_400_000)), "orders-2 is removed; its directory on h2 is kept"),
+        Wait(.approval("orders-1"), "an operator: the writer's directory is gone"),
+    ]
+    rehearsal.findings = [
+        Finding(reason: "WriterLost", subject: "orders-1", host: "h1", message: "\u{1B}]0;owned\u{7}杭州", isDrift: true),
+        Finding(reason: "SecretMissing", subject: "app@%", message: "cannot be read", isDrift: false),
+    ]
+    rehearsal.warnings = ["max_connections: declared 1000000, the server uses 100000"]
+    rehearsal.refusal = "only 1 instances would serve; availability.min is 2"
+    var records = ClusterRecords(uid: "u", name: "orders", gtidDomain: 0)
+    records.isFounded = true
+    return UnitPlan(rehearsal, declared: nil, records: records)
+}
+
+@Test func `golden: refusals, waits and findings are told with their reasons`() throws {
+    try expectGolden("hand-made.txt", PlanText().unit(handMade()))
+    try expectGolden("hand-made-50.txt", PlanText(width: 50).unit(handMade()))
+    try expectGolden("hand-made.json", PlanJSON().unit(handMade()))
+    #expect(!PlanText(isColored: true).unit(handMade()).contains(0x07))
+}
+
+@Test func `each thing counts once, whatever is done to it`() {
+    let counts = handMade().counts
+    #expect((counts.create, counts.change, counts.remove) == (0, 0, 5))
+    #expect((counts.tasks, counts.waves, counts.destroyed) == (6, 3, 5))
+}
+
+@Test func `the first of several exit codes applies`() {
+    var totals = PlanTotals()
+    #expect(totals.exitStatus == 0)
+    totals.waiting = 1
+    #expect(totals.exitStatus == 4)
+    (totals.drifted, totals.driftOnly, totals.changing) = (1, 1, 1)
+    #expect(totals.exitStatus == 6)
+    totals.changing = 2
+    #expect(totals.exitStatus == 2)
+    totals.silentHosts = ["h"]
+    #expect(totals.exitStatus == 8)
+    totals.refused = 1
+    #expect(totals.exitStatus == 3)
+    totals.problems = 1
+    #expect(totals.exitStatus == 1)
 }
