@@ -80,12 +80,21 @@ package struct ServerProcess: Sendable {
     }
 }
 
+/// Runs `body` until it ends or the group is to stop, which is no failure.
+func untilGracefulShutdown(_ body: @escaping @Sendable () async throws -> Void) async throws {
+    do {
+        try await cancelWhenGracefulShutdown(body)
+    } catch is CancellationError {
+        return
+    }
+}
+
 /// The loop as a service: a graceful shutdown ends it after HTTP has ended, and it gives its lease back.
 struct LoopService: Service {
     let reconciler: Reconciler
 
     func run() async throws {
-        try await cancelWhenGracefulShutdown { try await reconciler.run() }
+        try await untilGracefulShutdown { try await reconciler.run() }
     }
 }
 
@@ -100,7 +109,7 @@ struct FirstAdministrator: Service {
     func run() async throws {
         guard await !control.tokens.hasAdministrator else { return }
         guard let path = configuration.adminTokenFile else { return }
-        try await cancelWhenGracefulShutdown {
+        try await untilGracefulShutdown {
             // Credentials are written under the leader's term.
             while await !control.reconciler.view().isLeader {
                 try await control.clock.sleep(until: control.now + FirstAdministrator.tryAgain)
@@ -125,7 +134,7 @@ struct DailyBackup: Service {
     private static let look = Duration.seconds(600)
 
     func run() async throws {
-        try await cancelWhenGracefulShutdown {
+        try await untilGracefulShutdown {
             while true {
                 if isDue { await backUp() }
                 try await clock.sleep(until: clock.now() + DailyBackup.look)
