@@ -64,7 +64,8 @@ extension AgentMachine {
         let present = Set(facts.instances)
         for id in present { watch(id) }
         for (id, watch) in watches where !present.contains(id) && watch.wasLookedAt && watch.facts == nil {
-            if watch.operation == nil { forget(id, watch) }
+            // A look that is still to come tells the end of an attempt: forgotten before it, that end would never be told.
+            if watch.operation == nil, !watch.mustLook { forget(id, watch) }
         }
     }
 

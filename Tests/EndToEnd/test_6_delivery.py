@@ -14,7 +14,7 @@ FAULTS = {
     "an offer is lost": ("down", b'"type":"offer"', "lose"),
     "an offer comes and then nothing": ("down", b'"type":"offer"', "cut"),
     "an offer comes twice": ("down", b'"type":"offer"', "twice"),
-    "an acceptance is lost": ("up", b'"type":"accepted"', "lose"),
+    "the word that it runs is lost": ("up", b'"type":"running"', "lose"),
     "the reply is lost": ("up", b'"type":"ended"', "lose"),
     "the reply comes and then nothing": ("up", b'"type":"ended"', "cut"),
     "the settlement is lost": ("down", b'"type":"settled"', "lose"),
