@@ -7,6 +7,7 @@ import FoundationEssentials
 import Hummingbird
 import HummingbirdCore
 import HummingbirdTLS
+import Monitoring
 import Reconciliation
 import ServiceLifecycle
 import UnixSignals
@@ -50,10 +51,18 @@ package struct ServerProcess: Sendable {
                     .init(service: LoopService(reconciler: reconciler), successTerminationBehavior: .gracefullyShutdownGroup),
                     .init(service: LoopLog(reconciler: reconciler, logger: logger), successTerminationBehavior: .ignore),
                     .init(service: FirstAdministrator(configuration: configuration, control: control, logger: logger), successTerminationBehavior: .ignore),
+                    .init(service: alertKeeper(reconciler, store, clock), successTerminationBehavior: .ignore),
                     .init(service: DailyBackup(configuration: configuration, store: store, clock: clock, logger: logger), successTerminationBehavior: .ignore),
                     .init(service: application, successTerminationBehavior: .gracefullyShutdownGroup),
                 ], gracefulShutdownSignals: [.sigterm, .sigint], logger: logger))
         try await group.run()
+    }
+
+    private func alertKeeper(_ reconciler: Reconciler, _ store: any MetadataStore, _ clock: SystemTime) -> AlertKeeper {
+        AlertKeeper(
+            reconciler: reconciler, store: store,
+            scripts: configuration.scripts.mapValues { AlertScript(path: $0.path, arguments: $0.arguments) },
+            url: configuration.url, clock: clock, logger: logger)
     }
 
     private func loopConfiguration() -> ReconcilerConfiguration {
