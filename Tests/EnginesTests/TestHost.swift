@@ -17,12 +17,12 @@ final class TestHost: Sendable {
 
     private static let numbers = Mutex(0)
 
-    init(dataDirectory: String? = nil) throws {
+    init(dataDirectory: String? = nil, uid: String? = nil) throws {
         let number = Self.numbers.withLock { next in
             next += 1
             return next
         }
-        uid = "t\(number)"
+        self.uid = uid ?? "t\(number)"
         if let dataDirectory {
             directory = dataDirectory
         } else {

@@ -28,6 +28,7 @@ struct ErrorLog: Sendable {
     }
 
     var isDiskFull: Bool {
-        ["No space left on device", "Disk is full", "Errcode: 28", "errno: 28"].contains { text.contains($0) }
+        ["No space left on device", "Disk is full", "Errcode: 28", "errno: 28", "error 28", "error number 28", "Disk full"]
+            .contains { text.contains($0) }
     }
 }

@@ -1,0 +1,85 @@
+import FleetModel
+import Glibc
+import MySQLClient
+import Testing
+
+@testable import Engines
+
+/// A small disk of its own; only root can mount one.
+private struct SmallDisk {
+    let path: String
+
+    init(megabytes: Int) throws {
+        var template = Array("/tmp/ek-engines-disk.XXXXXX".utf8CString)
+        guard mkdtemp(&template) != nil else { throw EngineError.system("make", "a test directory") }
+        path = String(decoding: template.dropLast().map { UInt8(bitPattern: $0) }, as: UTF8.self)
+        guard mount("tmpfs", path, "tmpfs", 0, "size=\(megabytes)m,mode=755") == 0 else { throw EngineError.system("mount a tmpfs at", path) }
+    }
+
+    func remove() {
+        umount2(path, Int32(MNT_DETACH))
+        rmdir(path)
+    }
+
+    /// Fills what is free, but for `left` bytes.
+    func fill(leaving left: Int64) throws {
+        let file = open(path + "/filling", O_WRONLY | O_CREAT | O_TRUNC, 0o600)
+        guard file >= 0 else { throw EngineError.system("open", path) }
+        defer { close(file) }
+        let chunk = [UInt8](repeating: 1, count: 1 << 16)
+        while Files.freeBytes(path) > left, write(file, chunk, min(chunk.count, Int(Files.freeBytes(path) - left))) > 0 {}
+    }
+
+    func free() { unlink(path + "/filling") }
+}
+
+extension RealServers {
+    @Suite(.enabled(if: geteuid() == 0, "a small disk can be mounted only by root")) struct Disks {
+        @Test func `a disk too small for what was declared is refused before anything is made`() async throws {
+            let disk = try SmallDisk(megabytes: 64)
+            defer { disk.remove() }
+            let host = try TestHost(dataDirectory: disk.path)
+            let error = await #expect(throws: EngineError.self) {
+                try await host.perform(.install(host.blueprint(1, storageBytes: 1 << 30)), on: 1)
+            }
+            #expect(error?.kind == .permanent && error?.message.contains("1024 MiB") == true)
+            #expect(await host.driver.observe(host.id(1), fingerprintKey: nil) == nil)
+        }
+
+        @Test func `a disk that fills up during install leaves a half-made instance that is made again`() async throws {
+            let disk = try SmallDisk(megabytes: 600)
+            defer { disk.remove() }
+            let host = try TestHost(dataDirectory: disk.path)
+            try disk.fill(leaving: 8 << 20)
+            let error = await #expect(throws: EngineError.self) { try await host.perform(.install(host.blueprint(1)), on: 1) }
+            #expect(error?.kind == .permanent && error?.message.contains("is full") == true, "\(error?.message ?? "")")
+            #expect(error?.message.contains(disk.path) == true)
+            #expect(try await host.observe(1).directory == .halfMade)
+            disk.free()
+            #expect(try await host.perform(.install(host.blueprint(1)), on: 1).acted)
+            try await host.perform(.start, on: 1)
+            #expect(try await host.observe(1).process == .running)
+            await stop(host)
+        }
+
+        @Test func `a clone onto a full disk says so, and is made once there is room`() async throws {
+            let disk = try SmallDisk(megabytes: 600)
+            defer { disk.remove() }
+            let donor = try TestHost()
+            try await donor.make([1])
+            let receiver = try TestHost(dataDirectory: disk.path, uid: donor.uid)
+            try disk.fill(leaving: 8 << 20)
+            let error = await #expect(throws: EngineError.self) {
+                try await receiver.clone(2, from: 1, donorDriver: donor.driver)
+            }
+            #expect(error?.kind == .permanent && error?.message.contains("is full") == true)
+            #expect(try await receiver.observe(2).directory == .halfMade)
+            #expect(receiver.hasNoProcesses(2))
+            disk.free()
+            #expect(try await receiver.clone(2, from: 1, donorDriver: donor.driver).acted)
+        }
+
+        /// The server has to be gone before its disk is.
+        private func stop(_ host: TestHost) async { _ = try? await host.perform(.retire, on: 1) }
+    }
+}

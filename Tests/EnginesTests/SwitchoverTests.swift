@@ -1,0 +1,164 @@
+import FleetModel
+import MySQLClient
+import Synchronization
+import Testing
+
+@testable import Engines
+
+/// Writes one row after another through whichever instance takes writes, and remembers those that were acknowledged.
+private final class WritingClient: Sendable {
+    private let host: TestHost
+    private let ordinals: [Int]
+    private let state = Mutex((next: 1, acknowledged: Set<Int>()))
+
+    init(_ host: TestHost, _ ordinals: [Int]) {
+        self.host = host
+        self.ordinals = ordinals
+    }
+
+    var acknowledged: Set<Int> { state.withLock { $0.acknowledged } }
+
+    func run() async {
+        while !Task.isCancelled {
+            for ordinal in ordinals {
+                guard
+                    let connection = try? await MySQLConnection.connect(
+                        to: .tcp(host: host.peer(ordinal).address, port: host.peer(ordinal).port), user: "app", password: "app-secret",
+                        within: .seconds(1))
+                else { continue }
+                while !Task.isCancelled {
+                    let row = state.withLock { state in
+                        defer { state.next += 1 }
+                        return state.next
+                    }
+                    guard (try? await connection.query("INSERT INTO shop.rows VALUES (\(row))", within: .seconds(5))) != nil else { break }
+                    state.withLock { _ = $0.acknowledged.insert(row) }
+                }
+                await connection.close()
+            }
+        }
+    }
+}
+
+extension TestHost {
+    func makeShop() async throws {
+        try await perform(.ensureDatabase(DatabaseSpec(name: "shop")), on: 1)
+        _ = try await sql(1, "CREATE TABLE shop.rows (id INT PRIMARY KEY)")
+        let app = AccountSpec(
+            name: "app", host: "127.%", passwordFrom: .file("app"),
+            grants: [Grant(on: "shop.*", privileges: ["DELETE", "INSERT", "SELECT", "UPDATE"])])
+        try await perform(.ensureAccount(app, fingerprint: ""), on: 1, secrets: ["accountPassword": "app-secret"])
+    }
+
+    func rows(_ ordinal: Int) async throws -> Set<Int> {
+        Set(try await sql(ordinal, "SELECT id FROM shop.rows").rows.compactMap { $0[0].flatMap { Int($0) } })
+    }
+}
+
+extension RealServers {
+    @Suite struct Switchover {
+        @Test func `a planned change of writer under a writing client loses nothing`() async throws {
+            let host = try TestHost()
+            try await host.found()
+            try await host.makeShop()
+            let client = WritingClient(host, [1, 2, 3])
+            let writing = Task { await client.run() }
+            defer { writing.cancel() }
+            #expect(try await eventually { client.acknowledged.count > 50 })
+            // Replica 3 waits for the candidate before it is re-pointed: a replica may not be ahead of its source.
+            try await host.perform(.replicate(source: host.peer(2)), on: 3)
+            try await host.perform(.acknowledge(source: host.peer(2)), on: 3)
+            let before = client.acknowledged.count
+            let position = try #require(try await host.perform(.demote(epoch: 2), on: 1).position)
+            #expect(try await host.database(1).readOnly)
+            try await host.perform(.promote(epoch: 2, position: position, semiSync: true), on: 2)
+            #expect(try await host.perform(.promote(epoch: 2, position: position, semiSync: true), on: 2).acted == false)
+            try await host.perform(.replicate(source: host.peer(2)), on: 1)
+            try await host.perform(.acknowledge(source: host.peer(2)), on: 1)
+            #expect(try await eventually { client.acknowledged.count > before + 50 })
+            writing.cancel()
+            await writing.value
+            let writer = try await host.database(2)
+            #expect(!writer.readOnly && writer.semiSyncPrimary && !writer.semiSyncReplica && writer.replication == nil)
+            for ordinal in [1, 2, 3] {
+                #expect(try await eventually { try await host.database(ordinal).binlogPosition == host.database(2).binlogPosition })
+                #expect(client.acknowledged.subtracting(try await host.rows(ordinal)) == [])
+            }
+            let old = try await host.database(1)
+            #expect(old.readOnly && !old.semiSyncPrimary && old.semiSyncReplica)
+        }
+
+        @Test func `a writer whose commits wait for an acknowledgement is not demoted, and stays writable`() async throws {
+            let host = try TestHost()
+            try await host.found([1, 2])
+            try await host.makeShop()
+            _ = try await host.sql(2, "STOP SLAVE IO_THREAD")
+            let waiting = Task { try await host.sql(1, "INSERT INTO shop.rows VALUES (1)") }
+            #expect(try await eventually {
+                try await host.sql(1, "SELECT COUNT(*) FROM information_schema.PROCESSLIST WHERE STATE LIKE 'Waiting for semi-sync ACK%'").first == "1"
+            })
+            let error = await #expect(throws: EngineError.self) { try await host.perform(.demote(epoch: 2), on: 1) }
+            #expect(error?.kind == .transient && error?.message.contains("still writable") == true)
+            #expect(try await !host.database(1).readOnly)
+            _ = try await host.sql(2, "START SLAVE IO_THREAD")
+            _ = try await waiting.value
+            #expect(try await host.perform(.demote(epoch: 2), on: 1).acted)
+            #expect(try await host.perform(.demote(epoch: 2), on: 1).acted == false)
+        }
+
+        @Test func `a candidate that lacks the position is not promoted`() async throws {
+            let host = try TestHost()
+            try await host.found([1, 2])
+            let ahead = GTIDSet(domains: [7: .init(serverID: 1, sequence: 1_000_000)])
+            let error = await #expect(throws: EngineError.self) {
+                try await host.perform(.promote(epoch: 2, position: ahead, semiSync: false), on: 2)
+            }
+            #expect(error?.kind == .refused)
+            let database = try await host.database(2)
+            #expect(database.readOnly && database.replication?.ioRunning == true)
+        }
+
+        @Test func `the writer is opened only once a replica acknowledges`() async throws {
+            let host = try TestHost()
+            try await host.make([1, 2])
+            try await host.perform(.initialize(replicas: [1, 2]), on: 1, secrets: TestHost.secrets)
+            #expect(try await host.driver.openByGrant(host.id(1), semiSync: true, within: .milliseconds(300)) == false)
+            #expect(try await host.database(1).readOnly)
+            try await host.perform(.replicate(source: host.peer(1)), on: 2)
+            #expect(try await host.driver.openByGrant(host.id(1), semiSync: true, within: .milliseconds(300)) == false)
+            try await host.perform(.acknowledge(source: host.peer(1)), on: 2)
+            #expect(try await host.driver.openByGrant(host.id(1), semiSync: true, within: .seconds(10)))
+            let database = try await host.database(1)
+            #expect(!database.readOnly && database.semiSyncPrimary)
+        }
+
+        @Test func `a replica that was made writable is closed again`() async throws {
+            let host = try TestHost()
+            try await host.found([1, 2])
+            let position = try await host.database(1).binlogPosition
+            #expect(try await eventually { try await host.database(2).binlogPosition == position })
+            _ = try await host.sql(2, "SET GLOBAL read_only = 0")
+            #expect(try await !host.database(2).readOnly)
+            #expect(try await host.perform(.close, on: 2).acted)
+            #expect(try await host.database(2).readOnly)
+            #expect(try await host.perform(.close, on: 2).acted == false)
+            let error = await #expect(throws: EngineError.self) {
+                try await host.perform(.ensureDatabase(DatabaseSpec(name: "errant")), on: 2)
+            }
+            #expect(error?.kind == .refused)
+            #expect(try await host.database(2).binlogPosition == position)
+        }
+
+        @Test func `events run on the new writer`() async throws {
+            let host = try TestHost()
+            try await host.found([1, 2])
+            try await host.makeShop()
+            _ = try await host.sql(1, "CREATE EVENT shop.tick ON SCHEDULE EVERY 1 HOUR DO DELETE FROM shop.rows")
+            #expect(try await eventually { try await host.database(2).binlogPosition == host.database(1).binlogPosition })
+            #expect(try await host.sql(2, "SELECT STATUS FROM information_schema.EVENTS").first == "SLAVESIDE_DISABLED")
+            let position = try #require(try await host.perform(.demote(epoch: 2), on: 1).position)
+            try await host.perform(.promote(epoch: 2, position: position, semiSync: false), on: 2)
+            #expect(try await host.sql(2, "SELECT STATUS FROM information_schema.EVENTS").first == "ENABLED")
+        }
+    }
+}
