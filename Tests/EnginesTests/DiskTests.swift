@@ -72,7 +72,7 @@ extension RealServers {
             let error = await #expect(throws: EngineError.self) {
                 try await receiver.clone(2, from: 1, donorDriver: donor.driver)
             }
-            #expect(error?.kind == .permanent && error?.message.contains("is full") == true)
+            #expect(error?.kind == .permanent && error?.message.contains("is full") == true, "\(error?.message ?? "")")
             #expect(try await receiver.observe(2).directory == .halfMade)
             #expect(receiver.hasNoProcesses(2))
             disk.free()

@@ -1,12 +1,14 @@
 import CLinux
 import FleetModel
 import Glibc
+import Synchronization
 
 // The receiver's side: making an instance as a copy of another.
 
 extension InstanceWorker {
     /// The donor is told of us through the server; it has to connect within this time.
     static let donorBound: Duration = .seconds(60)
+    static let donorErrorGrace: Duration = .seconds(1)
     static let prepareBound: Duration = .seconds(3600)
 
     private nonisolated var extractLog: String { layout.log + "/extract.log" }
@@ -36,12 +38,16 @@ extension InstanceWorker {
     ) async throws {
         let extract = try binaries.tool("mbstream")
         let token = Files.randomHex(bytes: 32)
+        let ownFailure = Failure()
         let address = blueprint.address
         let ports = host.copyPorts
         try await withThrowingTaskGroup(of: Bool.self) { group in
             group.addTask {
                 for await error in work.copyEnded {
-                    if let error { throw EngineError(.transient, "the donor could not send its copy: \(error)") }
+                    guard let error else { continue }
+                    // Where the copy ended on this side, this side knows better why.
+                    try await Task.sleep(for: Self.donorErrorGrace)
+                    throw ownFailure.get() ?? EngineError(.transient, "the donor could not send its copy: \(error)")
                 }
                 return false
             }
@@ -51,7 +57,13 @@ extension InstanceWorker {
                     try await transport.receive(at: address, ports: ports) { port, digest in
                         work.copyReady(CopyDestination(address: address, port: port, token: token, certificateDigest: digest))
                     } serve: { connection in
-                        try await self.serve(connection, token, extract, advance, report)
+                        do {
+                            return try await self.serve(connection, token, extract, advance, report)
+                        } catch {
+                            // Known at once: saying goodbye to the donor over TLS takes its time.
+                            ownFailure.set(error)
+                            throw error
+                        }
                     }
                 }
                 return true
@@ -83,8 +95,8 @@ extension InstanceWorker {
             return true
         } catch {
             await storing.end()
-            if Files.freeBytes(layout.data) < 1 << 20 { throw EngineError.diskFull(at: layout.data) }
-            throw error
+            let isFull = await ErrorLog(storing.said).isDiskFull || Files.freeBytes(layout.data) < 1 << 20
+            throw isFull ? EngineError.diskFull(at: layout.data) : error
         }
     }
 
@@ -162,6 +174,14 @@ extension InstanceWorker {
             try Files.remove(layout.data + "/" + name)
         }
     }
+}
+
+/// Why something failed, from one task for another.
+private final class Failure: Sendable {
+    private let error = Mutex<(any Error)?>(nil)
+
+    func set(_ failure: any Error) { error.withLock { $0 = failure } }
+    func get() -> (any Error)? { error.withLock { $0 } }
 }
 
 extension Files {
