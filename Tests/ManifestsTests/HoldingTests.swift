@@ -198,6 +198,18 @@ import Testing
         #expect(set.assemble().held.keys.contains(orders))
     }
 
+    @Test(.timeLimit(.minutes(1))) func `very many manifests with one name come and go`() {
+        var set = running()
+        let twin = "apiVersion: evenkeel.dev/v1\nkind: AvailabilityZone\nmetadata: {name: twin}\nspec: {region: west, rooms: [r]}\n"
+        let many = String(repeating: twin + "---\n", count: 5000)
+        _ = set.apply(changed: [file("many.yaml", many)], revision: second)
+        #expect(set.assemble().diagnostics.count == 4999)
+        _ = set.apply(changed: [file("many.yaml", twin)], revision: third)
+        let assembly = set.assemble()
+        #expect(assembly.diagnostics.isEmpty)
+        #expect(assembly.changed == [UnitID(.availabilityZone, "twin")])
+    }
+
     @Test func `lines that moved change no unit and are still told`() {
         var set = running()
         let report = set.apply(changed: [file("orders.yaml", "# a comment\n" + cluster())], revision: second)

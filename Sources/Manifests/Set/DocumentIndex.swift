@@ -11,7 +11,7 @@ struct Site: Sendable, Hashable {
 struct DocumentIndex: Sendable {
     private var first: [UnitID: Site] = [:]
     /// Further documents of the same kind and name: an error, so mostly there is none.
-    private var others: [UnitID: [Site]] = [:]
+    private var others: [UnitID: Set<Site>] = [:]
 
     private(set) var zonesByRegion: [String: Set<String>] = [:]
     private(set) var hostsByZone: [String: Set<String>] = [:]
@@ -31,13 +31,17 @@ struct DocumentIndex: Sendable {
     func isDeclared(_ unit: UnitID) -> Bool { first[unit] != nil }
 
     mutating func add(_ unit: UnitID, _ site: Site) {
-        if first[unit] == nil { first[unit] = site } else { others[unit, default: []].append(site) }
+        if first[unit] == nil { first[unit] = site } else { others[unit, default: []].insert(site) }
     }
 
+    /// Costs the same however many documents declare the unit.
     mutating func remove(_ unit: UnitID, _ site: Site) {
-        var left = sites(unit).filter { $0 != site }
-        first[unit] = left.isEmpty ? nil : left.removeFirst()
-        others[unit] = left.isEmpty ? nil : left
+        if first[unit] == site {
+            first[unit] = others[unit]?.popFirst()
+        } else {
+            others[unit]?.remove(site)
+        }
+        if others[unit]?.isEmpty == true { others[unit] = nil }
     }
 
     /// The first document of all, for what belongs to none.

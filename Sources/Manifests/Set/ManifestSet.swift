@@ -131,9 +131,11 @@ extension ManifestSet {
             index.remove(unit, Site(file: path, document: number))
             index.unrelate(declared, unit.name, &pending)
             pending.insert(unit)
-            // Another document of that name has relations of its own.
+        }
+        // A document of the same name in another file has relations of its own.
+        for unit in old.units {
             for site in index.sites(unit) {
-                guard let other = self.document(at: site)?.declared else { continue }
+                guard let other = document(at: site)?.declared else { continue }
                 index.relate(other, unit.name, &pending)
             }
         }
