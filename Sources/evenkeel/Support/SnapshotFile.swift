@@ -14,11 +14,11 @@ enum SnapshotFile {
         let file = open(path, O_RDONLY | O_CLOEXEC)
         guard file >= 0 else { return nil }
         defer { close(file) }
-        var about = stat()
-        guard fstat(file, &about) == 0, about.st_mode & S_IFMT != S_IFDIR else { return nil }
-        guard about.st_mode & S_IFMT == S_IFREG else { return FileManager.default.contents(atPath: path).map { Array($0) } }
+        // What has no end to seek is a pipe or a terminal.
+        let size = lseek(file, 0, SEEK_END)
+        guard size > 0, lseek(file, 0, SEEK_SET) == 0 else { return FileManager.default.contents(atPath: path).map { Array($0) } }
         var failed = false
-        let bytes = [UInt8](unsafeUninitializedCapacity: Int(about.st_size)) { buffer, count in
+        let bytes = [UInt8](unsafeUninitializedCapacity: Int(size)) { buffer, count in
             while count < buffer.count, let base = buffer.baseAddress {
                 let got = Glibc.read(file, base + count, min(buffer.count - count, pieceBytesMax))
                 if got < 0 && errno == EINTR { continue }
