@@ -60,6 +60,7 @@ package enum FleetPlanner {
     package static func converged(_ request: FleetPlanRequest) throws -> Snapshot {
         let work = FleetWork(request)
         var records = work.allocation.records
+        records.clusters = try records.clusters.mapValues(request.snapshot.whole)
         var observed: [String: ObservedHost] = [:]
         for unit in work.units {
             switch unit.kind {
@@ -191,7 +192,7 @@ private struct FleetWork: Sendable {
 
     func situation(_ name: String) throws -> ClusterSituation? {
         let desired = fleet.clusters[name]
-        guard let records = allocation.records.clusters[name] else { return nil }
+        guard let records = try allocation.records.clusters[name].map(request.snapshot.whole) else { return nil }
         return ClusterSituation(
             name: name, desired: desired, fieldPaths: fleet.fieldPaths, hosts: hosts, records: records,
             observed: try request.snapshot.observed.hosts(of: records), running: running[UnitID(.cluster, name)] ?? [],

@@ -10,7 +10,8 @@ package struct Snapshot: Sendable {
 
     /// When it was taken; nil for `{}`.
     package var taken: Instant?
-    package var records: FleetRecords
+    /// Of a snapshot that was read, each cluster's content is left out: `whole` has it.
+    package private(set) var records: FleetRecords
     package var observed: ObservedFacts
     package var running: [RunningAttempt]
     /// Keyed fingerprints of the expected authentication strings, by cluster and account key. An empty one: the secret
@@ -19,6 +20,9 @@ package struct Snapshot: Sendable {
     package var policy: PlanningPolicy
     /// The variables of each engine version; those that a host's report brings are joined to them.
     package var catalogs: [VariableCatalog]
+    /// The bytes of a snapshot that was read, and where each cluster's records are in them.
+    private var bytes: [UInt8] = []
+    private var places: [String: (start: Int, end: Int)] = [:]
 
     package init(
         taken: Instant? = nil, records: FleetRecords = FleetRecords(storeID: ""), observed: ObservedFacts = ObservedFacts(),
@@ -44,7 +48,7 @@ package struct Snapshot: Sendable {
                 switch key {
                 case "formatVersion": try Self.checkVersion(&reader)
                 case "taken": try reader.read(&taken)
-                case "records": try reader.read(&records)
+                case "records": try readRecords(&reader)
                 case "observed": try observed.read(from: &reader)
                 case "running": try reader.read(&running)
                 case "secrets": try reader.read(&secrets)
@@ -54,9 +58,43 @@ package struct Snapshot: Sendable {
                 }
             }
         }
+        self.bytes = bytes
         observed.settle(bytes: bytes, taken: taken ?? Instant(milliseconds: 0))
         for catalog in catalogs { observed.add(catalog) }
         catalogs = observed.catalogs
+    }
+
+    private mutating func readRecords(_ reader: inout JSONReader) throws {
+        try reader.object { reader, key in
+            switch key {
+            case "storeID": try reader.read(&records.storeID)
+            case "nextServerNumber": try reader.read(&records.nextServerNumber)
+            case "nextDomainNumber": try reader.read(&records.nextDomainNumber)
+            case "clustersMade": try reader.read(&records.clustersMade)
+            case "channels": try reader.read(&records.channels)
+            case "clusters":
+                try reader.array { reader in
+                    let start = reader.offset
+                    let cluster = try ClusterRecords(from: &reader, hasContent: false)
+                    records.clusters[cluster.name] = cluster
+                    places[cluster.name] = (start, reader.offset)
+                }
+            default: try reader.skip()
+            }
+        }
+    }
+
+    /// A cluster's records with their content, the members as `records` has them (allocation may have changed those).
+    package func whole(_ records: ClusterRecords) throws -> ClusterRecords {
+        guard let place = places[records.name] else { return records }
+        do {
+            var whole = try ClusterRecords(json: bytes[place.start..<place.end])
+            whole.members = records.members
+            return whole
+        } catch var error as JSONError {
+            error.offset += place.start
+            throw error
+        }
     }
 
     private static func checkVersion(_ reader: inout JSONReader) throws {
@@ -78,7 +116,7 @@ package struct Snapshot: Sendable {
         writer.member("secrets", ifFilled: secrets)
         try writer.flush(to: sink)
         writer.key("records")
-        try records.write(to: &writer, sink: sink)
+        try writeRecords(to: &writer, sink: sink)
         writer.key("observed")
         try observed.write(to: &writer, taken: taken ?? Instant(milliseconds: 0), sink: sink)
         writer.endObject()
@@ -93,30 +131,28 @@ package struct Snapshot: Sendable {
         return all
     }
 
-    private var mergedCatalogs: [VariableCatalog] {
-        var merged = observed
-        for catalog in catalogs { merged.add(catalog) }
-        return merged.catalogs
-    }
-}
-
-extension FleetRecords {
-    fileprivate func write(to writer: inout JSONWriter, sink: ([UInt8]) throws -> Void) throws {
+    private func writeRecords(to writer: inout JSONWriter, sink: ([UInt8]) throws -> Void) throws {
         writer.beginObject()
-        writer.member("storeID", storeID)
-        writer.member("nextServerNumber", nextServerNumber)
-        writer.member("nextDomainNumber", nextDomainNumber)
-        writer.member("clustersMade", clustersMade)
-        writer.member("channels", ifFilled: channels)
+        writer.member("storeID", records.storeID)
+        writer.member("nextServerNumber", records.nextServerNumber)
+        writer.member("nextDomainNumber", records.nextDomainNumber)
+        writer.member("clustersMade", records.clustersMade)
+        writer.member("channels", ifFilled: records.channels)
         writer.key("clusters")
         writer.beginArray()
-        for (_, records) in clusters.sorted(by: { $0.key < $1.key }) {
+        for (_, cluster) in records.clusters.sorted(by: { $0.key < $1.key }) {
             writer.lineEnd()
-            records.write(to: &writer)
+            try whole(cluster).write(to: &writer)
             try writer.flushIfLarge(to: sink)
         }
         writer.endArray()
         writer.endObject()
+    }
+
+    private var mergedCatalogs: [VariableCatalog] {
+        var merged = observed
+        for catalog in catalogs { merged.add(catalog) }
+        return merged.catalogs
     }
 }
 

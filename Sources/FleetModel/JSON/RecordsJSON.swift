@@ -183,10 +183,17 @@ extension ClusterRecords: JSONCodable {
         }
     }
 
-    package init(from reader: inout JSONReader) throws {
+    package init(from reader: inout JSONReader) throws { try self.init(from: &reader, hasContent: true) }
+
+    /// Without `hasContent` what is in the databases and what failed is passed over: who and where the members are is
+    /// all that allocation asks for, and most of a fleet's records are the rest.
+    package init(from reader: inout JSONReader, hasContent: Bool) throws {
         self.init(uid: "", name: "", gtidDomain: 0)
         try reader.object { reader, key in
             switch key {
+            case "parameters" where !hasContent, "databases" where !hasContent, "accounts" where !hasContent,
+                "preparedReplicas" where !hasContent, "failures" where !hasContent, "switchover" where !hasContent:
+                try reader.skip()
             case "uid": try reader.read(&uid)
             case "name": try reader.read(&name)
             case "gtidDomain": try reader.read(&gtidDomain)
