@@ -123,12 +123,25 @@ struct Outbox: Sendable {
             entry.nextTry = now + delay(entry.attempts, after: after)
             if entry.attempts >= Self.attemptsMax || entry.nextTry - entry.created > Self.ageMax { entry.gaveUp = now }
         }
+        note(entry, now: now)
         guard entry.gaveUp != nil else {
             put(entry)
             return false
         }
         close(entry)
         return true
+    }
+
+    /// In the channel's own history: that a message is late, once, and that it was given up.
+    private mutating func note(_ entry: OutboxEntry, now: Instant) {
+        let hasEnded = entry.gaveUp != nil
+        guard hasEnded || entry.attempts == 1 else { return }
+        let rest = hasEnded ? "it is given up" : "it is tried again"
+        changes.append(
+            .appendEvent(
+                Event(
+                    time: now, unit: UnitID(.alertChannel, entry.channel), level: hasEnded ? .error : .warning,
+                    reason: hasEnded ? "AlertGivenUp" : "AlertDelayed", message: "\(entry.lastError); \(rest)")))
     }
 
     /// An answer about a message that is not in flight (its channel is gone) is nobody's business any more.

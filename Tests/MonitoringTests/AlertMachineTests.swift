@@ -21,6 +21,7 @@ private struct World {
     var machine: AlertMachine
     var alerts: [String: AlertRecord] = [:]
     var outbox: [String: OutboxEntry] = [:]
+    var events: [Event] = []
 
     init(_ channels: [AlertChannel] = [hook()]) {
         machine = AlertMachine(alerts: [], outbox: [], externalURL: "http://127.0.0.1:7070", seed: 1)
@@ -37,6 +38,7 @@ private struct World {
             case .removeAlert(let key): alerts[key] = nil
             case .putOutbox(let entry): outbox[entry.id] = entry
             case .removeOutbox(let id): outbox[id] = nil
+            case .appendEvent(let event): events.append(event)
             default: Issue.record("an alert machine has no business with \(change)")
             }
         }
@@ -222,6 +224,9 @@ private func summary(_ deliveries: [Delivery]) -> [String] {
         #expect((0.5...1).contains(gaps[0]) && (1...2).contains(gaps[1]) && (2...4).contains(gaps[2]))
         #expect(gaps.dropFirst(9).allSatisfy { (150...300).contains($0) })
         #expect(world.outbox[delivery.entry]?.lastError == "no route")
+        #expect(world.events.map(\.reason) == ["AlertDelayed", "AlertGivenUp"])
+        #expect(world.events.map(\.message) == ["no route; it is tried again", "no route; it is given up"])
+        #expect(world.events.allSatisfy { $0.unit == UnitID(.alertChannel, "hook") })
     }
 
     @Test func `a message that the receiver refused is kept, and tried no more until the channel is corrected`() throws {
