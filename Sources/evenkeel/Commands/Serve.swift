@@ -23,12 +23,6 @@ struct Serve: AsyncParsableCommand {
     var config: String
     @Flag(help: "Only check the configuration.")
     var check = false
-    @Flag(
-        help: """
-            After the loss of the store: make its records anew from git and from what agents find, read-only until \
-            they are approved.
-            """)
-    var rebuild = false
 
     func run() async throws {
         let configuration: ServerConfiguration
@@ -45,9 +39,7 @@ struct Serve: AsyncParsableCommand {
             return handler
         }
         do {
-            try await ServerProcess(configuration, logger: Logger(label: "evenkeel")).run { [rebuild] configuration in
-                try await StoreOpening.open(configuration, rebuilding: rebuild)
-            }
+            try await ServerProcess(configuration, logger: Logger(label: "evenkeel")).run(openStore: StoreOpening.open)
         } catch let error as CommandError {
             throw error
         } catch let error as ConfigurationError {

@@ -186,6 +186,9 @@ struct Client: Sendable {
     static func reason(_ error: any Error) -> String {
         let text = "\(error)"
         if text.contains("Connection refused") || text.contains("ECONNREFUSED") { return "connection refused" }
+        if text.contains("CERTIFICATE_VERIFY_FAILED") {
+            return "its certificate is signed by an authority that is not known here; name the authority's with --ca-file"
+        }
         return text.count > 300 ? String(text.prefix(300)) + "…" : text
     }
 }
