@@ -86,8 +86,10 @@ struct HostLoads {
         // Taken out while it is changed, so that it is changed in place.
         guard var queue = zones.removeValue(forKey: zone) else { return .none("it has no schedulable host") }
         defer { zones[zone] = queue }
-        let used = Set(members.filter { $0.phase != .purged }.map(\.host))
-        let rooms = Set(members.filter { $0.phase != .purged && $0.zone == zone }.compactMap { fleet.hosts[$0.host]?.value.room })
+        // A retired one is only a directory that is kept: it stands in nobody's way but for the room that it takes.
+        let living = members.filter { $0.phase == .active || $0.phase == .leaving }
+        let used = Set(living.map(\.host))
+        let rooms = Set(living.filter { $0.zone == zone }.compactMap { fleet.hosts[$0.host]?.value.room })
         var seen: [(count: Int, name: String)] = []
         var fitting: [Host] = []
         var reasons: [String: Int] = [:]

@@ -28,8 +28,11 @@ extension LoopMachine {
             return
         }
         if isWaitingForSecrets(unit, cluster) { return }
-        if allocationProblems[unit.name] != nil, units[unit]?.isAllocationTried == false { retryAllocation(unit) }
-        units[unit]?.isAllocationTried = false
+        if allocationProblems[unit.name] != nil, units[unit]?.isAllocationTried == false {
+            retryAllocation(unit)
+        } else {
+            units[unit]?.isAllocationTried = false
+        }
         decide(unit, cluster)
     }
 

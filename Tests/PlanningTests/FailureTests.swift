@@ -218,6 +218,21 @@ struct AllocationTests {
         #expect(before.gtidDomain >> 24 == 1 && before.members.allSatisfy { $0.serverID >> 24 == 1 })
     }
 
+    @Test func `a directory that is kept leaves its host to a new instance`() {
+        var fleet = TestFleet()
+        fleet.converge()
+        // More often than the zone has hosts.
+        for _ in 0..<4 {
+            fleet.declare(TestFleet.orders([1, 1, 0]))
+            fleet.converge()
+            fleet.declare(TestFleet.orders([1, 1, 1]))
+            #expect(fleet.allocate().isEmpty)
+            #expect(fleet.converge().refusal == nil)
+        }
+        #expect(fleet.orders?.members.count { $0.phase == .active && $0.zone == "zone-c" } == 1)
+        #expect(fleet.converge().outline == "")
+    }
+
     @Test func `more instances than hosts is a problem at its field`() {
         var fleet = TestFleet(TestFleet.orders([2, 1, 1]))
         let problems = fleet.allocate()
