@@ -178,7 +178,8 @@ class Journey(FleetTestCase):
         self.fleet.cli("reconcile")
         self.fleet.wait_until(
             lambda: self.fleet.document()["sources"][0]["accepted"]["commit"] == self.fleet.head, 10, "the commit is in force")
-        self.fleet.wait_until(lambda: self.fleet.unit()["waits"] or self.fleet.unit()["pending"], 10, "the change is shown")
+        self.fleet.wait_until(
+            lambda: any(c["type"] == "Suspended" and c["isTrue"] for c in self.fleet.unit()["conditions"]), 10, "it is told")
         self.assertEqual(self.fleet.database(self.fleet.primary()).variable("max_connections"), "300")
         self.fleet.cli("resume", "Cluster/orders")
         self.fleet.converge(60)

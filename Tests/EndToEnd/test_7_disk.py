@@ -17,7 +17,7 @@ class FullDisk(FleetTestCase):
 
     @classmethod
     def prepare(cls):
-        cls.fleet.edit((r"storage: \d+Gi", "storage: 32Mi"), message="Small")
+        cls.fleet.edit((r"storage: \d+Gi", "storage: 256Mi"), message="Small")
         cls.fleet.start_server()
         cls.small = {}
         for host in cls.fleet.hosts:

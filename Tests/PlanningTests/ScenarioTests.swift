@@ -138,6 +138,16 @@ struct DriftTests {
         #expect(plan.outline == "ensureAccount 1" && reasons(plan) == ["AccountDrift"])
     }
 
+    @Test func `suspended, drift is told and left alone`() {
+        var fleet = converged()
+        fleet.edit { $0.suspend = true }
+        fleet.change(1) { $0.database?.accounts = [] }
+        let plan = fleet.converge()
+        #expect(plan.outline == "" && reasons(plan) == ["AccountDrift"])
+        fleet.edit { $0.suspend = false }
+        #expect(fleet.converge().outline == "ensureAccount 1")
+    }
+
     @Test func `a variable set by hand is set back`() {
         var fleet = converged()
         fleet.change(2) { $0.database?.variables["max_connections"] = "7" }

@@ -14,12 +14,20 @@ extension PrimaryReplicaProcedure {
         settleAckSet(primary)
         keepWriter(primary)
         for view in views where view.isActive && view.ordinal != primary.ordinal { keepReplica(view, primary) }
-        guard !isSuspended else { return }
+        guard !isSuspended else { return tellDrift(primary) }
         configure()
         keepContent(primary)
         keepRetired()
         let isQuiet = decision.tasks.isEmpty && situation.running.isEmpty
         if isQuiet && isAllServing { disruptOne(primary) }
+    }
+
+    /// While suspended nothing is healed, and `conclude` takes the tasks out; what has drifted is told all the same.
+    private mutating func tellDrift(_ primary: MemberView) {
+        let unchanged = records
+        configure()
+        keepContent(primary)
+        records = unchanged
     }
 
     /// Who has provably stopped acknowledging leaves the ack set; anything unknown stays in it.
