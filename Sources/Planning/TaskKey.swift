@@ -4,14 +4,27 @@ extension Planner {
     /// A key that is the same for the same task in plan, loop and simulator: unit, target, action and arguments, secrets
     /// as keyed fingerprints. Short enough to read in a list: the arguments are a digest.
     package static func key(of task: PlannedTask) -> String {
-        let target: String
+        // One text that grows in place: a plan of a large fleet makes millions of them.
+        var key = ""
+        key.reserveCapacity(96)
+        key += task.unit.kind.rawValue
+        key += "/"
+        key += task.unit.name
+        key += "/"
         switch task.target {
-        case .instance(let id, _): target = id.description
-        case .server: target = "server"
+        case .instance(let id, _):
+            key += id.clusterUID
+            key += "-"
+            key += String(id.ordinal)
+        case .server: key += "server"
         }
-        let head = task.unit.description + "/" + target + "/" + task.action.name
+        key += "/"
+        key += task.action.name
         let arguments = task.action.arguments
-        return arguments.isEmpty ? head : head + "/" + arguments
+        guard !arguments.isEmpty else { return key }
+        key += "/"
+        key += arguments
+        return key
     }
 }
 

@@ -113,6 +113,9 @@ struct OfflinePlan {
     var convergedOut: String?
 
     func run() async throws {
+        // Read beside the manifests: of a large fleet either takes seconds.
+        let observed = observed
+        async let reading = OfflinePlan.snapshot(observed)
         let files = try readManifests(path)
         var manifests = ManifestSet()
         _ = manifests.apply(changed: files, revision: Revision(commit: "worktree"))
@@ -121,7 +124,7 @@ struct OfflinePlan {
             Terminal.standardError.write(assembly.diagnostics.rendered(color: Terminal.standardError.hasColor))
         }
         guard !assembly.hasErrors else { throw ExitStatus.error }
-        let snapshot = try snapshot()
+        let snapshot = try await reading
         let request = FleetPlanRequest(
             fleet: assembly.fleet, snapshot: snapshot, now: try moment(snapshot),
             units: units.isEmpty ? nil : Set(units))
@@ -149,7 +152,7 @@ struct OfflinePlan {
         }
     }
 
-    private func snapshot() throws -> Snapshot {
+    private static func snapshot(_ observed: String) throws -> Snapshot {
         guard let bytes = SnapshotFile.read(observed) else {
             throw CommandError("the snapshot \(observed) cannot be read", help: "make one with `evenkeel snapshot`, or write {} into it")
         }
