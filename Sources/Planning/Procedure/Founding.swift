@@ -49,7 +49,7 @@ extension PrimaryReplicaProcedure {
             return
         }
         switch report.process {
-        case .stopped: emit(.start, on: view, cause: because(placementField(view.record.zone)), "start, closed")
+        case .stopped: start(view, because(placementField(view.record.zone)))
         case .starting: wait(.fact(label(view)), "\(label(view)) to answer")
         case .unresponsive: reportUnresponsive(view)
         case .running: break

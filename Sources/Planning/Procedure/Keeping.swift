@@ -14,6 +14,7 @@ extension PrimaryReplicaProcedure {
         settleAckSet(primary)
         keepWriter(primary)
         for view in views where view.isActive && view.ordinal != primary.ordinal { keepReplica(view, primary) }
+        for view in views where view.record.phase == .leaving && view.ordinal != primary.ordinal && view.isWritable { close(view) }
         guard !isSuspended else { return tellDrift(primary) }
         configure()
         keepContent(primary)
@@ -61,17 +62,22 @@ extension PrimaryReplicaProcedure {
         }
     }
 
-    /// Starts what has stopped without our doing; a missing configuration file is written first.
+    /// Starts what has stopped without our doing.
     private mutating func restart(dead view: MemberView) {
         let place = view.ordinal == records.primary ? "the primary" : "a replica"
         find("InstanceDown", label(view), on: view, "\(place) is not running", drift: true)
         let cause = Cause.observation("\(label(view)) is not running")
+        start(view, isVoluntary: false, cause)
+    }
+
+    /// Starts a stopped instance, closed; a missing configuration file is written first.
+    mutating func start(_ view: MemberView, isVoluntary: Bool = true, _ cause: Cause) {
         if view.report?.configDigest == nil {
             emit(
-                .configure(configuration: configuration(view).text), on: view, isVoluntary: false, cause: cause,
+                .configure(configuration: configuration(view).text), on: view, isVoluntary: isVoluntary, cause: cause,
                 "write the configuration file again")
         } else {
-            emit(.start, on: view, isVoluntary: false, cause: cause, "start, closed")
+            emit(.start, on: view, isVoluntary: isVoluntary, cause: cause, "start, closed")
         }
     }
 
@@ -126,7 +132,7 @@ extension PrimaryReplicaProcedure {
         case .stopped:
             let isNew = !isKnown(view)
             if isNew {
-                emit(.start, on: view, cause: because(placementField(view.record.zone)), "start, closed")
+                start(view, because(placementField(view.record.zone)))
             } else {
                 restart(dead: view)
             }
@@ -166,9 +172,7 @@ extension PrimaryReplicaProcedure {
 
     private mutating func keepAttached(_ view: MemberView, _ primary: MemberView) {
         if view.isWritable {
-            find("ReplicaWritable", label(view), on: view, "a replica is not read-only", drift: true)
-            emit(
-                .close, on: view, isVoluntary: false, cause: .observation("\(label(view)) is writable but is not the primary"), "make read-only")
+            close(view)
             return
         }
         guard primary.database != nil else { return }
@@ -177,6 +181,13 @@ extension PrimaryReplicaProcedure {
             return
         }
         attach(view, to: primary, cause: because(placementField(view.record.zone)))
+    }
+
+    /// Somebody opened it by hand: a second writer, whatever its place in the cluster.
+    mutating func close(_ view: MemberView) {
+        find("ReplicaWritable", label(view), on: view, "a replica is not read-only", drift: true)
+        emit(
+            .close, on: view, isVoluntary: false, cause: .observation("\(label(view)) is writable but is not the primary"), "make read-only")
     }
 
     /// Attaches a replica, asynchronously at first; makes it acknowledge once it has caught up. The store knows it as

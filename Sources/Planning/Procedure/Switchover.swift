@@ -30,7 +30,7 @@ extension PrimaryReplicaProcedure {
         guard let intent = records.switchover, let from = views.first(where: { $0.ordinal == intent.from }),
             let to = views.first(where: { $0.ordinal == intent.to })
         else { return }
-        if to.isWritable && !to.isBusy {
+        if to.isWritable && !to.isBusy && mayHaveTakenOver(intent, to) {
             finish(intent, to)
             return
         }
@@ -38,11 +38,18 @@ extension PrimaryReplicaProcedure {
             wait(.attempt(label(to)), "the running tasks of the switchover to \(label(to))")
             return
         }
-        if intent.position == nil {
+        if intent.position == nil || from.isWritable {
+            // Writes after the position that the old writer told would be lost: it has to stop, and tell, again.
+            records.switchover?.position = nil
             prepare(intent, from, to)
         } else {
             promote(intent, to)
         }
+    }
+
+    /// Whether the candidate takes writes because it was promoted, and not because somebody opened it by hand.
+    private func mayHaveTakenOver(_ intent: SwitchoverIntent, _ to: MemberView) -> Bool {
+        intent.position != nil && (intent.isPastReturn || (to.report?.epoch ?? 0) >= intent.epoch)
     }
 
     private mutating func finish(_ intent: SwitchoverIntent, _ to: MemberView) {
@@ -57,6 +64,10 @@ extension PrimaryReplicaProcedure {
     private mutating func prepare(_ intent: SwitchoverIntent, _ from: MemberView, _ to: MemberView) {
         if let failure = records.failures.first(where: { $0.key.contains("/demote/\(intent.epoch)") }) {
             abandon(intent, failure.value.message)
+            return
+        }
+        if to.isWritable {
+            close(to)
             return
         }
         guard to.isAttached(to: from.record), to.hasCaughtUp, from.database != nil else {
