@@ -167,15 +167,16 @@ extension LoopMachine {
             candidates.append(task)
         }
         guard !candidates.isEmpty else { return }
-        let verdict = planner.admit(candidates, running: allRunning(), policy: settings.policy)
+        let verdict = planner.admit(candidates, running: allRunning(without: draft.ended), policy: settings.policy)
         if !verdict.held.isEmpty { heldByBudget.insert(unit) }
         draft.status.waits += verdict.held.map(\.wait)
         open(verdict.admitted, unit, rehearsal, &draft)
     }
 
     /// Attempts that have not ended, and those whose opening is on its way to the store.
-    private func allRunning() -> [RunningAttempt] {
-        var all = attempts.values.map(\.running)
+    private func allRunning(without ended: [EndedAttempt]) -> [RunningAttempt] {
+        let over = Set(ended.map(\.id))
+        var all = attempts.values.filter { !over.contains($0.record.id) }.map(\.running)
         for case .pass(let pass) in commits.values { all += pass.opened.map(\.running) }
         return all.sorted { ($0.started, $0.id) < ($1.started, $1.id) }
     }
