@@ -11,6 +11,12 @@ package final class MemoryStore: MetadataStore {
         state = Mutex(MemoryState(storeID: storeID, retention: retention))
     }
 
+    func change<Answer: Sendable, Failure: Error>(
+        _ body: (inout MemoryState) throws(Failure) -> Answer
+    ) throws(Failure) -> Answer {
+        try state.withLock { state throws(Failure) in try body(&state) }
+    }
+
     package func acquireLease(holder: String, duration: Duration, now: Instant) async throws -> Lease {
         try state.withLock { try $0.lease.acquire(holder, duration: duration, now: now) }
     }

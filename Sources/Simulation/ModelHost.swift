@@ -1,0 +1,70 @@
+import Agent
+import FleetModel
+
+/// A host: what its disk keeps over any crash of agent and databases.
+final class ModelHost {
+    static let engineVersion = "10.11.19"
+
+    let name: String
+    let address: String
+    var journal = JournalState()
+    var instances: [InstanceID: ModelInstance] = [:]
+    /// What works on an instance now: never more than one.
+    var operations: [InstanceID: Operation] = [:]
+    /// Instances that are being copied from.
+    var sending: [InstanceID: Int] = [:]
+    /// Receivers of clones that wait for their donor, by token.
+    var receivers: [String: Operation] = [:]
+    /// Cut off from everybody until then.
+    var cutUntil = Instant(milliseconds: 0)
+    /// The journal's disk is full until then.
+    var fullUntil = Instant(milliseconds: 0)
+
+    init(name: String, address: String) {
+        self.name = name
+        self.address = address
+    }
+
+    var sortedInstances: [ModelInstance] { instances.values.sorted { $0.id < $1.id } }
+
+    var facts: HostFacts {
+        HostFacts(
+            engines: [EngineBinary(type: .mariadb, version: ModelHost.engineVersion, path: "/usr/sbin/mariadbd")],
+            storageFreeBytes: 50 << 30, memoryTotalBytes: 8 << 30, instances: instances.keys.sorted(), catalogs: catalogs)
+    }
+
+    /// Known once an instance ran here.
+    var catalogs: [VariableCatalog] {
+        guard instances.values.contains(where: { $0.process != nil }) else { return [] }
+        return [
+            VariableCatalog(
+                type: .mariadb, version: ModelHost.engineVersion,
+                dynamic: [
+                    "binlog_expire_logs_seconds", "character_set_server", "innodb_buffer_pool_size", "long_query_time",
+                    "max_connections",
+                ], fixed: ["back_log", "innodb_log_file_size"])
+        ]
+    }
+}
+
+/// What an agent's driver carries out: a few steps, each after a delay. A crash of the agent leaves what the steps so
+/// far have done.
+final class Operation {
+    let attempt: String
+    let instance: InstanceID
+    var isDead = false
+    var isCancelled = false
+    /// Past it a request to cancel changes nothing.
+    var isPastReturn = false
+    /// What the donor sent.
+    var copied: (binlog: [Transaction], content: DatabaseContent)?
+    /// The donor's end, as the server told it; nil inside: success.
+    var copyEnd: String??
+    var began: Instant
+
+    init(attempt: String, instance: InstanceID, began: Instant) {
+        self.attempt = attempt
+        self.instance = instance
+        self.began = began
+    }
+}

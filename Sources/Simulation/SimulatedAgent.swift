@@ -1,0 +1,315 @@
+import Agent
+import ControlAPI
+import Engines
+import FleetModel
+import Reconciliation
+
+/// The shell of a real `AgentMachine`: carries out its directives on a model host. Killed, it loses all but the journal.
+final class SimulatedAgent {
+    let host: ModelHost
+    unowned let world: World
+    private(set) var machine: AgentMachine?
+    private var incarnation = 0
+    private var timer = 0
+    private var connection: Connection?
+
+    init(_ host: ModelHost, _ world: World) {
+        self.host = host
+        self.world = world
+    }
+
+    var isRunning: Bool { machine != nil }
+
+    func start() {
+        guard machine == nil else { return }
+        incarnation += 1
+        machine = AgentMachine(host: host.name, agentVersion: "1", journal: host.journal)
+        world.note("agent \(host.name) starts")
+        handle(.started)
+    }
+
+    /// `kill -9`: what its driver was doing stops where it is.
+    func crash() {
+        guard machine != nil else { return }
+        world.note("agent \(host.name) is killed")
+        machine = nil
+        incarnation += 1
+        for operation in host.operations.values { operation.isDead = true }
+        host.operations = [:]
+        host.receivers = [:]
+        host.sending = [:]
+        if let connection { connection.close() }
+        connection = nil
+        world.after(world.milliseconds(100...4000)) { self.start() }
+    }
+
+    func exited(_ instance: InstanceID) { later(.milliseconds(1)) { self.handle(.processExited(instance)) } }
+
+    /// Something that this process waits for: it comes only while the process lives.
+    private func later(_ delay: Duration, _ action: @escaping () -> Void) {
+        let current = incarnation
+        world.after(delay) { if self.incarnation == current, self.machine != nil { action() } }
+    }
+
+    func handle(_ event: AgentEvent) {
+        guard var machine else { return }
+        let before = machine
+        var directives = machine.handle(event, now: world.now)
+        if case .journal(let entries)? = directives.first {
+            if world.faults.crashes(world, "agent \(host.name) before its journal") { return crash() }
+            if host.fullUntil > world.now {
+                machine = before
+                directives = machine.handle(.journalFailed(reason: "disk full", event: event), now: world.now)
+            } else {
+                for entry in entries { host.journal.apply(entry) }
+                world.oracle.journalled(host, entries)
+                directives.removeFirst()
+            }
+        }
+        self.machine = machine
+        for directive in directives {
+            if world.faults.crashes(world, "agent \(host.name) at \(directive.name)") { return crash() }
+            carryOut(directive)
+        }
+    }
+
+    private func carryOut(_ directive: AgentDirective) {
+        switch directive {
+        case .journal, .roleChanged: break
+        case .reconnect(let delay, _): later(delay + world.milliseconds(1...5)) { self.connect() }
+        case .disconnect(let reason): lose(reason)
+        case .send(let message): send(message)
+        case .wake(let moment):
+            timer += 1
+            let current = timer
+            later(moment - world.now) { if self.timer == current { self.handle(.woke) } }
+        case .lookAtHost: later(world.milliseconds(1...10)) { self.handle(.hostLooked(self.host.facts)) }
+        case .look(let id, let key): look(id, key)
+        case .perform(let order): perform(order)
+        case .cancelAttempt(let attempt): host.operations.values.first { $0.attempt == attempt }?.isCancelled = true
+        case .sendCopy(let endpoint, let donor): sendCopy(endpoint, donor)
+        case .copyEnded(let attempt, let error):
+            host.operations.values.first { $0.attempt == attempt }?.copyEnd = .some(error)
+        case .startClosed(let id): startClosed(id)
+        case .openByGrant(let id, let semiSync, _): openByGrant(id, semiSync)
+        case .resumeReplication(let id, let acknowledges): resumeReplication(id, acknowledges)
+        case .tell(let notice): world.note("agent \(host.name): \(notice.message) \(notice.metadata.sorted { $0.key < $1.key })")
+        }
+    }
+
+    // MARK: Connection
+
+    private func connect() {
+        guard connection == nil else { return }
+        guard !world.isCut(host), let server = world.pick(world.servers.filter(\.isRunning)) else {
+            return handle(.disconnected(reason: "no server answers", jitter: world.random.unit()))
+        }
+        let made = Connection(self, server, world)
+        connection = made
+        server.connected(made)
+        handle(.connected)
+    }
+
+    private func send(_ message: AgentMessage) {
+        if case .hello = message {} else if case .heartbeat = message {} else if case .report = message {} else {
+            world.note("agent \(host.name) says \(message.short)")
+        }
+        connection?.toServer(message)
+        later(.milliseconds(1)) { self.handle(.sent) }
+    }
+
+    func received(_ message: ServerMessage, _ from: Connection) {
+        guard connection === from else { return }
+        handle(.received(message))
+    }
+
+    /// The connection is gone, whoever ended it.
+    func lose(_ reason: String, _ gone: Connection? = nil) {
+        guard let connection, gone == nil || gone === connection else { return }
+        self.connection = nil
+        connection.close()
+        later(.milliseconds(1)) { self.handle(.disconnected(reason: reason, jitter: self.world.random.unit())) }
+    }
+
+    func drop() { connection?.drop() }
+
+    // MARK: Looks and what the agent does by itself
+
+    private func look(_ id: InstanceID, _ key: String?) {
+        later(world.milliseconds(1...20)) {
+            let report = self.host.instances[id]?.report(fingerprintKey: key.map(bytes(ofHex:)))
+            self.later(self.world.milliseconds(1...5)) { self.handle(.looked(id, report)) }
+        }
+    }
+
+    private func startClosed(_ id: InstanceID) {
+        later(world.milliseconds(100...300)) {
+            guard let instance = self.host.instances[id], instance.directory == .ready, instance.configuration != nil else {
+                return self.handle(.closedStartEnded(id, error: "it cannot be started"))
+            }
+            if instance.process == nil {
+                self.world.note("agent \(self.host.name) starts \(id) closed by itself")
+                instance.start()
+            }
+            self.handle(.closedStartEnded(id, error: nil))
+        }
+    }
+
+    private func openByGrant(_ id: InstanceID, _ semiSync: Bool) {
+        later(world.milliseconds(20...200)) {
+            guard let instance = self.host.instances[id], var process = instance.process,
+                !process.ioRunning, !process.sqlRunning
+            else { return self.handle(.grantEnded(id, opened: false)) }
+            process.semiSyncReplica = false
+            process.semiSyncPrimary = semiSync
+            guard !semiSync || self.world.semiSyncClients(of: instance) > 0 else {
+                instance.process = process
+                return self.handle(.grantEnded(id, opened: false))
+            }
+            process.readOnly = false
+            instance.process = process
+            self.world.note("agent \(self.host.name) opens \(id) by its grant")
+            self.world.oracle.opened(instance, self.world)
+            self.handle(.grantEnded(id, opened: true))
+        }
+    }
+
+    /// A replica that was started again goes on from the source that it has on disk.
+    private func resumeReplication(_ id: InstanceID, _ acknowledges: Bool) {
+        later(world.milliseconds(20...200)) {
+            guard let instance = self.host.instances[id], instance.process != nil, instance.source != nil,
+                instance.process?.readOnly == true
+            else { return self.handle(.resumeEnded(id, resumed: false)) }
+            self.world.note("agent \(self.host.name) lets \(id) replicate on")
+            instance.process?.semiSyncReplica = acknowledges
+            instance.process?.isAcking = acknowledges
+            instance.process?.ioRunning = true
+            instance.process?.sqlRunning = true
+            self.handle(.resumeEnded(id, resumed: true))
+        }
+    }
+
+    // MARK: Orders
+
+    private func perform(_ order: AttemptOrder) {
+        world.note("agent \(host.name) performs \(order.id) \(order.action.name) on \(order.instance)")
+        if let other = host.operations[order.instance] {
+            world.oracle.fail("attempts \(other.attempt) and \(order.id) work on \(order.instance) at once")
+        }
+        if host.sending[order.instance] ?? 0 > 0 {
+            world.oracle.fail("attempt \(order.id) works on \(order.instance), which is being copied from")
+        }
+        let operation = Operation(attempt: order.id, instance: order.instance, began: world.now)
+        host.operations[order.instance] = operation
+        let context = StepContext(world: world, host: host, order: order, operation: operation) { destination in
+            self.later(.milliseconds(1)) { self.handle(.copyReady(attempt: order.id, destination)) }
+        }
+        advance(context, DriverSteps.steps(for: order.action)[...])
+    }
+
+    private func advance(_ context: StepContext, _ steps: ArraySlice<DriverStep>) {
+        guard let step = steps.first else { return finish(context, .succeeded(TaskResult())) }
+        later(world.milliseconds(step.delay)) {
+            guard !context.operation.isDead else { return }
+            if context.operation.isCancelled && !context.operation.isPastReturn {
+                context.cleanUp()
+                return self.finish(context, .cancelled)
+            }
+            switch step.action(context) {
+            case .next: self.advance(context, steps.dropFirst())
+            case .again: self.advance(context, steps)
+            case .end(let outcome): self.finish(context, outcome)
+            }
+        }
+    }
+
+    private func finish(_ context: StepContext, _ outcome: AttemptOutcome) {
+        host.operations[context.operation.instance] = nil
+        host.receivers = host.receivers.filter { $0.value !== context.operation }
+        handle(.attemptEnded(attempt: context.operation.attempt, outcome))
+    }
+
+    /// The donor's side: at its end the receiver has what the donor's binlog held then.
+    private func sendCopy(_ endpoint: CopyEndpoint, _ donor: InstanceID) {
+        if host.operations[donor] != nil {
+            world.oracle.fail("\(donor) is copied from while an attempt works on it")
+        }
+        host.sending[donor, default: 0] += 1
+        later(world.milliseconds(300...3000)) {
+            let problem = self.copy(endpoint, donor)
+            let count = (self.host.sending[donor] ?? 1) - 1
+            self.host.sending[donor] = count > 0 ? count : nil
+            self.handle(.copySent(attempt: endpoint.attempt, error: problem))
+        }
+    }
+
+    private func copy(_ endpoint: CopyEndpoint, _ donor: InstanceID) -> String? {
+        guard let instance = host.instances[donor], instance.process != nil else { return "the donor does not run" }
+        guard let target = world.host(at: endpoint.address), !world.isCut(host), !world.isCut(target) else {
+            return "the receiver cannot be reached"
+        }
+        guard let receiver = target.receivers[endpoint.token], !receiver.isDead else { return "nobody waits for this copy" }
+        receiver.copied = (instance.binlog, instance.content)
+        return nil
+    }
+}
+
+/// The bytes of a hex text; empty where it is none.
+func bytes(ofHex text: String) -> [UInt8] {
+    let digits = text.utf8.map { digit -> UInt8? in Character(UnicodeScalar(digit)).hexDigitValue.map(UInt8.init) }
+    guard digits.count % 2 == 0, !digits.contains(nil) else { return [] }
+    return stride(from: 0, to: digits.count, by: 2).map { (digits[$0] ?? 0) << 4 | (digits[$0 + 1] ?? 0) }
+}
+
+extension AgentDirective {
+    var name: String {
+        switch self {
+        case .journal: "journal"
+        case .reconnect: "reconnect"
+        case .disconnect: "disconnect"
+        case .send(let message): "send \(message.short)"
+        case .wake: "wake"
+        case .lookAtHost: "lookAtHost"
+        case .look: "look"
+        case .perform(let order): "perform \(order.action.name)"
+        case .cancelAttempt: "cancelAttempt"
+        case .sendCopy: "sendCopy"
+        case .copyEnded: "copyEnded"
+        case .startClosed: "startClosed"
+        case .openByGrant: "openByGrant"
+        case .resumeReplication: "resumeReplication"
+        case .roleChanged: "roleChanged"
+        case .tell: "tell"
+        }
+    }
+}
+
+extension AgentMessage {
+    var short: String {
+        switch self {
+        case .hello: "hello"
+        case .report: "report"
+        case .heartbeat: "heartbeat"
+        case .attempt(let status):
+            switch status.state {
+            case .accepted: "attempt \(status.id) accepted"
+            case .running(let progress): "attempt \(status.id) running \(progress.phase)"
+            case .ended(let outcome): "attempt \(status.id) ended \(outcome.short)"
+            }
+        case .promised(let term): "promised \(term)"
+        case .copyReady(let endpoint, _): "copyReady \(endpoint.attempt)"
+        case .copySent(let attempt, let error): "copySent \(attempt) \(error ?? "well")"
+        }
+    }
+}
+
+extension AttemptOutcome {
+    var short: String {
+        switch self {
+        case .succeeded(let result): result.acted ? "succeeded" : "succeeded (was there)"
+        case .failed(let reason): "failed: \(reason)"
+        case .cancelled: "cancelled"
+        case .refused(let reason): "refused: \(reason)"
+        }
+    }
+}

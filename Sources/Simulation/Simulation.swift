@@ -1,0 +1,155 @@
+import FleetModel
+import MetadataStore
+import Reconciliation
+
+/// How one seed went.
+package struct SimulationResult: Sendable {
+    package var seed: UInt64
+    /// The broken promise, or why it did not converge; nil: all is well.
+    package var failure: String?
+    /// What happened last, one line each.
+    package var trace: [String] = []
+    package var events: Int
+    /// How long the model world ran, and how long it took to converge after the last fault.
+    package var simulated: Duration
+    package var settled: Duration
+    package var attempts: Int
+    package var writes: Int
+}
+
+/// What a number of seeds came to.
+package struct SimulationReport: Sendable {
+    package var results: [SimulationResult] = []
+    package var failures: [SimulationResult] { results.filter { $0.failure != nil } }
+}
+
+package enum Simulation {
+    /// From the end of faults to the end state.
+    package static let settleMax: Duration = .seconds(600)
+
+    /// Runs one seed after the other, each a world of its own; stops after `failuresMax` failures.
+    package static func run(
+        seeds: Range<UInt64>, failuresMax: Int = 1, progress: (SimulationResult) -> Void = { _ in }
+    ) -> SimulationReport {
+        var report = SimulationReport()
+        for seed in seeds where report.failures.count < failuresMax {
+            let result = run(seed: seed)
+            report.results.append(result)
+            progress(result)
+        }
+        return report
+    }
+
+    /// The demo's fleet through all of its commits: without faults for seed 0, with faults for every other.
+    package static func run(seed: UInt64) -> SimulationResult {
+        let world = World(seed: seed, script: .whole)
+        world.faults = seed == 0 ? .none : .hard
+        world.begin()
+        var failure: String?
+        while failure == nil, !world.script.isOver {
+            let patience = world.faults.isActive ? world.milliseconds(2000...40_000) : Simulation.settleMax
+            let isSettled = world.run(for: patience) { world.isSettled }
+            if !world.faults.isActive, !isSettled { failure = world.oracle.violation ?? "not settled: \(world.unsettled)" }
+            guard world.oracle.violation == nil else { break }
+            world.push()
+        }
+        if world.faults.isActive { _ = world.run(for: world.milliseconds(5000...40_000)) }
+        let moment = world.endFaults()
+        // What was done by hand last is seen first.
+        _ = world.run(for: .seconds(12) + (world.servers.map(\.stillness).max() ?? .zero))
+        if failure == nil, world.oracle.violation == nil, !world.run(for: settleMax, until: { world.isSettled }) {
+            failure = "it did not converge within \(settleMax): \(world.unsettled)"
+        }
+        let settled = world.now - moment
+        world.areClientsGone = true
+        _ = world.run(for: .seconds(3))
+        failure = world.oracle.violation ?? failure ?? world.endStateProblem
+        return result(world, seed, failure, settled)
+    }
+
+    private static func result(_ world: World, _ seed: UInt64, _ failure: String?, _ settled: Duration) -> SimulationResult {
+        defer { world.stop() }
+        return SimulationResult(
+            seed: seed, failure: failure, trace: world.trace, events: world.events,
+            simulated: world.now - world.beginning, settled: settled, attempts: world.oracle.attemptsOpened,
+            writes: world.oracle.acknowledgedCount)
+    }
+}
+
+extension World {
+    func push() {
+        script.push()
+        note("pushed: \(script.current.revision.subject)")
+        for server in servers { server.look() }
+    }
+
+    /// From here on nothing goes wrong any more; answers the moment.
+    func endFaults() -> Instant {
+        note("no more faults")
+        faults = .none
+        storeDownUntil = now
+        for host in hosts {
+            host.cutUntil = min(host.cutUntil, now)
+            host.fullUntil = now
+        }
+        return now
+    }
+
+    /// The leader is content with the newest revision, and every replica has what the writer has.
+    var isSettled: Bool {
+        guard let leader = servers.first(where: \.isLeader)?.machine, case .converged = leader.settled(nil) else { return false }
+        let view = leader.view(at: now)
+        return view.desired?.revision == script.current.revision && agents.allSatisfy(\.isRunning)
+    }
+
+    var unsettled: String {
+        guard let leader = servers.first(where: \.isLeader)?.machine else { return "nobody leads" }
+        let view = leader.view(at: now)
+        guard view.desired?.revision == script.current.revision else { return "revision \(view.desired?.revision.commit ?? "none") is in force" }
+        return "\(leader.settled(nil))"
+    }
+
+    /// The state that everything must end in, whatever happened on the way; nil where it is so.
+    var endStateProblem: String? {
+        guard let cluster = script.current.clusters["orders"]?.value,
+            let records = store.loadNow().records.clusters["orders"]
+        else { return "there is no cluster" }
+        let active = records.members.filter { $0.phase == .active }
+        if active.count != cluster.replicas { return "\(active.count) members are active, \(cluster.replicas) are declared" }
+        guard let writer = instance(records.uid, records.primary) else { return "there is no writer" }
+        if !writer.isWritable { return "the writer is closed" }
+        oracle.requireAll(writer, "ends")
+        if let violation = oracle.violation { return violation }
+        for member in active {
+            guard let instance = instance(records.uid, member.ordinal) else { return "\(member.ordinal) is not there" }
+            if let problem = problem(of: instance, writer, cluster) { return "\(instance.id) \(problem)" }
+        }
+        let left = allInstances.filter { pair in !active.contains { $0.ordinal == pair.instance.id.ordinal } }
+        if let half = left.first(where: { $0.instance.directory != .retired }) { return "\(half.instance.id) was left behind" }
+        return nil
+    }
+
+    private func instance(_ uid: String, _ ordinal: Int?) -> ModelInstance? {
+        allInstances.first { $0.instance.id.clusterUID == uid && $0.instance.id.ordinal == ordinal }?.instance
+    }
+
+    private func problem(of instance: ModelInstance, _ writer: ModelInstance, _ cluster: Cluster) -> String? {
+        guard let process = instance.process else { return "does not run" }
+        if instance !== writer {
+            if !process.readOnly { return "is writable" }
+            if !process.isConnected || instance.source?.address != writer.address { return "does not replicate from the writer" }
+        }
+        let accounts = instance.content.accounts
+        for account in cluster.accounts {
+            guard let there = accounts[account.key] else { return "has no account \(account.key)" }
+            if there.spec.grants != account.grants { return "has other grants for \(account.key)" }
+            if there.authentication != Secrets.authentication(Secrets.password(account.passwordFrom)) { return "has another password for \(account.key)" }
+        }
+        for key in accounts.keys where !cluster.accounts.contains(where: { $0.key == key }) { return "still has the account \(key)" }
+        for database in cluster.databases where instance.content.databases[database.name] == nil { return "has no database \(database.name)" }
+        for (name, value) in cluster.parameters where process.variables[name] != ModelConfiguration.readBack(value) {
+            return "has \(name) = \(process.variables[name] ?? "nothing"), declared is \(value)"
+        }
+        return nil
+    }
+}
