@@ -75,7 +75,11 @@ extension PrimaryReplicaProcedure {
 
     private mutating func attachReplicas(to primary: MemberView) {
         for view in views where view.isActive && view.ordinal != primary.ordinal && view.database != nil {
-            attach(view, to: primary, cause: because(placementField(view.record.zone)))
+            if view.isWritable {
+                close(view)
+            } else {
+                attach(view, to: primary, cause: because(placementField(view.record.zone)))
+            }
         }
     }
 
@@ -87,7 +91,7 @@ extension PrimaryReplicaProcedure {
             $0.isActive && $0.ordinal != primary.ordinal && $0.knowledge == .fresh && !isGivenUp($0)
                 && !$0.isAttached(to: primary.record)
         }
-        guard pending.isEmpty, others.isEmpty else { return }
+        guard pending.isEmpty, others.isEmpty, !views.contains(where: \.isWritable) else { return }
         let semiSync = !ackers.isEmpty
         guard !semiSync || ackers.contains(where: { $0.database?.semiSyncReplica == true }) else {
             wait(.fact("acknowledgement"), "a replica that can acknowledge")

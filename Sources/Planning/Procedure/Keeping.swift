@@ -83,6 +83,11 @@ extension PrimaryReplicaProcedure {
 
     private mutating func keepOpen(_ view: MemberView) {
         guard let database = view.database else { return }
+        if let other = views.first(where: { $0.ordinal != view.ordinal && $0.isWritable }) {
+            // Opening what is open, or setting its roles, is an opening too: the other one is closed first.
+            wait(.fact(label(other)), "\(label(other)) to be closed, which takes writes too")
+            return
+        }
         let wants = wantsSemiSync(view.record)
         let ackers = views.count {
             $0.isActive && mayAcknowledge($0, for: view.record) && $0.points(to: view.record)

@@ -34,6 +34,11 @@ extension PrimaryReplicaProcedure {
             finish(intent, to)
             return
         }
+        let strays = views.filter { $0.isWritable && !$0.isBusy && $0.ordinal != from.ordinal && $0.ordinal != to.ordinal }
+        guard strays.isEmpty else {
+            for view in strays { close(view) }
+            return
+        }
         guard situation.running.isEmpty else {
             wait(.attempt(label(to)), "the running tasks of the switchover to \(label(to))")
             return
