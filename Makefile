@@ -47,7 +47,9 @@ test-full: build ## Every fault at every moment, with the release binary (about 
 	@EVENKEEL_TEST_FULL=1 EVENKEEL_TEST_TIMES=1 EVENKEEL_BIN=.build/release/evenkeel python3 -B -m unittest discover -v -s Tests/EndToEnd -p 'test_*.py'
 
 bench: build ## Benchmarks: a table, side by side with what one would otherwise use
-	@if [ -x Tests/Benchmarks/run ]; then Tests/Benchmarks/run; else echo "no benchmarks yet: Tests/Benchmarks/run is missing"; exit 1; fi
+	@Tests/Benchmarks/run
+	@EVENKEEL_BIN=.build/release/evenkeel python3 -B Tests/Benchmarks/commit_to_tasks.py
+	@EVENKEEL_BIN=.build/release/evenkeel python3 -B Tests/Benchmarks/commit_to_converged.py
 
 check: ## Warnings as errors, and the manifests in examples/
 	@$(SWIFT) build
