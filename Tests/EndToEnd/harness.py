@@ -304,7 +304,7 @@ class Fleet:
         if self.role_command:
             for part in self.role_command:
                 command += ["--role-command", part]
-        if not data.exists():
+        if not (data / "journal.jsonl").exists():
             token = self.root / f"{host}.token"
             token.write_text(self.cli("token", "enrolment", host).stdout)
             token.chmod(0o600)
