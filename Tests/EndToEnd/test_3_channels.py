@@ -103,7 +103,7 @@ class Channels(FleetTestCase):
         self.assertEqual(alert["labels"]["host"], self.fleet.primary()["host"])
         text = json.dumps(alert)
         self.assertIn("app@127.%", text)
-        self.assertIn(self.fleet.head[:7], text)
+        self.assertIn(self.fleet.unit()["revision"][:7], text)
         self.assertRegex(alert["startsAt"], r"^20\d\d-\d\d-\d\dT")
         self.assertNotIn(self.fleet.passwords["orders-app"], text)
         self.fleet.cli("resume", "Cluster/orders")
