@@ -1,3 +1,0 @@
-import Testing
-
-// The first test of this target replaces this file.
