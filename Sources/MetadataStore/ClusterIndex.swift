@@ -1,7 +1,7 @@
 import FleetModel
 
 /// What is unique among the clusters of a fleet: uids, GTID domains, server ids, and the host and port of members that
-/// are not purged. Kept beside the records, so that a change costs what it touches and not the fleet.
+/// are not retired or purged. Kept beside the records, so that a change costs what it touches and not the fleet.
 struct ClusterIndex: Sendable {
     private struct Place: Hashable {
         var host: String
@@ -19,8 +19,8 @@ struct ClusterIndex: Sendable {
         domains[records.gtidDomain] = nil
         for member in records.members {
             serverIDs[member.serverID] = nil
-            // What a purged member had may be another's by now.
-            if member.phase != .purged { places[Place(host: member.host, port: member.port)] = nil }
+            // What a retired member had may be another's by now.
+            if StoreRules.holdsPlace(member.phase) { places[Place(host: member.host, port: member.port)] = nil }
         }
     }
 
@@ -31,7 +31,7 @@ struct ClusterIndex: Sendable {
         for member in records.members {
             let name = "\(records.name)-\(member.ordinal)"
             try Self.take(member.serverID, of: name, in: &serverIDs, "server id")
-            guard member.phase != .purged else { continue }
+            guard StoreRules.holdsPlace(member.phase) else { continue }
             let place = Place(host: member.host, port: member.port)
             if let other = places.updateValue(name, forKey: place) {
                 throw StoreRules.isTaken("port \(place.port) of host \(place.host)", by: other, wantedBy: name)

@@ -173,7 +173,7 @@ package struct CredentialRecord: Sendable, Hashable {
 /// clusters can exchange a port in one transaction.
 package enum StoreChange: Sendable {
     /// Refused where its name is another uid's (remove that one first), where its epoch goes back, or where its uid,
-    /// GTID domain, a server id (of purged members too) or a member's host and port (not of purged ones) is another's.
+    /// GTID domain, a server id (of purged members too) or a member's host and port (not of retired and purged ones) is another's.
     case putCluster(ClusterRecords)
     case removeCluster(name: String)
     /// The numbers that allocate hands out; a backend refuses one that goes back.

@@ -21,6 +21,14 @@ package enum StoreRules {
         }
     }
 
+    /// Whether a member's host and port are its own: a retired one is a directory that is kept, and listens on nothing.
+    package static func holdsPlace(_ phase: MemberPhase) -> Bool {
+        switch phase {
+        case .active, .leaving: true
+        case .retired, .purged: false
+        }
+    }
+
     /// A value that only one may have; `what` is `server id 7`, the others `orders-2`.
     package static func isTaken(_ what: String, by other: String, wantedBy name: String) -> StoreError {
         .conflict("\(what) is both \(other)'s and \(name)'s")

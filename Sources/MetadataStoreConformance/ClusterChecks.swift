@@ -30,15 +30,15 @@ extension MetadataStoreConformance {
             users.uid = "uid-orders"
             try await test.expectConflict([.putCluster(users)], "a uid twice")
         },
-        Check("a port of a host is one member's until that one is purged") { test in
+        Check("a port of a host is one member's until that one is retired") { test in
             var orders = Sample.cluster("orders", number: 1)
             try await test.commit([.putCluster(orders)])
             let users = Sample.cluster("users", number: 2, members: 1)
             try await test.expectConflict([.putCluster(users)], "a port twice")
-            orders.members[0].phase = .retired(until: Sample.at(60))
+            orders.members[0].phase = .leaving
             try await test.commit([.putCluster(orders)])
-            try await test.expectConflict([.putCluster(users)], "the port of a retired member")
-            orders.members[0].phase = .purged
+            try await test.expectConflict([.putCluster(users)], "the port of a member that leaves")
+            orders.members[0].phase = .retired(until: Sample.at(60))
             try await test.commit([.putCluster(orders)])
             try await test.commit([.putCluster(users)])
             try await test.commit([.putCluster(orders)])

@@ -48,11 +48,12 @@ struct ClusterChanges {
 
     private func insert(_ member: MemberRecord, of cluster: String) throws {
         let statement = try db.cachedStatement(
-            sql: "INSERT INTO member (cluster, ordinal, host, port, serverID, isPurged) VALUES (?, ?, ?, ?, ?, ?)")
+            sql: "INSERT INTO member (cluster, ordinal, host, port, serverID, holdsPlace) VALUES (?, ?, ?, ?, ?, ?)")
         do {
             try statement.execute(
                 arguments: [
-                    cluster, member.ordinal, member.host, member.port, member.serverID, member.phase == .purged,
+                    cluster, member.ordinal, member.host, member.port, member.serverID,
+                    StoreRules.holdsPlace(member.phase),
                 ])
         } catch let error as DatabaseError where error.resultCode == .SQLITE_CONSTRAINT {
             throw try explain(member, of: cluster) ?? error
@@ -72,7 +73,7 @@ struct ClusterChanges {
 
     private func explain(_ member: MemberRecord, of cluster: String) throws -> StoreError? {
         let name = "\(cluster)-\(member.ordinal)"
-        let place = "SELECT cluster || '-' || ordinal FROM member WHERE host = ? AND port = ? AND NOT isPurged"
+        let place = "SELECT cluster || '-' || ordinal FROM member WHERE host = ? AND port = ? AND holdsPlace"
         if let other = try owner("SELECT cluster || '-' || ordinal FROM member WHERE serverID = ?", [member.serverID]) {
             return StoreRules.isTaken("server id \(member.serverID)", by: other, wantedBy: name)
         }

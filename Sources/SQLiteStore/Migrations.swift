@@ -37,10 +37,10 @@ enum Migrations {
             host TEXT NOT NULL,
             port INTEGER NOT NULL,
             serverID INTEGER NOT NULL UNIQUE,
-            isPurged INTEGER NOT NULL,
+            holdsPlace INTEGER NOT NULL,
             PRIMARY KEY (cluster, ordinal)
         ) STRICT, WITHOUT ROWID;
-        CREATE UNIQUE INDEX memberPlace ON member (host, port) WHERE NOT isPurged;
+        CREATE UNIQUE INDEX memberPlace ON member (host, port) WHERE holdsPlace;
         CREATE TABLE revision (
             number INTEGER PRIMARY KEY AUTOINCREMENT,
             source TEXT NOT NULL,
