@@ -64,10 +64,25 @@ extension InstanceWorker {
     private func loadTimeZones(_ session: AdminSession) async throws {
         let binaries = try await finder.forInstance(madeWith: try identity().engineVersion)
         guard let tool = try? binaries.tool("mariadb-tzinfo-to-sql"), Files.isDirectory(Self.timeZoneDirectory) else { return }
-        let outcome = try await Tool.run(tool, [Self.timeZoneDirectory], within: Self.timeZoneBound)
+        let chosen = layout.temporary + "/zoneinfo"
+        try chooseTimeZones(in: chosen)
+        let outcome = try await Tool.run(tool, [chosen], within: Self.timeZoneBound)
+        try Files.removeTree(chosen)
         guard outcome.status == 0 else { return }
         for statement in TimeZoneTables(outcome.output).statements {
             try await session.run(SQL(verbatim: statement), within: Self.timeZoneBound)
+        }
+    }
+
+    /// Zones and regions begin with a capital letter. What else is there repeats them all: `posix`, and `right` with
+    /// leap seconds, which the server does not count.
+    private func chooseTimeZones(in directory: String) throws {
+        try Files.removeTree(directory)
+        try Files.makeDirectory(directory)
+        for name in Files.names(in: Self.timeZoneDirectory) where name.first?.isUppercase == true {
+            guard symlink(Self.timeZoneDirectory + "/" + name, directory + "/" + name) == 0 else {
+                throw EngineError.system("link", directory + "/" + name)
+            }
         }
     }
 }

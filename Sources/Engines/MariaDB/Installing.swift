@@ -15,6 +15,7 @@ extension InstanceWorker {
         let user = try await beginDirectory(blueprint, binaries)
         report(EngineProgress(phase: "installing"))
         try await bootstrap(binaries, user)
+        try Files.syncDisk(of: layout.data)
         try finishDirectory()
         return TaskResult(engineVersion: binaries.version)
     }

@@ -1,9 +1,11 @@
+import Glibc
+
 /// The time-zone tables as a few statements, from what `mariadb-tzinfo-to-sql` writes: for each zone an insert of its
-/// row, its name, its transitions and its types, with the id in a variable.
+/// row, its name, its transitions and its types, with the id in a variable, a row a line.
 ///
-/// Zones with leap seconds (`right/…`) are left out: the server counts none.
+/// Zones of one content share their rows. The founding of a cluster waits for this, so lines are found by `memchr`.
 struct TimeZoneTables {
-    private var identifiers: [[UInt8]: Int] = [:]
+    private var identifiers: [String: Int] = [:]
     private var zones: [String] = []
     private var names: [String] = []
     private var transitions: [UInt8] = []
@@ -12,63 +14,76 @@ struct TimeZoneTables {
     private static let zoneStart = Array("INSERT INTO time_zone (".utf8)
     private static let nameStart = Array("INSERT INTO time_zone_name (".utf8)
     private static let transitionStart = Array("INSERT INTO time_zone_transition (".utf8)
-    private static let variable = Array("@time_zone_id".utf8)
+    /// ` (@time_zone_id` and `,(@time_zone_id`.
+    private static let rowStart = Array("(@time_zone_id".utf8)
 
     init(_ output: [UInt8]) {
-        var name = ""
-        var block: [UInt8] = []
-        for line in output.split(separator: UInt8(ascii: "\n")) {
-            if line.starts(with: Self.zoneStart) {
-                add(name, block)
-                (name, block) = ("", [])
-            } else if line.starts(with: Self.nameStart) {
-                name = Self.quoted(line)
-            } else if !name.isEmpty, line.first == UInt8(ascii: "I") || line.first == UInt8(ascii: " ") || line.first == UInt8(ascii: ",") {
-                block.append(contentsOf: line)
-                block.append(UInt8(ascii: "\n"))
+        output.withUnsafeBytes { bytes in
+            var (name, start) = ("", 0)
+            var line = 0
+            while line < bytes.count {
+                let end = Self.lineEnd(bytes, from: line)
+                if Self.begins(bytes, line, Self.zoneStart) {
+                    add(name, bytes, start..<line)
+                    name = ""
+                } else if Self.begins(bytes, line, Self.nameStart) {
+                    name = Self.quoted(String(decoding: UnsafeRawBufferPointer(rebasing: bytes[line..<end]), as: UTF8.self))
+                    start = end + 1
+                }
+                line = end + 1
             }
+            add(name, bytes, start..<bytes.count)
         }
-        add(name, block)
+    }
+
+    private static func lineEnd(_ bytes: UnsafeRawBufferPointer, from start: Int) -> Int {
+        guard let base = bytes.baseAddress, let found = memchr(base + start, 10, bytes.count - start) else { return bytes.count }
+        return UnsafeRawPointer(found) - base
+    }
+
+    private static func begins(_ bytes: UnsafeRawBufferPointer, _ at: Int, _ prefix: [UInt8]) -> Bool {
+        guard let base = bytes.baseAddress, bytes.count - at >= prefix.count else { return false }
+        return memcmp(base + at, prefix, prefix.count) == 0
     }
 
     /// What stands between the first two quotes of a line.
-    private static func quoted(_ line: ArraySlice<UInt8>) -> String {
-        let parts = line.split(separator: UInt8(ascii: "'"), maxSplits: 2, omittingEmptySubsequences: false)
-        return parts.count > 1 ? String(decoding: parts[1], as: UTF8.self) : ""
+    private static func quoted(_ line: String) -> String {
+        let parts = line.split(separator: "'", maxSplits: 2, omittingEmptySubsequences: false)
+        return parts.count > 1 ? String(parts[1]) : ""
     }
 
-    private mutating func add(_ name: String, _ block: [UInt8]) {
-        guard !name.isEmpty, !name.hasPrefix("right/"), name.allSatisfy({ $0.isLetter || $0.isNumber || "/_+-".contains($0) })
-        else { return }
-        if let known = identifiers[block] {
+    private mutating func add(_ name: String, _ bytes: UnsafeRawBufferPointer, _ block: Range<Int>) {
+        guard !name.isEmpty, !block.isEmpty, name.allSatisfy({ $0.isLetter || $0.isNumber || "/_+-".contains($0) }) else { return }
+        let content = String(decoding: UnsafeRawBufferPointer(rebasing: bytes[block]), as: UTF8.self)
+        if let known = identifiers[content] {
             names.append("('\(name)',\(known))")
             return
         }
         let id = identifiers.count + 1
-        identifiers[block] = id
+        identifiers[content] = id
         zones.append("(\(id),'N')")
         names.append("('\(name)',\(id))")
-        addRows(of: block, id: Array(String(id).utf8))
+        addRows(bytes, block, start: Array(",(\(id)".utf8))
     }
 
-    /// Lines of rows are ` (@time_zone_id, -968, 0)` and `,(@time_zone_id, …)`.
-    private mutating func addRows(of block: [UInt8], id: [UInt8]) {
+    private mutating func addRows(_ bytes: UnsafeRawBufferPointer, _ block: Range<Int>, start: [UInt8]) {
         var isTransitions = false
-        for line in block.split(separator: UInt8(ascii: "\n")) {
-            if line.first == UInt8(ascii: "I") {
-                isTransitions = line.starts(with: Self.transitionStart)
-                continue
+        var line = block.lowerBound
+        while line < block.upperBound {
+            let end = min(Self.lineEnd(bytes, from: line), block.upperBound)
+            if Self.begins(bytes, line + 1, Self.rowStart) {
+                let values = UnsafeRawBufferPointer(rebasing: bytes[line + 1 + Self.rowStart.count..<end])
+                if isTransitions {
+                    transitions.append(contentsOf: start)
+                    transitions.append(contentsOf: values)
+                } else {
+                    types.append(contentsOf: start)
+                    types.append(contentsOf: values)
+                }
+            } else if Self.begins(bytes, line, Array("INSERT".utf8)) {
+                isTransitions = Self.begins(bytes, line, Self.transitionStart)
             }
-            let row = line.dropFirst(2)
-            guard row.starts(with: Self.variable) else { continue }
-            let start = [UInt8(ascii: ","), UInt8(ascii: "(")] + id
-            if isTransitions {
-                transitions.append(contentsOf: start)
-                transitions.append(contentsOf: row.dropFirst(Self.variable.count))
-            } else {
-                types.append(contentsOf: start)
-                types.append(contentsOf: row.dropFirst(Self.variable.count))
-            }
+            line = end + 1
         }
     }
 
