@@ -29,7 +29,8 @@ package protocol EngineDriver: Sendable {
     func resumeReplication(_ instance: InstanceID, acknowledges: Bool) async throws -> Bool
     /// The donor's side of a clone.
     func sendCopy(_ instance: InstanceID, to endpoint: CopyDestination, report: @escaping @Sendable (EngineProgress) -> Void) async throws
-    /// Instances whose process ended, as it happens, whoever started it.
+    /// Instances whose process ended without the driver's doing, as it happens, whoever had started it. One that ends
+    /// before it first answers is told by the call that started it.
     var exits: AsyncStream<InstanceID> { get }
 }
 

@@ -146,7 +146,7 @@ package struct DatabaseReport: Sendable, Hashable {
     package var variables: [String: String]
     /// User databases, sorted by name.
     package var databases: [DatabaseFacts]
-    /// User accounts and our own, sorted by key.
+    /// User accounts, sorted by key: not the server's own (`root`, `mariadb.sys`), nor ours (`evenkeel_…`).
     package var accounts: [AccountFacts]
     /// Whether our own accounts and the time-zone tables have been made (`initialize` is done).
     package var isInitialized: Bool

@@ -52,6 +52,16 @@ extension RealServers {
             #expect(await later.observe(host.id(1), fingerprintKey: nil)?.process == .running)
             try await later.startClosed(host.id(1))
             #expect(running.isAlive)
+            // Nor is a backup, which reads the server's file too, mistaken for it.
+            try Files.remove(host.layout(1).processRecord)
+            let backup = try PipedTool(
+                Spawn(executable: "/bin/sh", arguments: ["-c", "sleep 60; :", "sh", "--defaults-file=" + host.layout(1).started]),
+                .output, errorsAt: "/dev/null")
+            running.send(SIGKILL)
+            #expect(try await eventually { !running.isAlive })
+            #expect(await host.anotherDriver().observe(host.id(1), fingerprintKey: nil)?.process == .stopped)
+            await backup.end()
+            try await later.startClosed(host.id(1))
             // A number that is used again is not taken for the database.
             let other = ProcessIdentity(id: getpid(), started: 1, boot: running.boot)
             try Files.write(host.layout(1).processRecord, other.description)
@@ -143,6 +153,42 @@ extension RealServers {
                 try await host.perform(.start, on: 2)
             }
             #expect(unknown?.kind == .permanent && unknown?.message.contains("no_such_variable") == true)
+        }
+
+        @Test func `a data directory whose path is too long for a socket works all the same`() async throws {
+            let host = try TestHost(subdirectory: String(repeating: "long/", count: 20))
+            #expect(!host.layout(1).socket.hasPrefix(host.directory))
+            try await host.make([1])
+            #expect(try await host.observe(1).process == .running)
+            try await host.perform(.retire, on: 1)
+            try await host.perform(.purge, on: 1)
+            #expect(!Files.exists(host.layout(1).socketDirectory))
+        }
+
+        @Test func `a directory that others made is not touched`() async throws {
+            let host = try TestHost()
+            try Files.makeDirectory(host.layout(1).data)
+            try Files.write(host.layout(1).data + "/precious", "data")
+            let error = await #expect(throws: EngineError.self) { try await host.perform(.install(host.blueprint(1)), on: 1) }
+            #expect(error?.kind == .permanent)
+            #expect(try Files.text(host.layout(1).data + "/precious") == "data")
+            try await host.perform(.install(host.blueprint(2)), on: 2)
+            var other = host.blueprint(2)
+            other.serverID = 99
+            #expect(await #expect(throws: EngineError.self) { try await host.perform(.install(other), on: 2) }?.kind == .refused)
+        }
+
+        @Test func `a half-made instance is made again, and its processes ended first`() async throws {
+            let host = try TestHost()
+            try await host.make([1])
+            // As if the agent had been killed between the data directory and the mark's removal.
+            let running = try Self.process(host, 1)
+            try Files.write(host.layout(1).halfMadeMark, "")
+            #expect(try await host.observe(1).directory == .halfMade)
+            #expect(await #expect(throws: EngineError.self) { try await host.perform(.start, on: 1) }?.kind == .refused)
+            #expect(try await host.perform(.install(host.blueprint(1)), on: 1).acted)
+            #expect(!running.isAlive)
+            #expect(try await host.perform(.start, on: 1).acted)
         }
 
         @Test func `a retired instance stays stopped until it is purged`() async throws {

@@ -149,6 +149,23 @@ extension RealServers {
             #expect(try await host.database(2).binlogPosition == position)
         }
 
+        @Test func `what a replica received is applied before it is pointed elsewhere, its applier stopped or not`() async throws {
+            let host = try TestHost()
+            try await host.found([1, 2, 3])
+            try await host.makeShop()
+            #expect(try await eventually { try await host.database(3).binlogPosition == host.database(1).binlogPosition })
+            #expect(try await eventually { try await host.database(2).binlogPosition == host.database(1).binlogPosition })
+            _ = try await host.sql(3, "STOP SLAVE SQL_THREAD")
+            _ = try await host.sql(1, "INSERT INTO shop.rows VALUES (1), (2)")
+            #expect(try await eventually { try await host.database(3).replication?.receivedPosition == host.database(1).binlogPosition })
+            #expect(try await host.rows(3) == [])
+            #expect(try await eventually { try await host.database(2).binlogPosition == host.database(1).binlogPosition })
+            // Nothing is sent any more: the rows are in this replica's relay log alone, as far as it knows.
+            #expect(try await host.perform(.demote(epoch: 2), on: 1).acted)
+            try await host.perform(.replicate(source: host.peer(2)), on: 3)
+            #expect(try await host.rows(3) == [1, 2])
+        }
+
         @Test func `events run on the new writer`() async throws {
             let host = try TestHost()
             try await host.found([1, 2])

@@ -17,7 +17,7 @@ final class TestHost: Sendable {
 
     private static let numbers = Mutex(0)
 
-    init(dataDirectory: String? = nil, uid: String? = nil) throws {
+    init(dataDirectory: String? = nil, uid: String? = nil, subdirectory: String = "") throws {
         let number = Self.numbers.withLock { next in
             next += 1
             return next
@@ -31,7 +31,7 @@ final class TestHost: Sendable {
             directory = String(decoding: template.dropLast().map { UInt8(bitPattern: $0) }, as: UTF8.self)
         }
         chmod(directory, 0o755)
-        host = MariaDBHost(dataDirectory: directory, databaseUser: HostUser.named("mysql") == nil ? "nobody" : "mysql")
+        host = MariaDBHost(dataDirectory: directory + (subdirectory.isEmpty ? "" : "/" + subdirectory), databaseUser: HostUser.named("mysql") == nil ? "nobody" : "mysql")
         driver = MariaDBDriver(host, transport: TLSCopyTransport())
     }
 

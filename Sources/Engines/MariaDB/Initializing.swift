@@ -55,7 +55,12 @@ extension InstanceWorker {
         }
         let account = StoredAccount(name: ReplicationAccount.name(ordinal), host: "%")
         let wanted = [Grant(on: "*.*", privileges: ["REPLICATION SLAVE"])]
-        return try await session.ensure(account, authentication: NativePassword.authenticationString(password), grants: wanted)
+        let authentication = NativePassword.authenticationString(password)
+        if let found = try await session.authentication(of: account), found.text != authentication {
+            let uses = try await session.value("SELECT COUNT(*) FROM information_schema.PROCESSLIST WHERE USER = \(account.name)")
+            guard uses == "0" else { throw EngineError(.refused, "replication account \(account.name) has another password and is in use: its replica has to be stopped first") }
+        }
+        return try await session.ensure(account, authentication: authentication, grants: wanted)
     }
 
     /// Loads the host's time zones into the server's tables, where the tool and the zones are there. Zones of one

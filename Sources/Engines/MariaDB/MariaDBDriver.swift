@@ -77,17 +77,17 @@ package final class MariaDBDriver: EngineDriver {
     }
 
     package func startClosed(_ instance: InstanceID) async throws {
-        try await telling("could not start \(instance)") { _ = try await known(instance).worker.startClosed() }
+        try await telling("could not start \(instance)", instance) { _ = try await known(instance).worker.startClosed() }
     }
 
     package func openByGrant(_ instance: InstanceID, semiSync: Bool, within bound: Duration) async throws -> Bool {
-        try await telling("could not open \(instance)") {
+        try await telling("could not open \(instance)", instance) {
             try await known(instance).worker.openIfAcked(semiSync: semiSync, within: bound) != nil
         }
     }
 
     package func resumeReplication(_ instance: InstanceID, acknowledges: Bool) async throws -> Bool {
-        try await telling("could not let \(instance) replicate on") {
+        try await telling("could not let \(instance) replicate on", instance) {
             try await known(instance).worker.resumeReplication(acknowledges: acknowledges)
         }
     }
@@ -95,7 +95,7 @@ package final class MariaDBDriver: EngineDriver {
     package func sendCopy(
         _ instance: InstanceID, to endpoint: CopyDestination, report: @escaping @Sendable (EngineProgress) -> Void
     ) async throws {
-        try await telling("could not copy \(instance)") {
+        try await telling("could not copy \(instance)", instance) {
             try await known(instance).worker.sendCopy(to: endpoint, over: transport, report)
         }
     }
@@ -104,7 +104,7 @@ package final class MariaDBDriver: EngineDriver {
         _ work: EngineWork, report: @escaping @Sendable (EngineProgress) -> Void
     ) async throws -> TaskResult {
         let name = "\(work.action.name) of \(work.clusterName)-\(work.instance.ordinal) failed"
-        return try await telling(name) { try await carryOut(work, known(work.instance).worker, report) }
+        return try await telling(name, work.instance) { try await carryOut(work, known(work.instance).worker, report) }
     }
 
     private func carryOut(
@@ -138,11 +138,18 @@ package final class MariaDBDriver: EngineDriver {
         }
     }
 
+    /// A server on a disk with less than this left hangs, or says anything.
+    static let freeMin: Int64 = 256 << 10
+
     /// Errors of a server become the driver's own, with what was being done.
-    private func telling<Answer: Sendable>(_ doing: String, _ body: () async throws -> Answer) async throws -> Answer {
+    private func telling<Answer: Sendable>(
+        _ doing: String, _ instance: InstanceID, _ body: () async throws -> Answer
+    ) async throws -> Answer {
         do {
             return try await body()
         } catch let error as MySQLError {
+            let data = InstanceLayout(instance, in: host).data
+            if Files.freeBytes(data) < Self.freeMin { throw EngineError.diskFull(at: data) }
             throw EngineError(error, doing: doing)
         }
     }

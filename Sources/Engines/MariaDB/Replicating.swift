@@ -25,8 +25,16 @@ extension InstanceWorker {
         return try await withSession { session in
             let status = try await session.replicaStatus()
             if try await isAttached(session, status, to: source) { return TaskResult(acted: false) }
+            guard !password.isEmpty else { throw EngineError(.refused, "the order carries no replication password") }
             try await session.makeReadOnly(layout.id)
-            if let status { try await stopReplicating(session, status, report) }
+            if let status {
+                let isElsewhere = status.host != source.address || status.port != source.port
+                if isElsewhere, !status.isApplying, status.io != .stopped {
+                    // What it received from there and has not applied may be nowhere else.
+                    try await session.run("START SLAVE SQL_THREAD", within: Self.stopThreadBound)
+                }
+                try await stopReplicating(session, status, isElsewhere: isElsewhere, report)
+            }
             try await session.run("SET GLOBAL rpl_semi_sync_master_enabled = OFF, rpl_semi_sync_slave_enabled = OFF")
             try await adoptPosition(session, wasReplica: status != nil)
             try await session.run(changeMaster(to: source, password))
@@ -50,11 +58,12 @@ extension InstanceWorker {
     /// Stops both threads once all that was received is applied: whatever starts one of them after both were down
     /// throws the relay logs away.
     func stopReplicating(
-        _ session: AdminSession, _ status: ReplicaStatus, _ report: @Sendable (EngineProgress) -> Void
+        _ session: AdminSession, _ status: ReplicaStatus, isElsewhere: Bool = false,
+        _ report: @Sendable (EngineProgress) -> Void
     ) async throws {
         if status.io != .stopped { try await session.run("STOP SLAVE IO_THREAD", within: Self.stopThreadBound) }
         guard let now = try await session.replicaStatus() else { return }
-        if now.isApplying { try await drain(session, now.received, report) }
+        if now.isApplying || isElsewhere && status.io != .stopped { try await drain(session, now.received, report) }
         try await session.run("STOP SLAVE", within: AdminSession.quick)
     }
 

@@ -36,11 +36,16 @@ final class ServerProcess: Sendable {
             return recorded
         }
         guard thorough || !isSearched else { return nil }
-        let argument = "--defaults-file=" + layout.started
-        let found = ProcessIdentity.all { $0.contains { $0 == argument } }.first
+        let found = ProcessIdentity.all(where: isOurServer).first
         state.withLock { $0.isSearched = true }
         if let found { adopt(found, isNew: false) }
         return found
+    }
+
+    /// A server that reads our file; the backup tool reads it too.
+    private func isOurServer(_ words: [Substring]) -> Bool {
+        guard let program = words.first, ["mariadbd", "mysqld"].contains(Files.name(String(program))) else { return false }
+        return words.contains { $0 == "--defaults-file=" + layout.started }
     }
 
     private func recorded() -> ProcessIdentity? {
@@ -49,11 +54,12 @@ final class ServerProcess: Sendable {
         return process
     }
 
-    /// Takes a process that was started just now into the record, and watches it.
+    /// Watches a process from here on. The end of one that is new is told by whoever waits for its first answer, until
+    /// he says otherwise.
     func adopt(_ process: ProcessIdentity, isNew: Bool = true) {
         state.withLock {
             $0.process = process
-            if isNew { $0.isEndExpected = false }
+            $0.isEndExpected = isNew
         }
         exits.watch(process) { [self] in
             let isOurDoing = state.withLock { state in

@@ -32,6 +32,8 @@ extension InstanceWorker {
         let logged = Files.size(layout.errorLog)
         try spawn(binaries, as: user)
         try await waitUntilReady(from: logged)
+        process.expectEnd(false)
+        guard process.living() != nil else { throw startFailure(from: logged) }
         return true
     }
 
