@@ -59,7 +59,7 @@ golden: ## Record the golden files anew; look at the diff
 	@EVENKEEL_RECORD=1 $(SWIFT) test --filter Golden
 
 simulate: ## The simulator, many seeds, release build
-	@$(SWIFT) run -c release simulate
+	@$(SWIFT) run -c release evenkeel simulate --seeds 2000
 
 clean: demo-down ## Remove what was built
 	@$(SWIFT) package clean

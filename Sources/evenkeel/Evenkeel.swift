@@ -35,7 +35,7 @@ struct Evenkeel: AsyncParsableCommand {
                     Doctor.self, Health.self, SnapshotCommand.self,
                 ]),
             CommandGroup(name: "Act:", subcommands: [Reconcile.self, Suspend.self, Resume.self, Approve.self]),
-            CommandGroup(name: "Run:", subcommands: [Serve.self, AgentCommand.self, Token.self]),
+            CommandGroup(name: "Run:", subcommands: [Serve.self, AgentCommand.self, Token.self, Simulate.self]),
         ])
 
     /// Parses, runs, and ends with the documented exit code: ArgumentParser's own `main` would answer a usage error
