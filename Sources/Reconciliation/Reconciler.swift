@@ -72,8 +72,14 @@ package actor Reconciler {
     }
 
     /// Runs until its task is cancelled: the lease, the sources, the loop. The lease is released at the end.
-    /// Throws `StoreError.inUse` where another server has a store that serves only one.
+    /// Throws `StoreError.inUse` where another server has a store that serves only one, and `ReconcilerError` for more
+    /// than one source: two fleets are not merged yet, and each would seem to remove the other.
     package func run() async throws {
+        guard configuration.sources.count <= 1 else {
+            throw ReconcilerError(
+                .invalid,
+                "The configuration names \(configuration.sources.count) sources; this release serves one. Keep the fleet in one repository, or run a server for each.")
+        }
         keep(.started)
         await withDiscardingTaskGroup { group in
             group.addTask { await self.carryOutCommits() }

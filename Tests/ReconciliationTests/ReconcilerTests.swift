@@ -133,6 +133,16 @@ import Testing
         }
     }
 
+    @Test func `two sources are refused at the start`() async {
+        let sources = ["a", "b"].map { SourceConfiguration(name: $0, url: "memory") }
+        let reconciler = Reconciler(
+            store: MemoryStore(),
+            configuration: ReconcilerConfiguration(
+                serverName: "test", sources: sources, leaderURL: "", mirrorDirectory: "/nonexistent", seed: 1),
+            secrets: FixedSecrets(), clock: RealTime())
+        await #expect(throws: ReconcilerError.self) { try await reconciler.run() }
+    }
+
     @Test func `a server that starts again goes on with the revision in force`() async throws {
         let bench = Bench()
         await bench.repository.push(["places.yaml": Manifest.places, "orders.yaml": Manifest.cluster("orders", port: 3306)])
