@@ -176,6 +176,28 @@ extension RealServers {
             let position = try #require(try await host.perform(.demote(epoch: 2), on: 1).position)
             try await host.perform(.promote(epoch: 2, position: position, semiSync: false), on: 2)
             #expect(try await host.sql(2, "SELECT STATUS FROM information_schema.EVENTS").first == "ENABLED")
+            #expect(try await host.sql(2, "SELECT @@event_scheduler").first == "ON")
+            #expect(try await host.sql(1, "SELECT @@event_scheduler").first == "OFF")
+        }
+
+        @Test func `a writer that is started again runs no event before it is opened`() async throws {
+            let host = try TestHost()
+            try await host.make([1], parameters: ["event_scheduler": "ON"])
+            try await host.perform(.initialize(replicas: [1]), on: 1, secrets: TestHost.secrets)
+            try await host.perform(.open(epoch: 1, semiSync: false), on: 1)
+            _ = try await host.sql(1, "CREATE DATABASE shop")
+            _ = try await host.sql(1, "CREATE TABLE shop.rows (id INT PRIMARY KEY AUTO_INCREMENT)")
+            _ = try await host.sql(1, "CREATE EVENT shop.tick ON SCHEDULE EVERY 1 SECOND DO INSERT INTO shop.rows VALUES ()")
+            #expect(try await eventually { try await !host.rows(1).isEmpty })
+            try #require(ProcessIdentity(Files.text(host.layout(1).processRecord) ?? "")).send(9)
+            #expect(try await eventually { try await host.observe(1).process == .stopped })
+            try await host.driver.startClosed(host.id(1))
+            let rows = try await host.rows(1)
+            // Twice the event's interval, by the server's own clock.
+            _ = try await host.sql(1, "SELECT SLEEP(2.2)")
+            #expect(try await host.rows(1) == rows)
+            try await host.perform(.open(epoch: 1, semiSync: false), on: 1)
+            #expect(try await eventually { try await host.rows(1).count > rows.count })
         }
     }
 }

@@ -98,7 +98,13 @@ actor PipedTool {
         guard let process else { return 0 }
         let deadline = ContinuousClock.now + bound
         var status: Int32 = 0
-        while waitpid(process, &status, WNOHANG) == 0 {
+        while true {
+            let ended = waitpid(process, &status, WNOHANG)
+            if ended == process { break }
+            if ended < 0, errno != EINTR {
+                self.process = nil
+                throw EngineError(.transient, "how \(name) ended is not known: \(said)")
+            }
             guard ContinuousClock.now < deadline else {
                 end()
                 throw EngineError(.transient, "\(name) did not end in time: \(said)")

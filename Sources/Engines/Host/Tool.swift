@@ -90,7 +90,10 @@ actor Tool {
 
     private func reap(_ process: pid_t) -> Int32 {
         var status: Int32 = 0
-        while waitpid(process, &status, 0) < 0, errno == EINTR {}
+        while waitpid(process, &status, 0) < 0 {
+            // Somebody else reaped it: its status is lost, which is no success.
+            guard errno == EINTR else { return 255 }
+        }
         return status & 0x7f == 0 ? (status >> 8) & 0xff : 128 + (status & 0x7f)
     }
 }

@@ -7,6 +7,9 @@ actor InstanceLook {
     private let process: ServerProcess
     private let administrator: String
     private var session: AdminSession?
+    /// The server's number of a connection that asked about replication and got no answer: each such question holds a
+    /// thread of the server, so that no other is asked while it hangs.
+    private var hanging: String?
     private var used: (bytes: Int64, at: ContinuousClock.Instant)?
 
     private let executor = QueueExecutor(label: "evenkeel.look")
@@ -83,7 +86,14 @@ actor InstanceLook {
         guard let session else { throw MySQLError(.connection, message: "no connection") }
         var questions = LookQuestions(session: session, deadline: deadline, administrator: administrator)
         questions.fingerprintKey = fingerprintKey
-        return try await questions.database(variables: names)
+        var report = try await questions.database(variables: names)
+        if let hanging, try await questions.isThere(connection: hanging) {
+            throw MySQLError(.timedOut, message: "an earlier question about replication still hangs")
+        }
+        hanging = try await questions.connectionNumber()
+        report.replication = try await questions.replication()
+        hanging = nil
+        return report
     }
 
     /// What the server says of its variables; nil where it does not answer.

@@ -22,9 +22,22 @@ struct LookQuestions {
         report.databases = try await databases()
         report.accounts = try await accounts()
         report.isInitialized = try await session.value(OwnDatabase.isInitializedQuery, within: deadline.left) == "1"
-        // Last: it is the one that hangs where the relay log's disk is full.
-        report.replication = try await session.replicaStatus(within: deadline.left)?.report
         return report
+    }
+
+    /// Asked last: it hangs where the relay log's disk is full.
+    func replication() async throws -> ReplicationReport? {
+        try await session.replicaStatus(within: deadline.left)?.report
+    }
+
+    /// The server's number of this connection.
+    func connectionNumber() async throws -> String {
+        try await session.value("SELECT CONNECTION_ID()", within: deadline.left)
+    }
+
+    /// Whether a connection of ours is still in the server, though we have gone.
+    func isThere(connection number: String) async throws -> Bool {
+        try await session.value("SELECT COUNT(*) FROM information_schema.PROCESSLIST WHERE ID = \(number)", within: deadline.left) != "0"
     }
 
     private static let always: Set<String> = [

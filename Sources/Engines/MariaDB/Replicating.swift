@@ -33,6 +33,7 @@ extension InstanceWorker {
                     // What it received from there and has not applied may be nowhere else.
                     try await session.run("START SLAVE SQL_THREAD", within: Self.stopThreadBound)
                 }
+                if isElsewhere, status.isStopped { try await requireApplied(session, status) }
                 try await stopReplicating(session, status, isElsewhere: isElsewhere, report)
             }
             try await session.run("SET GLOBAL rpl_semi_sync_master_enabled = OFF, rpl_semi_sync_slave_enabled = OFF")
@@ -41,6 +42,16 @@ extension InstanceWorker {
             try await session.run("START SLAVE", within: Self.stopThreadBound)
             try await verifyAttached(session, source)
             return TaskResult()
+        }
+    }
+
+    /// With both threads down what was received cannot be applied any more: starting either throws it away. Where some
+    /// of it is known not to be applied the source may not change; the relay logs are kept aside in every case.
+    private func requireApplied(_ session: AdminSession, _ status: ReplicaStatus) async throws {
+        try keepRelayLogsAside()
+        let (binlog, applied) = try await session.positions()
+        guard binlog.merged(with: applied).contains(status.received) else {
+            throw EngineError(.refused, "\(layout.id) has received up to \(status.received) from \(status.host):\(status.port) and applied only \(applied), its threads are stopped: it would lose the rest; its relay logs are in \(layout.relayAside)")
         }
     }
 

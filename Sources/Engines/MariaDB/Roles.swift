@@ -9,7 +9,7 @@ extension AdminSession {
     static let readOnlyTry = "0.2"
     static let readOnlyBound: Duration = .seconds(2)
 
-    /// Makes the server read-only, trying again until the bound. Throws `transient` where it is still writable.
+    /// Makes the server read-only, trying again until the bound, and then stops its events. Throws `transient` where it is still writable.
     func makeReadOnly(_ id: InstanceID) async throws {
         let deadline = ContinuousClock.now + Self.readOnlyBound
         while try await !isOn("read_only") {
@@ -21,6 +21,13 @@ extension AdminSession {
                 }
             }
         }
+        try await run("SET GLOBAL event_scheduler = OFF")
+    }
+
+    /// The last step of opening: events run on the writer only.
+    func makeWritable() async throws {
+        try await run("SET GLOBAL read_only = 0")
+        try await run("SET GLOBAL event_scheduler = ON")
     }
 }
 
@@ -46,13 +53,13 @@ extension InstanceWorker {
             }
             let isOpen = try await !session.isOn("read_only")
             let hasSemiSync = try await session.isOn("rpl_semi_sync_master_enabled")
-            if isOpen, hasSemiSync == semiSync { return TaskResult(acted: false) }
+            if isOpen, hasSemiSync == semiSync, try await session.isOn("event_scheduler") { return TaskResult(acted: false) }
             try await session.run("SET GLOBAL rpl_semi_sync_slave_enabled = OFF, rpl_semi_sync_master_enabled = \(verbatim: semiSync ? "ON" : "OFF")")
             if semiSync, !isOpen {
                 let acked = try await wait(within: bound) { try await session.semiSyncClients() > 0 }
                 guard acked else { return nil }
             }
-            try await session.run("SET GLOBAL read_only = 0")
+            try await session.makeWritable()
             return TaskResult()
         }
     }
@@ -61,7 +68,7 @@ extension InstanceWorker {
     func closeForWriting() async throws -> TaskResult {
         try requireReady()
         return try await withSession { session in
-            if try await session.isOn("read_only") { return TaskResult(acted: false) }
+            if try await session.isOn("read_only"), try await !session.isOn("event_scheduler") { return TaskResult(acted: false) }
             try await session.makeReadOnly(layout.id)
             return TaskResult()
         }
@@ -85,15 +92,19 @@ extension InstanceWorker {
         return try await withSession { session in
             let status = try await session.replicaStatus()
             if try await !session.isOn("read_only"), status == nil {
+                try await session.run("SET GLOBAL event_scheduler = ON")
                 try await enableEvents()
                 return TaskResult(acted: false)
             }
             try await requireApplied(session, position)
             if status != nil { try await session.run("STOP SLAVE", within: Self.stopThreadBound) }
             try await session.run("SET GLOBAL rpl_semi_sync_slave_enabled = OFF, rpl_semi_sync_master_enabled = \(verbatim: semiSync ? "ON" : "OFF")")
-            try await session.run("SET GLOBAL read_only = 0")
-            try await session.run("RESET SLAVE ALL")
-            try await enableEvents()
+            // From here on there is no return: a cancellation would leave a writer with a source and without events.
+            try await Task {
+                try await session.makeWritable()
+                try await session.run("RESET SLAVE ALL")
+                try await self.enableEvents()
+            }.value
             return TaskResult()
         }
     }

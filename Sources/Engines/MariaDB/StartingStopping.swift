@@ -13,7 +13,8 @@ extension InstanceWorker {
     /// How many sets of relay logs are kept aside.
     static let relayAsideMax = 2
 
-    /// Starts the process closed: read-only, replication threads down. Returns false where it runs already.
+    /// Starts the process closed: read-only, replication threads down, events off: one that root defined would write
+    /// through read-only. Returns false where it runs already.
     func startClosed() async throws -> Bool {
         try requireReady()
         if process.living(thorough: true) != nil {
@@ -49,7 +50,7 @@ extension InstanceWorker {
         guard log >= 0 else { throw EngineError.system("open", layout.errorLog) }
         defer { close(log) }
         if let user { try Files.give(layout.errorLog, to: user) }
-        var arguments = ["--defaults-file=" + layout.started, "--read-only=1", "--skip-slave-start"]
+        var arguments = ["--defaults-file=" + layout.started, "--read-only=1", "--skip-slave-start", "--event-scheduler=OFF"]
         if let user { arguments.append("--user=" + user.name) }
         if binaries.base != "/usr" { arguments.append("--basedir=" + binaries.base) }
         let started = try Spawn(executable: binaries.server, arguments: arguments, output: log, error: log).start()
@@ -101,7 +102,7 @@ extension InstanceWorker {
     }
 
     /// Before a start purges them: what this replica received and has not applied may be nowhere else.
-    private func keepRelayLogsAside() throws {
+    func keepRelayLogsAside() throws {
         let names = Files.names(in: layout.data).filter { $0.hasPrefix("relay-bin.") || $0 == "relay-log.info" || $0 == "master.info" }
         let logs = names.filter { $0.hasPrefix("relay-bin.0") }
         guard !logs.isEmpty else { return }

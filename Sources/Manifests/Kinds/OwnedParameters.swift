@@ -20,6 +20,7 @@ enum OwnedParameters {
         Row(pattern: "binlog_ignore_db", instead: "replicas hold everything; remove it"),
         Row(pattern: "replicate_*", instead: "replicas hold everything; remove it"),
         Row(pattern: "read_only", instead: "who may write follows from the cluster's primary; use `spec.primary.preferredZones`"),
+        Row(pattern: "event_scheduler", instead: "events run on the writer only, which Evenkeel sees to; remove it"),
         Row(pattern: "innodb_read_only", instead: "who may write follows from the cluster's primary; use `spec.primary.preferredZones`"),
         Row(pattern: "innodb_force_recovery", instead: "it is for mending an instance by hand; remove it"),
         Row(pattern: "rpl_semi_sync_*", instead: "use `spec.durability`"),
