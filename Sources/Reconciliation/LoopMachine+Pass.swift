@@ -28,11 +28,7 @@ extension LoopMachine {
             return
         }
         if isWaitingForSecrets(unit, cluster) { return }
-        if allocationProblems[unit.name] != nil, units[unit]?.isAllocationTried == false {
-            retryAllocation(unit)
-        } else {
-            units[unit]?.isAllocationTried = false
-        }
+        retryAllocation(unit)
         decide(unit, cluster)
     }
 
@@ -41,20 +37,18 @@ extension LoopMachine {
         isInGrace && cluster.members.contains { $0.phase != .purged && observed[$0.host] == nil }
     }
 
+    /// Others may have left since: a cluster without a place is tried again, but no more often than at its interval.
     private mutating func retryAllocation(_ unit: UnitID) {
-        units[unit]?.isAllocationTried = true
+        guard allocationProblems[unit.name] != nil else { return }
+        if let tried = units[unit]?.allocationTried, now - tried < settings.unitInterval { return }
+        units[unit]?.allocationTried = now
         isAllocationDue = true
-        enqueue(unit)
     }
 
-    /// Declared, and there was no place for it: tried again at every interval, because others may leave.
+    /// Declared, and there was no place for it.
     private mutating func passUnplaced(_ unit: UnitID) {
-        if allocationProblems[unit.name] != nil, units[unit]?.isAllocationTried == false {
-            retryAllocation(unit)
-        } else {
-            units[unit]?.isAllocationTried = false
-            passDeclared(unit)
-        }
+        retryAllocation(unit)
+        passDeclared(unit)
     }
 
     // MARK: Secrets

@@ -34,16 +34,20 @@ extension LoopMachine {
 
     mutating func work() {
         guard isLeading else { return }
-        if isBarred {
-            if commits.isEmpty && (accepting != nil || isAllocationDue) { accept() }
-            if isBarred { return }
-        }
+        acceptIfDue()
+        if isBarred { return }
         flushHousekeeping()
         var passes = 0
-        while passes < settings.passesPerEventMax, commits.count < settings.commitsMax, let unit = dequeue() {
+        while passes < settings.passesPerEventMax, commits.count < settings.commitsMax, !isBarred, let unit = dequeue() {
             pass(unit)
             passes += 1
         }
+        acceptIfDue()
+    }
+
+    /// What is to be accepted waits for all commits on their way; the end of the last of them brings us here again.
+    private mutating func acceptIfDue() {
+        if commits.isEmpty && (accepting != nil || isAllocationDue) { accept() }
     }
 
     /// A pass of this unit no later than `instant`, whatever happens or does not.

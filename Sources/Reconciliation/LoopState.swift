@@ -129,7 +129,8 @@ struct UnitState: Sendable {
     var secretProblems: [String] = []
     /// The plan that is being carried out.
     var plan: CurrentPlan?
-    var isAllocationTried = false
+    /// When a place was last looked for again.
+    var allocationTried: Instant?
     /// No task is started before; grows with every refusal or failed commit in a row.
     var pause: Instant?
     var pauses = 0

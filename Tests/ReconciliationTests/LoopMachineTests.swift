@@ -1,0 +1,131 @@
+import FleetModel
+import Manifests
+import MetadataStore
+import Planning
+import Reconciliation
+import Synchronization
+import Testing
+
+/// Places nothing, ever, and counts how often it is asked.
+private final class FullFleet: UnitPlanner {
+    let asked = Mutex(0)
+
+    func allocate(_ fleet: DesiredFleet, _ records: FleetRecords, changed: Set<String>?) -> Allocation {
+        asked.withLock { $0 += 1 }
+        var allocation = Allocation(records: records)
+        allocation.problems = fleet.clusters.keys.sorted().map {
+            AllocationProblem(cluster: $0, field: "spec.placement[0]", message: "there is no room", help: "add a host")
+        }
+        return allocation
+    }
+
+    func rehearse(_ situation: ClusterSituation) -> Rehearsal { Planner.rehearse(situation) }
+    func absorb(
+        _ outcome: AttemptOutcome, of task: PlannedTask, into records: ClusterRecords, at now: Instant, jitter: Double
+    ) -> ClusterRecords { records }
+    func admit(
+        _ candidates: [PlannedTask], running: [RunningAttempt], policy: PlanningPolicy
+    ) -> (admitted: [PlannedTask], held: [(task: PlannedTask, wait: Wait)]) { (candidates, []) }
+    func key(of task: PlannedTask) -> String { task.action.name }
+    func text(of plan: UnitPlan) -> String { "" }
+}
+
+/// Drives a machine: its commits succeed at once, time moves only when told.
+private struct Drive {
+    var machine: LoopMachine
+    var now = Instant(milliseconds: 1_000_000)
+    let store = MemoryStore()
+    var verdicts: [Bool] = []
+    private static let eventsMax = 2000
+
+    init(_ planner: any UnitPlanner) {
+        machine = LoopMachine(
+            settings: LoopSettings(sources: [SourceConfiguration(name: "fleet", url: "memory")]),
+            credentials: Credentials(fleetKey: [1]), seed: 1, planner: planner)
+    }
+
+    /// Handles the event and all that follows from it at this moment; false where that does not end.
+    mutating func handle(_ event: LoopEvent) -> Bool {
+        var events = [event]
+        for _ in 0..<Drive.eventsMax {
+            guard !events.isEmpty else { return true }
+            for directive in machine.handle(events.removeFirst(), now: now) {
+                switch directive {
+                case .load: events.append(.loaded(store.loadNow()))
+                case .commit(let id, let changes, let term):
+                    do throws(StoreError) {
+                        try store.commitNow(changes, term: term)
+                        events.append(.committed(id))
+                    } catch {
+                        events.append(.commitFailed(id, error))
+                    }
+                case .wake(let moment) where moment <= now: events.append(.woke)
+                case .judged(_, _, let isAccepted): verdicts.append(isAccepted)
+                default: break
+                }
+            }
+        }
+        return false
+    }
+
+    mutating func lead() throws -> Bool {
+        let lease = try store.acquireNow(holder: "test", duration: .seconds(3600), now: now)
+        return handle(.leaseGained(term: lease.term, until: now + lease.duration))
+    }
+}
+
+@Suite struct LoopMachineTests {
+    private func read(_ clusters: [String], _ commit: String) -> LoopEvent {
+        var fleet = DesiredFleet(revision: Revision(commit: commit))
+        for name in clusters {
+            let cluster = Cluster(
+                metadata: Metadata(name: name), engine: EngineSpec(type: .mariadb, version: "10.11"), topology: .single,
+                placement: [Placement(zone: "a", replicas: 1)],
+                resources: ClusterResources(memoryBytes: 1 << 28, storageBytes: 1 << 30))
+            fleet.clusters[name] = Declared(value: cluster, file: "c.yaml", line: 1, revision: commit)
+        }
+        let changed = clusters.map { UnitID(.cluster, $0) }
+        return .revisionRead(
+            RevisionRead(source: "fleet", revision: fleet.revision, assembly: Assembly(fleet: fleet, changed: changed)))
+    }
+
+    @Test func `a cluster without a place is tried again at its interval, not again and again`() throws {
+        let planner = FullFleet()
+        var drive = Drive(planner)
+        let ends1 = try drive.lead()
+        #expect(ends1)
+        let ends4 = drive.handle(read(["orders"], "c1"))
+        #expect(ends4)
+        let first = planner.asked.withLock { $0 }
+        #expect(first <= 2)
+        let status = drive.machine.view(at: drive.now).units[UnitID(.cluster, "orders")]
+        #expect(status?.conditions.contains { $0.reason == "NoPlace" && $0.isTrue } == true)
+        drive.now = drive.now + .seconds(70)
+        let ends5 = drive.handle(.woke)
+        #expect(ends5)
+        #expect(planner.asked.withLock { $0 } == first + 1)
+    }
+
+    @Test func `a lease that is over by our own clock ends the lead without an answer of the store`() throws {
+        var drive = Drive(StandardPlanner())
+        let ends2 = try drive.lead()
+        #expect(ends2)
+        #expect(drive.machine.isLeader)
+        drive.now = drive.now + .seconds(3601)
+        let ends6 = drive.handle(.woke)
+        #expect(ends6)
+        #expect(!drive.machine.isLeader)
+    }
+
+    @Test func `a second revision is in force only after the first is in the store`() throws {
+        var drive = Drive(StandardPlanner())
+        let ends3 = try drive.lead()
+        #expect(ends3)
+        let ends7 = drive.handle(read(["orders"], "c1"))
+        #expect(ends7)
+        let ends8 = drive.handle(read(["orders", "billing"], "c2"))
+        #expect(ends8)
+        #expect(drive.verdicts == [true, true])
+        #expect(drive.store.loadNow().revisions.first?.revision.commit == "c2")
+    }
+}
