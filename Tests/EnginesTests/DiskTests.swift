@@ -79,6 +79,30 @@ extension RealServers {
             #expect(try await receiver.clone(2, from: 1, donorDriver: donor.driver).acted)
         }
 
+        @Test func `a look at a replica whose relay log has no room leaves one hanging question at the most`() async throws {
+            let disk = try SmallDisk(megabytes: 400)
+            defer { disk.remove() }
+            let writer = try TestHost()
+            try await writer.make([1])
+            try await writer.perform(.initialize(replicas: [1, 2]), on: 1, secrets: TestHost.secrets)
+            try await writer.perform(.open(epoch: 1, semiSync: false), on: 1)
+            try await writer.makeShop()
+            _ = try await writer.sql(1, "CREATE TABLE shop.big (text LONGTEXT)")
+            let replica = try TestHost(dataDirectory: disk.path, uid: writer.uid)
+            try await replica.make([2])
+            try await replica.perform(.replicate(source: writer.peer(1)), on: 2)
+            try disk.fill(leaving: 0)
+            _ = try await writer.sql(1, "INSERT INTO shop.big SELECT REPEAT('x', 4000000) FROM shop.seq_1_to_3")
+            #expect(try await eventually(within: .seconds(20)) { try await replica.observe(2).process == .unresponsive })
+            for _ in 1...2 { #expect(try await replica.observe(2).process == .unresponsive) }
+            let questions = try await replica.sql(2, "SHOW FULL PROCESSLIST").records.filter { $0["Info"] == "SHOW SLAVE STATUS" }
+            #expect(questions.count <= 1)
+            disk.free()
+            // The server looks for room once a minute.
+            #expect(try await eventually(within: .seconds(90)) { try await replica.observe(2).process == .running })
+            _ = try await replica.perform(.retire, on: 2)
+        }
+
         /// The server has to be gone before its disk is.
         private func stop(_ host: TestHost) async { _ = try? await host.perform(.retire, on: 1) }
     }
