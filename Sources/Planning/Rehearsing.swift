@@ -70,10 +70,15 @@ extension ClusterSituation {
         }
         var passed: [Wait] = []
         for wait in waits {
-            if case .host(let name) = wait.reason, observed[name] == nil {
+            guard case .host(let name) = wait.reason else { continue }
+            if let seen = observed[name] {
+                // Fresh, and only not fresh enough for a change of writer: its next look is under way.
+                guard seen.isFresh(at: now), seen.renewed < now else { continue }
+                observed[name]?.renewed = now
+            } else {
                 observed[name] = ObservedHost(report: assumedReport(name), renewed: now)
-                passed.append(wait)
             }
+            passed.append(wait)
         }
         if passed.isEmpty, let next = earliestTime(waits) {
             let ahead = next.moment - now

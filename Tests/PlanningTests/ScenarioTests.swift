@@ -112,6 +112,16 @@ struct ScenarioTests {
         #expect(fleet.converge().outline == "open 1 | retire 2")
     }
 
+    @Test func `a report too old for a change of writer is waited for, and the plan goes on to its end`() {
+        var fleet = TestFleet()
+        fleet.converge()
+        fleet.edit { $0.preferredZones = ["zone-b"] }
+        fleet.now = fleet.now + .seconds(5)
+        let plan = fleet.converge()
+        #expect(plan.outline.contains("demote 1 | promote 2") && plan.waits.isEmpty)
+        #expect(plan.waves.first?.waited.isEmpty == false)
+    }
+
     @Test func `from nothing ever seen the plan waits for hosts and says so`() throws {
         var fleet = TestFleet()
         fleet.observed = [:]

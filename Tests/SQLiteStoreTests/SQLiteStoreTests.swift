@@ -115,7 +115,7 @@ import Testing
         let tables = try queue.read { db in
             try String.fetchAll(db, sql: "SELECT sql FROM sqlite_master WHERE name NOT LIKE 'sqlite%' AND sql IS NOT NULL ORDER BY name")
         }
-        #expect(SHA256.hex(tables.joined(separator: "\n")) == "b5c8522934400684850de0fdace57e220485e00a209439ec123b45be7b9a7cc9")
+        #expect(SHA256.hex(tables.joined(separator: "\n")) == "28417a52772d12ae29afa491adfc33d1763a4347941976ff0e4ba9e96a82fa69")
     }
 }
 
