@@ -38,6 +38,7 @@ extension InstanceWorker {
             }
             try await session.run("SET GLOBAL rpl_semi_sync_master_enabled = OFF, rpl_semi_sync_slave_enabled = OFF")
             try await adoptPosition(session, wasReplica: status != nil)
+            try await awaitWhatIsHeldHere(session, at: source, password)
             try await session.run(changeMaster(to: source, password))
             try await session.run("START SLAVE", within: Self.stopThreadBound)
             try await verifyAttached(session, source)
@@ -117,6 +118,29 @@ extension InstanceWorker {
         let (binlog, applied) = try await session.positions()
         let held = binlog.merged(with: applied)
         if held != applied { try await session.run("SET GLOBAL gtid_slave_pos = \(held.description)") }
+    }
+
+    /// Waits until the source holds what this instance holds. One that is behind answers 1236, after which the IO thread
+    /// never tries again; a candidate under load is behind another replica for a moment. A source that cannot be asked
+    /// is left to the threads, which do try again.
+    private func awaitWhatIsHeldHere(_ session: AdminSession, at source: Peer, _ password: String) async throws {
+        let (binlog, applied) = try await session.positions()
+        let held = binlog.merged(with: applied)
+        guard !held.isEmpty else { return }
+        let user = ReplicationAccount.name(layout.id.ordinal)
+        guard
+            let connection = try? await MySQLConnection.connect(
+                to: .tcp(host: source.address, port: source.port), user: user, password: password, within: AdminSession.quick)
+        else { return }
+        var theirs: GTIDSet?
+        let holds = try? await wait(within: Self.attachBound) {
+            let answer = try await connection.query("SELECT @@GLOBAL.gtid_binlog_pos", within: AdminSession.quick)
+            theirs = answer.first.flatMap { GTIDSet($0) }
+            return theirs?.contains(held) ?? false
+        }
+        await connection.close()
+        guard holds == false, let theirs else { return }
+        throw EngineError(.transient, "\(layout.id) holds \(held), and \(source.address):\(source.port) only \(theirs): it cannot replicate from a server that is behind it")
     }
 
     private func changeMaster(to source: Peer, _ password: String) -> SQL {
