@@ -10,7 +10,7 @@ from harness import Fleet, FleetTestCase, processes_below, sample
 from operations import COME_BACK, FOUNDING, RUNNING, Trigger, begins, count_of, known_attempts
 
 HAPPEN_SECONDS = 90
-FOUNDING_ATTEMPTS = 15  # Of three instances; a kill at the last is a kill at the end.
+FOUNDING_ATTEMPTS = 14  # Of three instances; a kill at the last is a kill at the end.
 
 
 class NewFleet(FleetTestCase):
