@@ -62,8 +62,8 @@ struct HostLoads {
             for member in cluster.members {
                 switch member.phase {
                 case .active, .leaving: add(member.host, port: member.port, memory: memory)
-                case .retired: loads[member.host, default: Load()].instances += 1
-                case .purged: break
+                // A directory that is only kept takes storage, not a place.
+                case .retired, .purged: break
                 }
             }
         }
