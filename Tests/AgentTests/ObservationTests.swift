@@ -90,6 +90,66 @@ import Testing
         #expect(reported == [.running] && late.last == ended("t", done))
     }
 
+    @Test func `the end of an attempt on an instance that is not there is told, whichever look ends first`() {
+        var bench = Bench()
+        _ = bench.serve()
+        // It is watched from the first attempt on, was looked at, and is not there.
+        _ = bench.complete(order("t", .retire), leaving: [])
+        #expect(bench.settle(bench(.received(.settled(attempt: "t"))), []).contains(.journal([.settled(attempt: "t")])))
+        bench.settle(bench.offer(order("u", .retire)), [])
+        let looks = bench(.attemptEnded(attempt: "u", done))
+        #expect(looks.contains(.lookAtHost) && looks.contains(.look(orders1, fingerprintKey: nil)))
+        // The host has no such instance: what is still to be told of it must not be forgotten with it.
+        #expect(!bench.settle(bench(.hostLooked(HostFacts())), []).contains(ended("u", done)))
+        #expect(bench.settle(bench(.looked(orders1, nil)), []).last == ended("u", done))
+    }
+
+    @Test func `the end of an attempt is told when the look after it never ends`() {
+        var bench = Bench()
+        _ = bench.serve([running()])
+        bench.settle(bench.offer(order("t", .start)), [running()])
+        _ = bench(.attemptEnded(attempt: "t", done))
+        _ = bench(.hostLooked(HostFacts(instances: [orders1])))
+        let early = bench.settle(bench(.woke, after: AgentLimits.lookMax - .milliseconds(1)), [running()])
+        #expect(!early.contains(ended("t", done)))
+        #expect(bench.settle(bench(.woke, after: .milliseconds(1)), [running()]).contains(ended("t", done)))
+    }
+
+    @Test func `a look that hangs is the only one at its instance until it ends, which is unresponsive meanwhile`() throws {
+        var bench = Bench()
+        _ = bench.serve([running(), running(orders2)])
+        let look = AgentDirective.look(orders1, fingerprintKey: nil)
+        func answered(_ directives: [AgentDirective]) -> [AgentDirective] {
+            // The other instance and the host answer; this one does not.
+            var left: [AgentDirective] = []
+            var queue = directives
+            while !queue.isEmpty {
+                let directive = queue.removeFirst()
+                switch directive {
+                case .lookAtHost: queue += bench(.hostLooked(HostFacts(instances: [orders1, orders2])))
+                case .look(orders2, _): queue += bench(.looked(orders2, running(orders2)))
+                case .send: queue += bench(.sent); left.append(directive)
+                default: left.append(directive)
+                }
+            }
+            return left
+        }
+        var asked = 0
+        for _ in 1...60 {
+            asked += answered(bench(.woke, after: .milliseconds(500))).count { $0 == look }
+            // Who asks for a look meanwhile gets no second one.
+            asked += answered(bench(.received(.observe))).count { $0 == look }
+        }
+        #expect(asked == 1)
+        #expect(bench.machine.watches[orders1]?.facts?.process == .unresponsive)
+        #expect(bench.machine.watches[orders2]?.facts?.process == .running)
+        // What it saw at last is from long ago and does not count; the next look does.
+        #expect(answered(bench(.looked(orders1, running()))).contains(look))
+        #expect(bench.machine.watches[orders1]?.facts?.process == .unresponsive)
+        _ = answered(bench(.looked(orders1, running())))
+        #expect(bench.machine.watches[orders1]?.facts?.process == .running)
+    }
+
     @Test func `keys for fingerprints are used from the next look, which is at once`() {
         var bench = Bench()
         _ = bench.serve([running()])
