@@ -100,8 +100,15 @@ private struct Drive {
         #expect(first <= 2)
         let status = drive.machine.view(at: drive.now).units[UnitID(.cluster, "orders")]
         #expect(status?.conditions.contains { $0.reason == "NoPlace" && $0.isTrue } == true)
-        drive.now = drive.now + .seconds(70)
-        let ends5 = drive.handle(.woke)
+        // Passes within the interval, whoever asks for them, look for no place.
+        for _ in 1...20 {
+            drive.now = drive.now + .seconds(2)
+            let endsPass = drive.handle(.request(.reconcile(UnitID(.cluster, "orders"), by: "ann")))
+            #expect(endsPass)
+        }
+        #expect(planner.asked.withLock { $0 } == first)
+        drive.now = drive.now + .seconds(30)
+        let ends5 = drive.handle(.request(.reconcile(UnitID(.cluster, "orders"), by: "ann")))
         #expect(ends5)
         #expect(planner.asked.withLock { $0 } == first + 1)
     }
