@@ -28,6 +28,7 @@ let grdb: Target.Dependency = .product(name: "GRDB", package: "GRDB.swift")
 let arguments: Target.Dependency = .product(name: "ArgumentParser", package: "swift-argument-parser")
 let hummingbird: Target.Dependency = .product(name: "Hummingbird", package: "hummingbird")
 let hummingbirdCore: Target.Dependency = .product(name: "HummingbirdCore", package: "hummingbird")
+let hummingbirdTesting: Target.Dependency = .product(name: "HummingbirdTesting", package: "hummingbird")
 let hummingbirdTLS: Target.Dependency = .product(name: "HummingbirdTLS", package: "hummingbird")
 let httpClient: Target.Dependency = .product(name: "AsyncHTTPClient", package: "async-http-client")
 let lifecycle: Target.Dependency = .product(name: "ServiceLifecycle", package: "swift-service-lifecycle")
@@ -97,7 +98,7 @@ let package = Package(
         tests("Agent"),
         tests("Reconciliation"),
         tests("Monitoring", ["ChildProcess", "FleetModel", "JSONStream", "MetadataStore", nio, nioCore, nioHTTP1]),
-        tests("Server"),
+        tests("Server", [hummingbird, hummingbirdTesting]),
         tests("Simulation"),
     ]
 )

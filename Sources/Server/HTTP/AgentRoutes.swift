@@ -148,12 +148,15 @@ struct LineSplitter {
     private var rest: [UInt8] = []
 
     mutating func add(_ bytes: some Collection<UInt8>) throws -> [[UInt8]] {
+        // What was there before holds no line end: a long line in many pieces is searched once.
+        var from = rest.endIndex
         rest.append(contentsOf: bytes)
         var lines: [[UInt8]] = []
         var start = rest.startIndex
-        while let end = rest[start...].firstIndex(of: UInt8(ascii: "\n")) {
+        while let end = rest[from...].firstIndex(of: UInt8(ascii: "\n")) {
             if end > start { lines.append(Array(rest[start..<end])) }
             start = end + 1
+            from = start
         }
         rest.removeSubrange(..<start)
         guard rest.count <= WireLimit.lineBytesMax else {

@@ -143,8 +143,11 @@ enum APIRouter {
     }
 
     static func body<Value: JSONCodable>(_ request: Request, upTo limit: Int = WireLimit.commandBytesMax) async throws -> Value {
-        let buffer = try await request.body.collect(upTo: limit)
-        return try Value(json: buffer.readableBytesView)
+        do {
+            return try Value(json: try await request.body.collect(upTo: limit).readableBytesView)
+        } catch is NIOTooManyBytesError {
+            throw APIError(.contentTooLarge, "the request's body is longer than \(limit) bytes")
+        }
     }
 
     private static func unit(_ text: String) throws -> UnitID {
