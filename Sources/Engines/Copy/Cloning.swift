@@ -18,12 +18,14 @@ extension InstanceWorker {
         let receiver = CopyReceiver(
             layout: layout, address: blueprint.address, ports: host.copyPorts, extract: try binaries.tool("mbstream"),
             announce: work.copyReady, report: report)
-        try await receiver.receive(over: transport, donorEnded: work.copyEnded)
-        report(EngineProgress(phase: "preparing"))
-        try await prepare(binaries, ConfigurationFile(blueprint.configuration))
-        try recordPosition()
-        if let user { try Files.giveTree(layout.data, to: user) }
-        try Files.syncDisk(of: layout.data)
+        try await filling {
+            try await receiver.receive(over: transport, donorEnded: work.copyEnded)
+            report(EngineProgress(phase: "preparing"))
+            try await prepare(binaries, ConfigurationFile(blueprint.configuration))
+            try recordPosition()
+            if let user { try Files.giveTree(layout.data, to: user) }
+            try Files.syncDisk(of: layout.data)
+        }
         try finishDirectory()
         return TaskResult(engineVersion: binaries.version)
     }

@@ -14,8 +14,10 @@ extension InstanceWorker {
         let binaries = try await finder.matching(blueprint.engineVersion)
         let user = try await beginDirectory(blueprint, binaries)
         report(EngineProgress(phase: "installing"))
-        try await bootstrap(binaries, user)
-        try Files.syncDisk(of: layout.data)
+        try await filling {
+            try await bootstrap(binaries, user)
+            try Files.syncDisk(of: layout.data)
+        }
         try finishDirectory()
         return TaskResult(engineVersion: binaries.version)
     }
@@ -40,8 +42,8 @@ extension InstanceWorker {
                 .permanent,
                 "the databases' user \(user.name) may not pass through \(obstacle): `chmod o+x \(obstacle)`, or keep the agent's data elsewhere")
         }
-        try requireSpace(blueprint.storageBytes)
         if Files.exists(layout.directory) { try await clearHalfMade() }
+        try requireSpace(blueprint.storageBytes)
         try Files.makeDirectory(layout.directory)
         try Files.write(layout.halfMadeMark, "install or clone has not finished: nothing here is of value\n")
         let identity = InstanceIdentity(layout.id, blueprint, engineVersion: binaries.version)
@@ -60,6 +62,18 @@ extension InstanceWorker {
             throw EngineError(
                 .permanent,
                 "\(host.instancesDirectory) has \(free >> 20) MiB free and the instance may need \(bytes >> 20) MiB: free some space, lower resources.storage, or place it on another host")
+        }
+    }
+
+    /// Runs what fills a half-made instance. Where that fails or is cancelled, what it stored is removed at once: other
+    /// instances need the room on the disk. Mark and logs stay, to say what happened.
+    func filling(_ body: () async throws -> Void) async throws {
+        do {
+            try await body()
+        } catch {
+            // The reason of the failure counts more than what cannot be removed now: the next attempt removes it or says so.
+            for directory in [layout.data, layout.temporary] { try? Files.removeTree(directory) }
+            throw error
         }
     }
 
