@@ -180,6 +180,45 @@ extension RealServers {
             #expect(try await host.sql(1, "SELECT @@event_scheduler").first == "OFF")
         }
 
+        @Test func `a promotion that is cancelled once it takes writes ends by its normal end`() async throws {
+            let host = try TestHost()
+            try await host.found([1, 2])
+            try await host.makeShop()
+            // Each is enabled by a statement of its own, after the point of no return: there is time to cancel.
+            let events = 200
+            for number in 1...events {
+                _ = try await host.sql(1, "CREATE EVENT shop.\(identifier: "tick\(number)") ON SCHEDULE EVERY 1 HOUR DO DELETE FROM shop.rows")
+            }
+            #expect(try await eventually { try await host.database(2).binlogPosition == host.database(1).binlogPosition })
+            let position = try #require(try await host.perform(.demote(epoch: 2), on: 1).position)
+            let promotion = Task { try await host.perform(.promote(epoch: 2, position: position, semiSync: false), on: 2) }
+            let disabled: SQL = "SELECT COUNT(*) FROM information_schema.EVENTS WHERE STATUS = 'SLAVESIDE_DISABLED'"
+            #expect(try await eventually { try await host.sql(2, "SELECT @@read_only").first == "0" })
+            promotion.cancel()
+            #expect(try await host.sql(2, disabled).first != "0", "it was cancelled too late to see anything")
+            #expect(try await promotion.value.acted)
+            let writer = try await host.database(2)
+            #expect(!writer.readOnly && writer.replication == nil)
+            #expect(try await host.sql(2, disabled).first == "0")
+            #expect(try await host.sql(2, "SELECT @@event_scheduler").first == "ON")
+        }
+
+        @Test func `a promotion that is cancelled before that is cancelled, and has opened nothing`() async throws {
+            let host = try TestHost()
+            try await host.found([1, 2])
+            try await host.makeShop()
+            #expect(try await eventually { try await host.database(2).binlogPosition == host.database(1).binlogPosition })
+            let ahead = GTIDSet(domains: [7: .init(serverID: 1, sequence: 1_000_000)])
+            let promotion = Task { try await host.perform(.promote(epoch: 2, position: ahead, semiSync: false), on: 2) }
+            #expect(try await eventually {
+                try await host.sql(2, "SELECT COUNT(*) FROM information_schema.PROCESSLIST WHERE INFO LIKE 'SELECT MASTER_GTID_WAIT%'").first == "1"
+            })
+            promotion.cancel()
+            await #expect(throws: CancellationError.self) { try await promotion.value }
+            let candidate = try await host.database(2)
+            #expect(candidate.readOnly && candidate.replication?.ioRunning == true && candidate.replication?.sqlRunning == true)
+        }
+
         @Test func `a writer that is started again runs no event before it is opened`() async throws {
             let host = try TestHost()
             try await host.make([1], parameters: ["event_scheduler": "ON"])
