@@ -180,6 +180,22 @@ class TwoServers(FleetTestCase):
         self.assertRegex(done.stderr, "another agent")
         self.fleet.wait_converged(20)
 
+    def test_3_a_port_that_is_taken_is_told_with_the_way_to_mend_it(self):
+        text = self.fleet.configuration.read_text()
+        second = self.fleet.root / "third.yaml"
+        for mine in ("server", "admin.token"):  # It has a store, and an administrator, of its own.
+            text = text.replace(str(self.fleet.root / mine) + '"', str(self.fleet.root / f"third-{mine}") + '"')
+        second.write_text(text)
+        done = self.fleet.cli("serve", "--config", str(second), status=(1,), timeout=30)
+        self.assertRegex(done.stderr, rf"cannot listen on 127.0.0.1:{self.fleet.server_port}: [\s\S]*change `listen` in")
+        host = self.fleet.hosts[0]
+        health = f"{self.fleet.address(host)}:{self.fleet.health_port}"
+        done = self.fleet.cli(
+            "agent", "--server", self.fleet.url, "--host", "another", "--data", str(self.fleet.root / "another"),
+            "--health", health, status=(1,), timeout=30)
+        self.assertRegex(done.stderr, rf"cannot listen on {health}: [\s\S]*change --health")
+        self.fleet.wait_converged(20)
+
 
 if __name__ == "__main__":
     unittest.main()

@@ -48,10 +48,11 @@ package struct ServerConfiguration: Sendable {
     package var backupDirectory: String { dataDirectory + "/backups" }
     package var authorityDirectory: String { dataDirectory + "/tls" }
 
+    /// `ADDRESS:PORT`, as it is listened on.
+    package var address: String { host.contains(":") ? "[\(host)]:\(port)" : "\(host):\(port)" }
+
     package var url: String {
-        if !publicURL.isEmpty { return publicURL }
-        let scheme = tls == .off ? "http" : "https"
-        return host.contains(":") ? "\(scheme)://[\(host)]:\(port)" : "\(scheme)://\(host):\(port)"
+        publicURL.isEmpty ? "\(tls == .off ? "http" : "https")://\(address)" : publicURL
     }
 
     /// Whether only processes of this machine can reach the address.

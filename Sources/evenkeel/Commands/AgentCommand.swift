@@ -59,7 +59,8 @@ struct AgentCommand: AsyncParsableCommand {
         } catch let error as ConfigurationError {
             throw CommandError(error.description)
         } catch {
-            throw CommandError("the agent stopped: \(error)")
+            throw CommandError(error, listeningOn: health ?? "", setting: "--health")
+                ?? CommandError("the agent stopped: \(error)")
         }
     }
 
@@ -81,7 +82,13 @@ struct AgentCommand: AsyncParsableCommand {
             roleHook: roleCommand.isEmpty ? nil : try CommandRoleHook(command: roleCommand),
             log: { notice in AgentCommand.log(notice, logger) })
         let runner = AgentRunner(parts, state: state, clock: ContinuousClock(), startedAt: SystemTime().now())
-        try await serve(runner, logger)
+        do {
+            try await serve(runner, logger)
+        } catch {
+            // Why it ended counts; a client that is let go without this ends the process in its own way.
+            try? await http.shutdown()
+            throw error
+        }
         try await http.shutdown()
     }
 

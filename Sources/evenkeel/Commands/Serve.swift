@@ -49,7 +49,8 @@ struct Serve: AsyncParsableCommand {
                 "another server (\(holder)) has the store \(configuration.storePath)",
                 help: "one server at a time uses an SQLite store; stop the other one, or give this one a data directory of its own")
         } catch {
-            throw CommandError("the server stopped: \(error)")
+            throw CommandError(error, listeningOn: configuration.address, setting: "`listen` in \(config)")
+                ?? CommandError("the server stopped: \(error)")
         }
     }
 
