@@ -138,12 +138,32 @@ class Repository(FleetTestCase):
         self.fleet.converge(30)
 
     def test_3_the_branch_was_force_pushed(self):
-        self.fleet.edit((r"max_connections: 200", "max_connections: 210"), message="To be forgotten")
+        forgotten = self.force_push(220)
         self.fleet.converge(60)
+        self.assert_rewritten(forgotten, 220)
+
+    def force_push(self, connections, while_gone=lambda: None):
+        """A commit that comes into force, and then another history without it; returns what is forgotten."""
+        self.fleet.edit((r"max_connections: \d+", "max_connections: 210"), message="To be forgotten")
+        self.fleet.converge(60)
+        forgotten = self.fleet.head
+        self.rewritten_since = self.fleet.now()
+        while_gone()
         self.fleet.git("reset", "-q", "--hard", self.good)
-        self.fleet.edit((r"max_connections: 200", "max_connections: 220"), message="Another history")
-        self.fleet.converge(60)
-        self.assertEqual(self.fleet.database(self.fleet.primary()).variable("max_connections"), "220")
+        self.fleet.edit((r"max_connections: \d+", f"max_connections: {connections}"), message="Another history")
+        return forgotten
+
+    def assert_rewritten(self, forgotten, connections):
+        """The new tree is in force, and who looks at the events learns that history was rewritten."""
+        told = [event for event in self.fleet.events(200)
+                if event["reason"] == "HistoryRewritten" and event["time"] >= self.rewritten_since]
+        self.assertEqual(len(told), 1, told)
+        self.assertIn(forgotten[:7], told[0]["message"])
+        self.assertIn(self.fleet.head[:7], told[0]["message"])
+        self.assertEqual(self.fleet.document()["sources"][0]["accepted"]["commit"], self.fleet.head)
+        for instance in self.fleet.instances():
+            self.assertEqual(self.fleet.database(instance).variable("max_connections"), str(connections))
+        self.assertNotIn(forgotten, self.fleet.git("log", "--format=%H"))
         self.assert_sound()
 
     def test_4_an_error_holds_its_own_unit_only(self):
@@ -195,6 +215,56 @@ class Repository(FleetTestCase):
         self.fleet.commit("The cluster again")
         self.fleet.converge(60)
         self.assertEqual({each["name"]: self.fleet.pid(each) for each in self.fleet.instances()}, self.before)
+
+    def test_7_a_branch_that_was_force_pushed_while_no_server_ran(self):
+        forgotten = self.force_push(230, self.fleet.server.kill)
+        self.fleet.start_server()
+        self.fleet.wait_converged(60)
+        self.assert_rewritten(forgotten, 230)
+
+    def test_8_what_is_held_stays_held_over_a_restart_at_its_last_good_manifest(self):
+        good = self.fleet.cluster_file.read_text()
+        connections = self.fleet.database(self.fleet.primary()).variable("max_connections")
+        revision = self.fleet.unit()["revision"]
+        bad = re.sub(r"max_connections: \d+", "max_connections: 333", good).replace("topology: primaryReplica", "topology: ring")
+        self.fleet.cluster_file.write_text(bad)
+        self.fleet.commit("A mistake, and a change beside it")
+        self.fleet.cli("reconcile", status=None)
+
+        def is_held():
+            unit = self.fleet.unit() or {"conditions": []}
+            return any(c["type"] == "Stalled" and c["isTrue"] and c["reason"] == "InvalidManifest" for c in unit["conditions"])
+
+        self.fleet.wait_until(is_held, 20, "the cluster is Stalled for InvalidManifest")
+        self.fleet.server.kill()
+        # The new server finds the mistake in a revision that is in force, and below another one.
+        (self.fleet.repository / "late.yaml").write_text(
+            "apiVersion: evenkeel.dev/v1\nkind: AlertChannel\nmetadata: {name: late}\nspec:\n  script: {name: note}\n")
+        newest = self.fleet.commit("Another thing, while no server ran")
+        self.fleet.start_server()
+        self.fleet.wait_until(is_held, 20, "the cluster is held by the new server too")
+        self.fleet.wait_until(
+            lambda: (self.fleet.unit("AlertChannel/late") or {}).get("converged"), 20, "the other thing is in force")
+        self.assertEqual(self.fleet.document()["sources"][0]["accepted"]["commit"], newest)
+        # A new server shows what it knows of the unit before its first pass.
+        self.fleet.wait_until(
+            lambda: is_held() and self.fleet.unit()["revision"] == revision, 20, f"it is held at {revision}")
+        self.assert_untouched_databases(connections)
+        # Held is not left alone: its last good manifest is what drift is measured by.
+        self.fleet.database(self.fleet.primary()).rows("SET GLOBAL max_connections = 60")
+        self.fleet.wait_until(
+            lambda: self.fleet.database(self.fleet.primary()).variable("max_connections") == connections, 45, "drift is healed")
+        self.assertTrue(is_held())
+        self.fleet.cluster_file.write_text(good)
+        self.fleet.commit("Mended")
+        self.fleet.converge(60)
+        self.assert_untouched_databases(connections)
+        self.assert_sound()
+
+    def assert_untouched_databases(self, connections):
+        self.assertEqual({each["name"]: self.fleet.pid(each) for each in self.fleet.instances()}, self.before)
+        for instance in self.fleet.instances():
+            self.assertEqual(self.fleet.database(instance).variable("max_connections"), connections)
 
 
 if __name__ == "__main__":
