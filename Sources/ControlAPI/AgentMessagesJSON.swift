@@ -168,7 +168,7 @@ extension AttemptOrder: JSONCodable {
         if let problem {
             throw UnsupportedOrder(
                 attempt: id, term: term ?? 0, instance: instance,
-                reason: "this agent's release cannot carry out the order (\(problem.message)); upgrade the agent")
+                reason: "Unsupported: this agent's release cannot carry out the order (\(problem.message)); upgrade the agent")
         }
         self.init(
             id: id, term: try reader.required(term, "term"), epoch: try reader.required(epoch, "epoch"),

@@ -11,7 +11,7 @@ class Relay:
 
     `rule(direction, data)` looks at each piece that is about to be passed on (`up` from the agent, `down` from the
     server) and answers what becomes of it: `pass`, `lose` (cut before it), `cut` (pass it on, then cut), `twice`
-    (pass a whole chunk on two times).
+    (pass a whole chunk on two times), or the bytes to pass on in its place, as many.
     """
 
     def __init__(self, server_port):
@@ -47,6 +47,8 @@ class Relay:
                 verdict = self.rule(direction, data)
                 if verdict == "lose":
                     break
+                if isinstance(verdict, bytes):
+                    data = verdict
                 target.sendall(data)
                 if verdict == "twice":
                     # The server writes one line a chunk, and chunks may be repeated: the framing stays whole.
@@ -55,7 +57,7 @@ class Relay:
                     break
         except OSError:
             pass
-        self.cut() if direction == "cut" else self._close(pair)
+        self._close(pair)
 
     @staticmethod
     def _whole_chunks(data):
@@ -116,3 +118,19 @@ class Once:
         self.left -= 1
         self.happened.set()
         return self.verdict
+
+
+class Replace(Once):
+    """Puts as many other bytes in a pattern's place, the first time that it is seen in one direction."""
+
+    def __init__(self, direction, pattern, other):
+        assert len(pattern) == len(other)
+        super().__init__(direction, pattern, None)
+        self.other = other
+
+    def __call__(self, direction, data):
+        if direction != self.direction or self.left == 0 or self.pattern not in data:
+            return "pass"
+        self.left -= 1
+        self.happened.set()
+        return data.replace(self.pattern, self.other, 1)

@@ -5,7 +5,7 @@ import unittest
 
 from harness import FleetTestCase, sample
 from operations import OUT, IN, RUNNING
-from relay import Once
+from relay import Once, Replace
 
 HAPPEN_SECONDS = 60
 
@@ -56,6 +56,26 @@ class Delivery(FleetTestCase):
         IN[0](self.fleet)
         self.fleet.converge()
         self.assert_sound()
+
+    def test_4_an_action_that_the_agent_does_not_know_is_refused_as_unsupported(self):
+        """As between neighbouring releases: the server's word for an action is replaced by one that nobody knows."""
+        known = {task["id"] for task in self.fleet.tasks()}
+        (there, instances), (back, _) = RUNNING["ensureDatabase"]
+        rule = Replace("down", b'"name":"ensureDatabase"', b'"name":"ensureDatabank"')
+        for relay in self.fleet.relays.values():
+            relay.rule = rule
+        there(self.fleet)
+        self.fleet.wait_until(rule.happened.is_set, HAPPEN_SECONDS, "the offer is made unknown")
+        self.fleet.wait_converged()
+        for relay in self.fleet.relays.values():
+            relay.rule = lambda direction, data: "pass"
+        tasks = [task for task in self.fleet.tasks() if task["id"] not in known and task["action"] == "ensureDatabase"]
+        self.assertEqual([task["state"] for task in tasks], ["refused", "succeeded"])
+        self.assertRegex(tasks[0]["message"], "Unsupported.*ensureDatabank")
+        self.assert_sound(instances=instances)
+        back(self.fleet)
+        self.fleet.converge()
+        self.assert_sound(instances=instances)
 
     def under(self, fault, commit, instances):
         """Makes a commit while the fault lies in wait on every agent's connection; it must strike."""
