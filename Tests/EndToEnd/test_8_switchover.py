@@ -14,7 +14,7 @@ GAP_SECONDS = 5.0
 
 
 class Switchover(FleetTestCase):
-    network = 37
+    network = 46
 
     @classmethod
     def prepare(cls):
