@@ -68,6 +68,8 @@ package struct HostDocument: Sendable {
     package var room = ""
     package var address = ""
     package var isSchedulable = true
+    /// Its instances are to move to other hosts.
+    package var isDrained = false
     package var position = ""
     /// `connected`, `silent` (heard before) or `unknown` (never heard by this leader).
     package var state = ""

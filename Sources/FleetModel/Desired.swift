@@ -64,12 +64,14 @@ package struct Host: Sendable, Hashable {
     /// What its instances listen on and what clients connect to: an IP address or a host name.
     package var address: String
     package var capacity: HostCapacity
-    /// False: allocate places nothing new here. What is here stays until it is drained.
+    /// False: allocate places nothing new here. What is here stays.
     package var schedulable: Bool
+    /// True: what is here moves to other hosts of its zone, each instance once its successor serves.
+    package var drain: Bool
 
     package init(
         metadata: Metadata, zone: String, room: String, address: String, capacity: HostCapacity = HostCapacity(),
-        schedulable: Bool = true
+        schedulable: Bool = true, drain: Bool = false
     ) {
         self.metadata = metadata
         self.zone = zone
@@ -77,7 +79,11 @@ package struct Host: Sendable, Hashable {
         self.address = address
         self.capacity = capacity
         self.schedulable = schedulable
+        self.drain = drain
     }
+
+    /// Whether allocate may place an instance here.
+    package var takesInstances: Bool { schedulable && !drain }
 }
 
 package enum EngineType: String, Sendable, Hashable, CaseIterable { case mariadb }

@@ -20,9 +20,12 @@ private struct Allocator {
     var allocation: Allocation
     /// Made when the first cluster needs a host: a commit that places nothing never pays for it.
     private var hosts: HostLoads?
+    /// Names of hosts that are to be empty.
+    private let draining: Set<String>
 
     init(_ fleet: DesiredFleet, _ records: FleetRecords) {
         self.fleet = fleet
+        draining = Set(fleet.hosts.lazy.filter(\.value.value.drain).map(\.key))
         allocation = Allocation(records: records)
     }
 
@@ -56,10 +59,11 @@ private struct Allocator {
         var help: String
     }
 
-    /// Whether each zone holds just as many as declared, on the declared port: nothing to place then.
+    /// Whether each zone holds just as many as declared, none on a host that is drained: nothing to place then.
     private func fits(_ cluster: Cluster, _ records: ClusterRecords) -> Bool {
         var left = cluster.replicas
         for member in records.members where member.phase == .active {
+            guard draining.isEmpty || !draining.contains(member.host) else { return false }
             guard cluster.placement.contains(where: { $0.zone == member.zone }) else { return false }
             left -= 1
         }
@@ -88,7 +92,8 @@ private struct Allocator {
 
     // MARK: Leaving
 
-    /// Marks the surplus: whatever is in a zone that is no longer declared, then in each zone the newest, the writer last.
+    /// Marks the surplus: whatever is in a zone that is no longer declared, then in each zone those on hosts that are
+    /// drained, then the newest, the writer last.
     private mutating func leave(_ cluster: Cluster, _ records: inout ClusterRecords) {
         let wanted = Dictionary(cluster.placement.map { ($0.zone, $0.replicas) }, uniquingKeysWith: +)
         for zone in Set(records.members.map(\.zone)).sorted() {
@@ -97,7 +102,9 @@ private struct Allocator {
             guard surplus > 0 else { continue }
             let primary = records.primary
             let going = active.sorted { left, right in
-                (left.ordinal == primary ? 0 : 1, left.ordinal) > (right.ordinal == primary ? 0 : 1, right.ordinal)
+                let isLeftDrained = draining.contains(left.host), isRightDrained = draining.contains(right.host)
+                if isLeftDrained != isRightDrained { return isLeftDrained }
+                return (left.ordinal == primary ? 0 : 1, left.ordinal) > (right.ordinal == primary ? 0 : 1, right.ordinal)
             }
             for member in going.prefix(surplus) { set(.leaving, member.ordinal, &records) }
         }
@@ -114,9 +121,14 @@ private struct Allocator {
         _ placement: Placement, at index: Int, _ cluster: Cluster, _ records: inout ClusterRecords
     ) throws(Obstacle) {
         let field = "spec.placement[\(index)].replicas"
-        var missing = placement.replicas - records.members.count { $0.phase == .active && $0.zone == placement.zone }
+        let moving = records.members.filter {
+            $0.phase == .active && $0.zone == placement.zone && draining.contains($0.host)
+        }
+        var missing =
+            placement.replicas - records.members.count { $0.phase == .active && $0.zone == placement.zone } + moving.count
         // One that was about to leave and has not yet stays.
-        for member in records.members where missing > 0 && member.phase == .leaving && member.zone == placement.zone {
+        for member in records.members
+        where missing > 0 && member.phase == .leaving && member.zone == placement.zone && !draining.contains(member.host) {
             set(.active, member.ordinal, &records)
             missing -= 1
         }
@@ -133,6 +145,7 @@ private struct Allocator {
             }
             add(host, placement.zone, port, cluster, &records)
         }
+        for member in moving { set(.leaving, member.ordinal, &records) }
     }
 
     private mutating func add(_ host: Host, _ zone: String, _ port: Int?, _ cluster: Cluster, _ records: inout ClusterRecords) {
@@ -143,7 +156,7 @@ private struct Allocator {
             MemberRecord(
                 ordinal: ordinal, host: host.metadata.name, zone: zone, address: host.address, port: port ?? 0,
                 serverID: locationBits(zone) | number))
-        hosts?.add(host.metadata.name, port: port, memory: cluster.resources.memoryBytes)
+        hosts?.add(host.metadata.name, port: port, cluster.resources)
     }
 
     // MARK: Ports

@@ -114,7 +114,7 @@ private struct FleetWork: Sendable {
         self.request = request
         allocation = Planner.allocate(request.fleet, request.snapshot.records)
         units = Self.units(request)
-        hosts = HostDirectory(request.fleet.hosts.mapValues(\.value))
+        hosts = HostDirectory(of: request.fleet)
         var facts = request.snapshot.observed
         for catalog in request.snapshot.catalogs { facts.add(catalog) }
         catalogs = facts.catalogs

@@ -11,6 +11,7 @@ struct HostLoads {
     private struct Load {
         var instances = 0
         var memoryBytes: Int64 = 0
+        var storageBytes: Int64 = 0
         var ports: Set<Int> = []
     }
 
@@ -58,24 +59,28 @@ struct HostLoads {
     init(_ fleet: DesiredFleet, _ records: FleetRecords) {
         self.fleet = fleet
         for (_, cluster) in records.clusters {
-            let memory = fleet.clusters[cluster.name]?.value.resources.memoryBytes ?? 0
+            let resources = fleet.clusters[cluster.name]?.value.resources
             for member in cluster.members {
                 switch member.phase {
-                case .active, .leaving: add(member.host, port: member.port, memory: memory)
+                case .active, .leaving: add(member.host, port: member.port, resources)
                 // A directory that is only kept takes storage, not a place.
-                case .retired, .purged: break
+                case .retired: loads[member.host, default: Load()].storageBytes += resources?.storageBytes ?? 0
+                case .purged: break
                 }
             }
         }
-        for (name, host) in fleet.hosts where host.value.schedulable {
+        for (name, host) in fleet.hosts where host.value.takesInstances {
             zones[host.value.zone, default: ZoneQueue()].push(loads[name]?.instances ?? 0, name)
         }
     }
 
-    mutating func add(_ host: String, port: Int?, memory: Int64) {
-        loads[host, default: Load()].instances += 1
-        loads[host, default: Load()].memoryBytes += memory
-        if let port, port != 0 { loads[host, default: Load()].ports.insert(port) }
+    mutating func add(_ host: String, port: Int?, _ resources: ClusterResources?) {
+        var load = loads.removeValue(forKey: host) ?? Load()
+        load.instances += 1
+        load.memoryBytes += resources?.memoryBytes ?? 0
+        load.storageBytes += resources?.storageBytes ?? 0
+        if let port, port != 0 { load.ports.insert(port) }
+        loads[host] = load
     }
 
     mutating func add(port: Int, to host: String) { loads[host, default: Load()].ports.insert(port) }
@@ -119,6 +124,9 @@ struct HostLoads {
         if let limit = host.capacity.instances, load.instances >= limit { return "are full (capacity.instances)" }
         if let limit = host.capacity.memoryBytes, load.memoryBytes + cluster.resources.memoryBytes > limit {
             return "have too little memory left (capacity.memory)"
+        }
+        if let limit = host.capacity.storageBytes, load.storageBytes + cluster.resources.storageBytes > limit {
+            return "have too little storage left (capacity.storage)"
         }
         if let port, load.ports.contains(port) { return "have port \(port) taken" }
         return nil

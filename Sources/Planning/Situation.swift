@@ -18,9 +18,20 @@ package struct PlanningPolicy: Sendable, Hashable {
 
 /// What is declared of the hosts, shared by all situations of a revision.
 package struct HostDirectory: Sendable {
-    package var hosts: [String: Host]
+    package var hosts: [String: Host] = [:]
+    /// Of hosts that are to be empty: where that is declared.
+    package var drains: [String: Cause] = [:]
 
-    package init(_ hosts: [String: Host] = [:]) { self.hosts = hosts }
+    package init() {}
+
+    package init(of fleet: DesiredFleet) {
+        hosts = fleet.hosts.mapValues(\.value)
+        for (name, host) in fleet.hosts where host.value.drain {
+            let field = "spec.drain"
+            drains[name] = .manifest(
+                revision: host.revision, at: fleet.fieldPaths.position(of: field, in: host), field: field)
+        }
+    }
 }
 
 /// Everything that decides what happens to one cluster: step reads nothing else.

@@ -195,7 +195,7 @@ extension LoopMachine {
         let isFirst = desired == nil
         let heldBefore = units.filter { $0.value.held != nil }.keys
         desired = read.assembly.fleet
-        directory = HostDirectory(read.assembly.fleet.hosts.mapValues(\.value))
+        directory = HostDirectory(of: read.assembly.fleet)
         for unit in heldBefore where held[unit] == nil { units[unit]?.held = nil }
         for (unit, value) in held { units[unit, default: UnitState()].held = value }
         source(read.source) { source in

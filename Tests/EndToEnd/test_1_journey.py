@@ -172,7 +172,27 @@ class Journey(FleetTestCase):
         self.assertLess(actions.index("clone"), actions.index("retire"))
         self.assertLess(actions.index("acknowledge"), actions.index("retire"), "the new one serves before the old one goes")
 
-    def test_13_a_suspended_cluster_is_left_alone_until_it_is_resumed(self):
+    def test_13_a_drained_host_is_emptied_and_its_instance_comes_up_elsewhere(self):
+        self.fleet.edit(
+            (r"zone: cn-hangzhou-c, replicas: 2\}\n", "zone: cn-hangzhou-c, replicas: 1}\n    - {zone: cn-hangzhou-b, replicas: 1}\n"),
+            message="Back into zone b")
+        self.fleet.converge(120)
+        known = {task["id"] for task in self.fleet.tasks()}
+        old = next(each for each in self.fleet.instances() if each["zone"] == "cn-hangzhou-b")["host"]
+        self.fleet.edit(
+            (rf"name: {old}\nspec:\n", f"name: {old}\nspec:\n  drain: true\n"),
+            file=self.fleet.repository / "hosts" / "zone-b.yaml", message="Drain it")
+        self.fleet.converge(120)
+        self.assert_sound(instances=3)
+        self.assertNotEqual(next(each for each in self.fleet.instances() if each["zone"] == "cn-hangzhou-b")["host"], old)
+        tasks = [task for task in self.fleet.tasks() if task["id"] not in known and task["state"] == "succeeded"]
+        actions = [task["action"] for task in tasks]
+        self.assertLess(actions.index("acknowledge"), actions.index("retire"), "the new one serves before the old one goes")
+        self.assertIn("hosts/zone-b.yaml", tasks[actions.index("retire")]["cause"])
+        row = next(line for line in self.fleet.cli("get", "hosts", "-o", "wide").stdout.splitlines() if line.startswith(old))
+        self.assertIn("drain", row)
+
+    def test_14_a_suspended_cluster_is_left_alone_until_it_is_resumed(self):
         self.fleet.cli("suspend", "Cluster/orders")
         self.fleet.edit((r"max_connections: 300", "max_connections: 310"), message="Even more connections")
         self.fleet.cli("reconcile")
@@ -185,7 +205,7 @@ class Journey(FleetTestCase):
         self.fleet.converge(60)
         self.assertEqual(self.fleet.database(self.fleet.primary()).variable("max_connections"), "310")
 
-    def test_14_every_task_names_its_cause(self):
+    def test_15_every_task_names_its_cause(self):
         for task in self.fleet.tasks():
             self.assertRegex(task["cause"], r"\S", task)
         self.assertTrue(self.fleet.cli("history").stdout.count("accepted") >= 5)

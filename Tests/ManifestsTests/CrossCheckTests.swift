@@ -140,7 +140,7 @@ import Testing
         let assembly = assembled(cordoned, file("c.yaml", cluster(zones: "{zone: west-a, replicas: 2}")))
         #expect(
             lines(assembly.diagnostics) == [
-                "c.yaml:6:40: warning: 2 instances in `west-a`, which has 2 hosts, but only 1 with `schedulable: true`"
+                "c.yaml:6:40: warning: 2 instances in `west-a`, which has 2 hosts, but only 1 that takes new instances"
             ])
         #expect(assembly.held.isEmpty)
         #expect(assembly.fleet.clusters["orders"] != nil)

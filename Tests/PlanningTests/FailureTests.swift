@@ -266,6 +266,65 @@ struct AllocationTests {
         #expect(fleet.orders?.members.map(\.host) == ["hz-a-1", "hz-b-2", "hz-c-1"])
     }
 
+    @Test func `a host with too little storage left gets nothing, and a kept directory takes its share`() {
+        var fleet = TestFleet(TestFleet.orders([0, 1, 0]))
+        fleet.change(host: "hz-b-1") { $0.capacity.storageBytes = 1 << 30 }
+        fleet.change(host: "hz-b-2") { $0.capacity.storageBytes = 1 << 20 }
+        #expect(fleet.allocate().isEmpty && fleet.orders?.members.map(\.host) == ["hz-b-1"])
+        fleet.records.clusters["orders"]?.members[0].phase = .retired(until: fleet.now)
+        let problems = fleet.allocate()
+        #expect(problems.first?.message.hasSuffix("2 have too little storage left (capacity.storage)") == true)
+    }
+
+    @Test func `a host that is drained gives its instances to others of its zone, the new ones first`() {
+        var fleet = TestFleet()
+        fleet.converge()
+        let old = fleet.orders?.members.first { $0.host.hasPrefix("hz-b") }?.host ?? ""
+        let other = old == "hz-b-1" ? "hz-b-2" : "hz-b-1"
+        fleet.change(host: old) { $0.drain = true }
+        let rehearsal = fleet.converge()
+        let actions = rehearsal.waves.flatMap { $0.tasks.map(\.action.name) }
+        #expect(actions.last == "retire" && actions.contains("clone"))
+        for task in rehearsal.waves.flatMap(\.tasks) {
+            guard case .manifest(_, let at, let field) = task.cause else { continue }
+            #expect(at.file == "h.yaml" && field == "spec.drain")
+        }
+        #expect(fleet.orders?.members.filter { $0.phase == .active }.map(\.host).sorted() == ["hz-a-1", other, "hz-c-1"].sorted())
+        #expect(fleet.converge().waves.isEmpty)
+    }
+
+    @Test func `a primary on a drained host moves by a switchover`() {
+        var fleet = TestFleet(TestFleet.orders([0, 1, 1]))
+        fleet.edit { $0.preferredZones = ["zone-b"] }
+        fleet.converge()
+        let old = fleet.orders?.member(fleet.orders?.primary ?? 0)?.host ?? ""
+        fleet.change(host: old) { $0.drain = true }
+        let actions = fleet.converge().waves.flatMap { $0.tasks.map(\.action.name) }
+        // Its successor is in its own zone, where nobody acknowledges for it: the writer goes by way of another zone.
+        #expect(actions.filter { $0 == "promote" }.count == 2 && actions.contains("retire"))
+        let primary = fleet.orders?.member(fleet.orders?.primary ?? 0)
+        #expect(primary?.zone == "zone-b" && primary?.host != old)
+    }
+
+    @Test func `a drained host that no other can stand in for keeps its instances, and that is told`() {
+        var fleet = TestFleet()
+        fleet.converge()
+        fleet.change(host: "hz-a-1") { $0.drain = true }
+        let problems = fleet.allocate()
+        #expect(problems.first?.message.contains("but it has no schedulable host") == true)
+        #expect(fleet.orders?.members.allSatisfy { $0.phase == .active } == true)
+    }
+
+    @Test func `a drain that is called off leaves what has moved where it is`() {
+        var fleet = TestFleet()
+        fleet.converge()
+        let old = fleet.orders?.members.first { $0.host.hasPrefix("hz-b") }?.host ?? ""
+        fleet.change(host: old) { $0.drain = true }
+        fleet.converge()
+        fleet.change(host: old) { $0.drain = false }
+        #expect(fleet.converge().waves.isEmpty)
+    }
+
     @Test func `the primary is the last of its zone to leave`() {
         var fleet = TestFleet(TestFleet.orders([1, 2, 0]))
         fleet.edit { $0.preferredZones = ["zone-b"] }

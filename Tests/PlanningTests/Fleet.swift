@@ -63,6 +63,12 @@ struct TestFleet {
         declare(cluster)
     }
 
+    mutating func change(host name: String, _ change: (inout Host) -> Void) {
+        guard var declared = fleet.hosts[name] else { return }
+        change(&declared.value)
+        fleet.hosts[name] = declared
+    }
+
     mutating func allocate() -> [AllocationProblem] {
         let allocation = Planner.allocate(fleet, records)
         records = allocation.records
@@ -72,7 +78,7 @@ struct TestFleet {
     func situation(_ running: [RunningAttempt] = []) -> ClusterSituation {
         ClusterSituation(
             name: "orders", desired: fleet.clusters["orders"], fieldPaths: fleet.fieldPaths,
-            hosts: HostDirectory(fleet.hosts.mapValues(\.value)),
+            hosts: HostDirectory(of: fleet),
             records: records.clusters["orders"] ?? ClusterRecords(uid: "", name: "orders", gtidDomain: 0),
             observed: observed, running: running, secrets: secrets,
             catalogs: [

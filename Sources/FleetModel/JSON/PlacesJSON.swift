@@ -104,6 +104,7 @@ extension Host: JSONCodable {
             writer.member("address", address)
             writer.member("capacity", capacity)
             writer.member("schedulable", schedulable)
+            writer.member("drain", drain)
         }
     }
 
@@ -117,6 +118,7 @@ extension Host: JSONCodable {
             case "address": try reader.read(&address)
             case "capacity": try reader.read(&capacity)
             case "schedulable": try reader.read(&schedulable)
+            case "drain": try reader.read(&drain)
             default: try reader.skip()
             }
         }

@@ -89,11 +89,14 @@ extension KindTable where Value == Host {
             .optional(
                 "schedulable", \.schedulable, .boolean, default: true, "true",
                 "`false` places nothing new here; what is here stays."),
+            .optional(
+                "drain", \.drain, .boolean, default: false, "false",
+                "`true` places nothing new here, and moves what is here to other hosts of the zone, one after the other: the new instance serves before the old one is stopped and its directory kept for `retainFor`. The primary moves by a planned switchover. Where there is no room elsewhere the instances stay, and their clusters say so."),
         ]),
         blank: { Host(metadata: Metadata(name: ""), zone: "", room: "", address: "") },
         page: KindPage(
             about:
-                "A Linux host that runs an agent. The agent is started with `--host` and this name. Take the manifest away only when no instance is left on the host.",
+                "A Linux host that runs an agent. The agent is started with `--host` and this name. Set `drain: true` and take the manifest away when no instance is left on the host.",
             example: """
                 apiVersion: evenkeel.dev/v1
                 kind: Host

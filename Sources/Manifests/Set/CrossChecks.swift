@@ -146,8 +146,8 @@ extension ManifestSet {
         if placement.replicas <= hosts.all {
             // Instances that are there may stay on a host that takes no new ones, so this alone holds nothing back.
             diagnostic.severity = .warning
-            diagnostic.message += ", but only \(hosts.schedulable) with `schedulable: true`"
-            diagnostic.help = "instances that are there stay; a new one waits for a host"
+            diagnostic.message += ", but only \(hosts.schedulable) that \(hosts.schedulable == 1 ? "takes" : "take") new instances"
+            diagnostic.help = "set `schedulable: true` and no `drain` on another Host of the zone; instances that are there stay, a new one waits"
         }
         found.diagnostics.append(diagnostic)
     }

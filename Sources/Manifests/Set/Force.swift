@@ -28,7 +28,7 @@ struct Force: Sendable {
 
     private mutating func count(_ host: Host, _ step: Int) {
         hostCounts[host.zone, default: HostCount()].all += step
-        if host.schedulable { hostCounts[host.zone, default: HostCount()].schedulable += step }
+        if host.takesInstances { hostCounts[host.zone, default: HostCount()].schedulable += step }
     }
 
     /// Forgets what was before. Answers the units that declare something else than they did.

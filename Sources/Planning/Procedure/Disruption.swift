@@ -62,7 +62,7 @@ extension PrimaryReplicaProcedure {
         guard !leaving.isEmpty else { return }
         for view in leaving where view.ordinal != primary.ordinal {
             if waitsForHost(view) || view.isBusy || view.report?.directory == .halfMade { continue }
-            emit(.retire, on: view, cause: because(placementField(view.record.zone)), "stop, keep its directory for \(cluster.retainFor.short)")
+            emit(.retire, on: view, cause: becausePlaced(in: view.record.zone), "stop, keep its directory for \(cluster.retainFor.short)")
             return
         }
         if leaving.contains(where: { $0.ordinal == primary.ordinal }) {
@@ -84,7 +84,7 @@ extension PrimaryReplicaProcedure {
     private mutating func noteRetired(_ view: MemberView) {
         guard view.knowledge == .fresh, !view.isBusy, view.ordinal != records.primary else { return }
         if view.report?.directory == .halfMade {
-            emit(.purge, on: view, cause: because(placementField(view.record.zone)), "delete what was half made: it is wanted no more")
+            emit(.purge, on: view, cause: becausePlaced(in: view.record.zone), "delete what was half made: it is wanted no more")
             return
         }
         guard view.report == nil || view.report?.directory == .retired else { return }

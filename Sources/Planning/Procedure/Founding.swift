@@ -45,11 +45,11 @@ extension PrimaryReplicaProcedure {
         guard let report = view.report, report.directory != .halfMade else {
             guard hasEngine(view) else { return }
             emit(
-                .install(blueprint(view)), on: view, cause: because(placementField(view.record.zone)), "install on \(view.record.host)")
+                .install(blueprint(view)), on: view, cause: becausePlaced(in: view.record.zone), "install on \(view.record.host)")
             return
         }
         switch report.process {
-        case .stopped: start(view, because(placementField(view.record.zone)))
+        case .stopped: start(view, becausePlaced(in: view.record.zone))
         case .starting: wait(.fact(label(view)), "\(label(view)) to answer")
         case .unresponsive: reportUnresponsive(view)
         case .running: break
@@ -78,7 +78,7 @@ extension PrimaryReplicaProcedure {
             if view.isWritable {
                 close(view)
             } else {
-                attach(view, to: primary, cause: because(placementField(view.record.zone)))
+                attach(view, to: primary, cause: becausePlaced(in: view.record.zone))
             }
         }
     }

@@ -137,7 +137,7 @@ extension PrimaryReplicaProcedure {
         case .stopped:
             let isNew = !isKnown(view)
             if isNew {
-                start(view, because(placementField(view.record.zone)))
+                start(view, becausePlaced(in: view.record.zone))
             } else {
                 restart(dead: view)
             }
@@ -162,7 +162,7 @@ extension PrimaryReplicaProcedure {
             return
         }
         let isNew = !records.preparedReplicas.contains(view.ordinal) || view.report?.directory == .halfMade
-        let cause = isNew ? because(placementField(view.record.zone)) : .observation("\(label(view)) is gone from \(view.record.host)")
+        let cause = isNew ? becausePlaced(in: view.record.zone) : .observation("\(label(view)) is gone from \(view.record.host)")
         if !isNew { find("InstanceLost", label(view), on: view, "its directory is gone", drift: true) }
         emit(
             .clone(blueprint(view), donor: peer(donor.record)), on: view, donor: donor, cause: cause, "clone from \(label(donor))")
@@ -172,7 +172,7 @@ extension PrimaryReplicaProcedure {
     private mutating func prepare(_ view: MemberView, _ primary: MemberView) {
         guard !records.preparedReplicas.contains(view.ordinal), isServing(primary) else { return }
         emit(
-            .prepareReplica(ordinal: view.ordinal), on: primary, cause: because(placementField(view.record.zone)), "replication account for \(label(view))")
+            .prepareReplica(ordinal: view.ordinal), on: primary, cause: becausePlaced(in: view.record.zone), "replication account for \(label(view))")
     }
 
     private mutating func keepAttached(_ view: MemberView, _ primary: MemberView) {
@@ -185,7 +185,7 @@ extension PrimaryReplicaProcedure {
             prepare(view, primary)
             return
         }
-        attach(view, to: primary, cause: because(placementField(view.record.zone)))
+        attach(view, to: primary, cause: becausePlaced(in: view.record.zone))
     }
 
     /// Somebody opened it by hand: a second writer, whatever its place in the cluster.

@@ -184,6 +184,16 @@ struct PrimaryReplicaProcedure {
             configuration: configuration(view).text, storageBytes: cluster.resources.storageBytes)
     }
 
+    /// Why instances come to a zone or leave it: a host there that is drained, else what the placement declares.
+    func becausePlaced(in zone: String) -> Cause {
+        if !situation.hosts.drains.isEmpty {
+            for view in views where view.record.zone == zone && view.record.phase == .leaving {
+                if let cause = situation.hosts.drains[view.record.host] { return cause }
+            }
+        }
+        return because(placementField(zone))
+    }
+
     /// The field that declares how many instances a zone holds.
     func placementField(_ zone: String) -> String {
         let index = cluster.placement.firstIndex { $0.zone == zone }

@@ -97,7 +97,8 @@ extension HostDocument {
         zone = declared.value.zone
         room = declared.value.room
         address = declared.value.address
-        isSchedulable = declared.value.schedulable
+        isSchedulable = declared.value.takesInstances
+        isDrained = declared.value.drain
         position = declared.place
     }
 

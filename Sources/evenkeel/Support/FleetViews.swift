@@ -113,7 +113,7 @@ struct HostsView: View {
         for host in hosts {
             let wide = isWide
                 ? [
-                    host.room, host.isSchedulable ? "yes" : "no", bytesText(host.memoryTotalBytes), host.agentVersion,
+                    host.room, host.isDrained ? "drain" : host.isSchedulable ? "yes" : "no", bytesText(host.memoryTotalBytes), host.agentVersion,
                     host.unmanaged.joined(separator: ", "),
                 ] : []
             table.rows.append(
