@@ -87,12 +87,30 @@ package enum InstanceProcess: Sendable, Hashable {
     case unresponsive
 }
 
+/// What an instance's identity file says that it was made with: from it lost records are made anew.
+package struct InstanceOrigin: Sendable, Hashable {
+    package var address: String
+    package var serverID: Int64
+    package var gtidDomain: Int64
+    /// Exact: that of the binaries which made the directory.
+    package var engineVersion: String
+
+    package init(address: String, serverID: Int64, gtidDomain: Int64, engineVersion: String) {
+        self.address = address
+        self.serverID = serverID
+        self.gtidDomain = gtidDomain
+        self.engineVersion = engineVersion
+    }
+}
+
 /// One instance as its agent sees it. An instance that is not in a host's report is not on that host.
 package struct InstanceReport: Sendable, Hashable {
     package var id: InstanceID
     /// From its identity file.
     package var clusterName: String
     package var port: Int
+    /// Nil where an agent of an earlier release reports.
+    package var origin: InstanceOrigin?
     package var directory: InstanceDirectory
     package var process: InstanceProcess
     /// SHA-256 of the configuration file on disk, hex; nil where there is none.
@@ -109,8 +127,10 @@ package struct InstanceReport: Sendable, Hashable {
     package init(
         id: InstanceID, clusterName: String = "", port: Int, directory: InstanceDirectory = .ready,
         process: InstanceProcess = .stopped, configDigest: String? = nil, startedParameters: [String: String] = [:],
-        epoch: Int64 = 0, isWriter: Bool = false, usedBytes: Int64 = 0, database: DatabaseReport? = nil
+        epoch: Int64 = 0, isWriter: Bool = false, usedBytes: Int64 = 0, database: DatabaseReport? = nil,
+        origin: InstanceOrigin? = nil
     ) {
+        self.origin = origin
         self.id = id
         self.clusterName = clusterName
         self.port = port
@@ -150,12 +170,14 @@ package struct DatabaseReport: Sendable, Hashable {
     package var accounts: [AccountFacts]
     /// Whether our own accounts and the time-zone tables have been made (`initialize` is done).
     package var isInitialized: Bool
+    /// Ordinals whose replication account it has, sorted: every replica that ever was to follow, as accounts stay.
+    package var replicationAccounts: [Int]
 
     package init(
         version: String, serverID: Int64, readOnly: Bool, binlogPosition: GTIDSet = GTIDSet(),
         appliedPosition: GTIDSet = GTIDSet(), replication: ReplicationReport? = nil, semiSyncPrimary: Bool = false,
         semiSyncReplica: Bool = false, semiSyncClients: Int = 0, variables: [String: String] = [:],
-        databases: [DatabaseFacts] = [], accounts: [AccountFacts] = [], isInitialized: Bool = false
+        databases: [DatabaseFacts] = [], accounts: [AccountFacts] = [], isInitialized: Bool = false, replicationAccounts: [Int] = []
     ) {
         self.version = version
         self.serverID = serverID
@@ -170,6 +192,7 @@ package struct DatabaseReport: Sendable, Hashable {
         self.databases = databases
         self.accounts = accounts
         self.isInitialized = isInitialized
+        self.replicationAccounts = replicationAccounts
     }
 }
 

@@ -88,7 +88,9 @@ private let instance = InstanceReport(
             receivedPosition: GTIDSet("0-1-5") ?? GTIDSet(), lagSeconds: 0, ioError: "x", sqlError: "y"),
         semiSyncPrimary: true, semiSyncReplica: true, semiSyncClients: 2, variables: ["b": "2"],
         databases: [DatabaseFacts(name: "orders", characterSet: "utf8mb4", collation: "utf8mb4_bin")],
-        accounts: [AccountFacts(name: "app", host: "%", fingerprint: "f", grants: [grant])], isInitialized: true))
+        accounts: [AccountFacts(name: "app", host: "%", fingerprint: "f", grants: [grant])], isInitialized: true,
+        replicationAccounts: [1, 3]),
+    origin: InstanceOrigin(address: "127.0.1.1", serverID: 7, gtidDomain: 16_777_217, engineVersion: "10.11.19"))
 
 @Test func `observed state survives JSON`() throws {
     try check(instance)

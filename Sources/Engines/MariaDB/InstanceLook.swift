@@ -30,6 +30,9 @@ actor InstanceLook {
         let deadline = ContinuousClock.now + Self.bound
         guard let state = layout.state, let identity = InstanceIdentity(at: layout) else { return nil }
         var report = InstanceReport(id: layout.id, clusterName: identity.clusterName, port: identity.port, directory: state)
+        report.origin = InstanceOrigin(
+            address: identity.address, serverID: identity.serverID, gtidDomain: identity.gtidDomain,
+            engineVersion: identity.engineVersion)
         report.configDigest = (try? layout.configurationDigest()).flatMap { $0 }
         report.usedBytes = usedBytes()
         guard process.living() != nil else {

@@ -20,7 +20,7 @@ struct LookQuestions {
         report.semiSyncClients = try await session.semiSyncClients(within: deadline.left)
         report.variables = values.filter { names.contains($0.key) }
         report.databases = try await databases()
-        report.accounts = try await accounts()
+        (report.accounts, report.replicationAccounts) = try await accounts()
         report.isInitialized = try await session.value(OwnDatabase.isInitializedQuery, within: deadline.left) == "1"
         return report
     }
@@ -55,8 +55,9 @@ struct LookQuestions {
         }.sorted { $0.name < $1.name }
     }
 
-    /// Users that applications and people log in as: not the server's own, not ours, no roles.
-    private func accounts() async throws -> [AccountFacts] {
+    /// Users that applications and people log in as: not the server's own, not ours, no roles. Of ours the ordinals of
+    /// the replicas that they are for.
+    private func accounts() async throws -> (accounts: [AccountFacts], replicas: [Int]) {
         let answer = try await session.run(
             """
             SELECT User, Host, JSON_VALUE(Priv, '$.authentication_string'), JSON_VALUE(Priv, '$.account_locked')
@@ -64,8 +65,11 @@ struct LookQuestions {
             """, within: deadline.left)
         let key = fingerprintKey.flatMap(Self.bytes)
         var accounts: [AccountFacts] = []
+        var replicas: Set<Int> = []
         for row in answer.rows {
-            guard let name = row[0], let host = row[1], !isHidden(name, host) else { continue }
+            guard let name = row[0], let host = row[1] else { continue }
+            if let ordinal = ReplicationAccount.ordinal(name) { replicas.insert(ordinal) }
+            if isHidden(name, host) { continue }
             // A locked account cannot log in, whatever its password is: no declared one matches it.
             let text = ["1", "true"].contains(row[3] ?? "") ? "locked " + (row[2] ?? "") : row[2] ?? ""
             var facts = AccountFacts(name: name, host: host, fingerprint: key.map { Fingerprint.account(text, key: $0) })
@@ -74,7 +78,7 @@ struct LookQuestions {
                 .map { Grant(on: $0.on, privileges: $0.privileges, withGrantOption: $0.withGrantOption) }.sorted()
             accounts.append(facts)
         }
-        return accounts.sorted { $0.key < $1.key }
+        return (accounts.sorted { $0.key < $1.key }, replicas.sorted())
     }
 
     private func isHidden(_ name: String, _ host: String) -> Bool {

@@ -7,6 +7,7 @@ import MySQLClient
 enum ReplicationAccount {
     static let prefix = "evenkeel_repl_"
     static func name(_ ordinal: Int) -> String { prefix + String(ordinal) }
+    static func ordinal(_ name: String) -> Int? { name.hasPrefix(prefix) ? Int(name.dropFirst(prefix.count)) : nil }
 }
 
 extension InstanceWorker {

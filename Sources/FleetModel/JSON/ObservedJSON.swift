@@ -107,6 +107,7 @@ extension InstanceReport: JSONCodable {
             writer.member("id", id)
             writer.member("clusterName", clusterName)
             writer.member("port", port)
+            writer.member("origin", ifPresent: origin)
             writer.member("directory", directory)
             writer.member("process", process)
             writer.member("configDigest", ifPresent: configDigest)
@@ -126,6 +127,7 @@ extension InstanceReport: JSONCodable {
             case "id": try reader.read(&id)
             case "clusterName": try reader.read(&clusterName)
             case "port": try reader.read(&port)
+            case "origin": try reader.read(&origin)
             case "directory": try reader.read(&directory)
             case "process": try reader.read(&process)
             case "configDigest": try reader.read(&configDigest)
@@ -138,6 +140,30 @@ extension InstanceReport: JSONCodable {
             }
         }
         self.id = try reader.required(id, "id")
+    }
+}
+
+extension InstanceOrigin: JSONCodable {
+    package func write(to writer: inout JSONWriter) {
+        writer.object { writer in
+            writer.member("address", address)
+            writer.member("serverID", serverID)
+            writer.member("gtidDomain", gtidDomain)
+            writer.member("engineVersion", engineVersion)
+        }
+    }
+
+    package init(from reader: inout JSONReader) throws {
+        self.init(address: "", serverID: 0, gtidDomain: 0, engineVersion: "")
+        try reader.object { reader, key in
+            switch key {
+            case "address": try reader.read(&address)
+            case "serverID": try reader.read(&serverID)
+            case "gtidDomain": try reader.read(&gtidDomain)
+            case "engineVersion": try reader.read(&engineVersion)
+            default: try reader.skip()
+            }
+        }
     }
 }
 
@@ -157,6 +183,7 @@ extension DatabaseReport: JSONCodable {
             writer.member("databases", ifFilled: databases)
             writer.member("accounts", ifFilled: accounts)
             writer.member("isInitialized", isInitialized)
+            writer.member("replicationAccounts", ifFilled: replicationAccounts)
         }
     }
 
@@ -177,6 +204,7 @@ extension DatabaseReport: JSONCodable {
             case "databases": try reader.read(&databases)
             case "accounts": try reader.read(&accounts)
             case "isInitialized": try reader.read(&isInitialized)
+            case "replicationAccounts": try reader.read(&replicationAccounts)
             default: try reader.skip()
             }
         }
