@@ -16,6 +16,9 @@ struct MemoryState: Sendable {
     private var catalogs: [String: VariableCatalog] = [:]
     private(set) var revisions: [RevisionRecord] = []
     private(set) var plans: [PlanRecord] = []
+    private var rebuilding: Instant?
+    private var adopts: Set<String> = []
+    private var leftOut: Set<String> = []
     private let retention: StoreRetention
 
     init(storeID: String, retention: StoreRetention) {
@@ -33,7 +36,8 @@ struct MemoryState: Sendable {
             outbox: outbox.values.sorted { ($0.created, $0.id) < ($1.created, $1.id) },
             credentials: credentials.values.sorted { $0.tokenDigest < $1.tokenDigest },
             catalogs: catalogs.values.sorted { $0.version < $1.version },
-            revisions: accepted.values.sorted { $0.source < $1.source })
+            revisions: accepted.values.sorted { $0.source < $1.source }, rebuilding: rebuilding,
+            adopts: rebuilding == nil ? adopts.sorted() : [], leftOut: leftOut.sorted())
     }
 
     /// Makes all changes, or throws and is to be thrown away.
@@ -80,7 +84,26 @@ struct MemoryState: Sendable {
         case .putCredential(let credential): credentials[credential.tokenDigest] = credential
         case .removeCredential(let digest): credentials[digest] = nil
         case .putCatalog(let catalog): catalogs[catalog.type.rawValue + " " + catalog.version] = catalog
+        case .finishRebuild(let stores, let hosts, let term): try finishRebuild(stores, hosts, term)
+        case .removeLeftOut(let host): leftOut.remove(host)
         }
+    }
+
+    mutating func beginRebuild(newIdentity: String, now: Instant) {
+        guard rebuilding == nil else { return }
+        adopts.insert(records.storeID)
+        records.storeID = newIdentity
+        rebuilding = now
+        lease.end()
+    }
+
+    private mutating func finishRebuild(_ stores: [String], _ hosts: [String], _ term: Int64) throws(StoreError) {
+        guard rebuilding != nil else { throw StoreRules.notRebuilding }
+        rebuilding = nil
+        leftOut = Set(hosts)
+        adopts.formUnion(stores)
+        adopts.remove(records.storeID)
+        lease.raise(above: term)
     }
 
     private mutating func put(_ cluster: ClusterRecords) throws(StoreError) {
@@ -153,6 +176,11 @@ struct MemoryLease: Sendable {
     mutating func release(_ lease: Lease) {
         if holder == lease.holder, term == lease.term { holder = nil }
     }
+
+    mutating func end() { holder = nil }
+
+    /// Its holder goes on under a higher term than either.
+    mutating func raise(above other: Int64) { term = max(term, other) + 1 }
 
     func check(_ term: Int64) throws(StoreError) {
         guard holder != nil, term == self.term else { throw StoreError.leaseLost(term: self.term) }

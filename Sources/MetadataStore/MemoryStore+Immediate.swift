@@ -9,6 +9,11 @@ extension MemoryStore {
 
     package func releaseNow(_ lease: Lease) { change { $0.lease.release(lease) } }
 
+    /// The identity made anew is the old one with a mark, so that a simulated world stays the same for its seed.
+    package func beginRebuildNow(now: Instant) {
+        change { $0.beginRebuild(newIdentity: $0.records.storeID + "+", now: now) }
+    }
+
     package func loadNow() -> StoredState { change { $0.stored } }
 
     package func commitNow(_ changes: [StoreChange], term: Int64) throws(StoreError) {

@@ -27,6 +27,8 @@ package final class MemoryStore: MetadataStore {
 
     package func load() async throws -> StoredState { state.withLock { $0.stored } }
 
+    package func beginRebuild(now: Instant) async throws { beginRebuildNow(now: now) }
+
     package func commit(_ changes: [StoreChange], term: Int64) async throws {
         try state.withLock { state in
             try state.lease.check(term)

@@ -201,6 +201,12 @@ package enum StoreChange: Sendable {
     case putCredential(CredentialRecord)
     case removeCredential(tokenDigest: String)
     case putCatalog(VariableCatalog)
+    /// The operator approved a rebuild: agents that are bound to these stores are this one's from now on, the hosts in
+    /// `without` are left out, and the holder of the lease goes on under the next term above both the store's and
+    /// `aboveTerm`. Refused where the store is not being rebuilt.
+    case finishRebuild(adopts: [String], without: [String], aboveTerm: Int64)
+    /// Everything on a host that a rebuild left out is known by now.
+    case removeLeftOut(host: String)
 }
 
 /// All that a leader needs to go on where the last one ended.
@@ -215,11 +221,18 @@ package struct StoredState: Sendable {
     package var catalogs: [VariableCatalog]
     /// Of each source, the last accepted.
     package var revisions: [RevisionRecord]
+    /// Not nil: since then the store is being rebuilt, and nothing is to be decided by it before `finishRebuild`.
+    package var rebuilding: Instant?
+    /// Identities of stores whose agents are this one's, sorted; not while it is being rebuilt.
+    package var adopts: [String]
+    /// Hosts that the last rebuild left out, sorted: what is on them is not known.
+    package var leftOut: [String]
 
     package init(
         records: FleetRecords, openAttempts: [AttemptRecord] = [], conditions: [UnitID: [Condition]] = [:],
         held: [HeldUnit] = [], alerts: [AlertRecord] = [], outbox: [OutboxEntry] = [],
-        credentials: [CredentialRecord] = [], catalogs: [VariableCatalog] = [], revisions: [RevisionRecord] = []
+        credentials: [CredentialRecord] = [], catalogs: [VariableCatalog] = [], revisions: [RevisionRecord] = [],
+        rebuilding: Instant? = nil, adopts: [String] = [], leftOut: [String] = []
     ) {
         self.records = records
         self.openAttempts = openAttempts
@@ -230,6 +243,9 @@ package struct StoredState: Sendable {
         self.credentials = credentials
         self.catalogs = catalogs
         self.revisions = revisions
+        self.rebuilding = rebuilding
+        self.adopts = adopts
+        self.leftOut = leftOut
     }
 }
 
@@ -258,6 +274,9 @@ package protocol MetadataStore: Sendable {
     /// Gives the lease back; does nothing where it is another's by now.
     func releaseLease(_ lease: Lease) async throws
     func load() async throws -> StoredState
+    /// Puts the store into the state of being rebuilt: with what it holds as the base, a new identity, the old one to be
+    /// adopted, and no lease. Does nothing where it is in that state.
+    func beginRebuild(now: Instant) async throws
     /// All changes or none, and only while `term` is the lease's.
     func commit(_ changes: [StoreChange], term: Int64) async throws
     /// Newest first.

@@ -29,6 +29,8 @@ package enum StoreRules {
         }
     }
 
+    package static let notRebuilding = StoreError.conflict("the store is not being rebuilt: its rebuild was approved before")
+
     /// A value that only one may have; `what` is `server id 7`, the others `orders-2`.
     package static func isTaken(_ what: String, by other: String, wantedBy name: String) -> StoreError {
         .conflict("\(what) is both \(other)'s and \(name)'s")

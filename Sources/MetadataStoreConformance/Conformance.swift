@@ -39,7 +39,7 @@ package enum MetadataStoreConformance {
         package let description: String
     }
 
-    package static let checks = leaseChecks + clusterChecks + attemptChecks + recordChecks + historyChecks
+    package static let checks = leaseChecks + clusterChecks + attemptChecks + recordChecks + historyChecks + rebuildChecks
 }
 
 /// A store with a lease, and what the checks ask of it.

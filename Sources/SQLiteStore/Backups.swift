@@ -28,6 +28,8 @@ extension SQLiteStore {
             let copy = try DatabaseQueue(path: temporary)
             try pool.backup(to: copy)
             try copy.writeWithoutTransaction { db in
+                // Put back, it is not taken for the store that it was made from.
+                try db.execute(sql: "UPDATE store SET isBackup = 1")
                 // One file that needs none beside it.
                 try db.execute(sql: "PRAGMA journal_mode = DELETE")
                 guard try String.fetchOne(db, sql: "PRAGMA quick_check(1)") == "ok" else {

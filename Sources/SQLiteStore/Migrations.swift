@@ -8,8 +8,18 @@ enum Migrations {
     static var all: DatabaseMigrator {
         var migrator = DatabaseMigrator()
         migrator.registerMigration("1 first tables") { db in try db.execute(sql: first) }
+        migrator.registerMigration("2 rebuilding") { db in try db.execute(sql: rebuilding) }
         return migrator
     }
+
+    /// `rebuilding`: since when; `isBackup`: a copy that was never served from; `adopted`: whose agents are ours;
+    /// `leftOut`: by the last rebuild.
+    private static let rebuilding = """
+        ALTER TABLE store ADD COLUMN rebuilding INTEGER;
+        ALTER TABLE store ADD COLUMN isBackup INTEGER NOT NULL DEFAULT 0;
+        CREATE TABLE adopted (storeID TEXT NOT NULL PRIMARY KEY) STRICT;
+        CREATE TABLE leftOut (host TEXT NOT NULL PRIMARY KEY) STRICT;
+        """
 
     /// Values are JSON in `json`; what is asked for, ordered or unique has a column of its own. `number` is the order
     /// in which rows came.

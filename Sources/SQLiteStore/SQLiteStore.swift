@@ -17,33 +17,35 @@ package final class SQLiteStore: MetadataStore {
     package static func exists(at path: String) -> Bool { StoreFile.exists(path) }
 
     /// Makes a new, empty store with an identity of its own, and opens it. Refused where there is anything at the path:
-    /// a store that could not be read is never replaced.
+    /// a store that could not be read is never replaced. `rebuilding`: since when its records are being made anew, for
+    /// one that takes the place of a lost store.
     package static func create(
-        at path: String, holder: String, retention: StoreRetention = StoreRetention()
+        at path: String, holder: String, retention: StoreRetention = StoreRetention(), rebuilding: Instant? = nil
     ) throws(StoreError) -> SQLiteStore {
         let lock = try StoreLock(storePath: path, holder: holder)
-        try StoreMaker.make(at: path)
-        return try SQLiteStore(path: path, lock: lock, retention: retention)
+        try StoreMaker.make(at: path, rebuilding: rebuilding)
+        return try SQLiteStore(path: path, lock: lock, retention: retention, acceptsBackup: false)
     }
 
     /// Opens the store at `path` and holds it until this object is gone. `holder` is what another server is told that
     /// finds it taken: our process and address. Throws `inUse` then, and `unavailable` where there is none, where it is
-    /// damaged, another program's, or made by a newer release.
+    /// damaged, another program's, made by a newer release, or a backup, unless that is accepted (`beginRebuild` makes
+    /// it a store to serve from).
     package static func open(
-        at path: String, holder: String, retention: StoreRetention = StoreRetention()
+        at path: String, holder: String, retention: StoreRetention = StoreRetention(), acceptsBackup: Bool = false
     ) throws(StoreError) -> SQLiteStore {
         guard exists(at: path) else {
             throw StoreError.unavailable("There is no store at \(path). Check the path and that its disk is mounted; a new one has to be asked for.")
         }
         let lock = try StoreLock(storePath: path, holder: holder)
-        return try SQLiteStore(path: path, lock: lock, retention: retention)
+        return try SQLiteStore(path: path, lock: lock, retention: retention, acceptsBackup: acceptsBackup)
     }
 
-    private init(path: String, lock: StoreLock, retention: StoreRetention) throws(StoreError) {
+    private init(path: String, lock: StoreLock, retention: StoreRetention, acceptsBackup: Bool) throws(StoreError) {
         self.path = path
         self.lock = lock
         self.retention = retention
-        pool = try StoreMaker.openPool(at: path)
+        pool = try StoreMaker.openPool(at: path, acceptsBackup: acceptsBackup)
     }
 
     deinit {
@@ -60,6 +62,8 @@ package final class SQLiteStore: MetadataStore {
     }
 
     package func load() async throws -> StoredState { try await read { db in try StateReader(db: db).state() } }
+
+    package func beginRebuild(now: Instant) async throws { try await write { db in try RebuildRow.begin(db, now: now) } }
 
     package func commit(_ changes: [StoreChange], term: Int64) async throws {
         let retention = retention

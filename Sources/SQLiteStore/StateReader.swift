@@ -8,7 +8,8 @@ struct StateReader {
     let db: Database
 
     func state() throws -> StoredState {
-        StoredState(
+        let rebuilding = try RebuildRow.since(db)
+        return StoredState(
             records: try records(), openAttempts: try HistoryReader(db: db).openAttempts(), conditions: try conditions(),
             held: try values("held", "unit").sorted { (left: HeldUnit, right: HeldUnit) in left.unit < right.unit },
             alerts: try values("alert", "key"), outbox: try values("outbox", "id", order: "created, id"),
@@ -16,7 +17,9 @@ struct StateReader {
             catalogs: try values("catalog", "version", order: "version, type"),
             revisions: try values(
                 "revision", "revision", order: "source",
-                where: "number IN (SELECT max(number) FROM revision WHERE state = 'accepted' GROUP BY source)"))
+                where: "number IN (SELECT max(number) FROM revision WHERE state = 'accepted' GROUP BY source)"),
+            rebuilding: rebuilding, adopts: rebuilding == nil ? try RebuildRow.adopted(db) : [],
+            leftOut: try RebuildRow.leftOut(db))
     }
 
     private func records() throws -> FleetRecords {

@@ -69,6 +69,9 @@ struct StoreTransaction {
             try run(
                 "INSERT OR REPLACE INTO catalog (type, version, json) VALUES (?, ?, ?)",
                 [catalog.type.rawValue, catalog.version, catalog.jsonText])
+        case .finishRebuild(let stores, let hosts, let term):
+            try RebuildRow.finish(db, adopts: stores, without: hosts, aboveTerm: term)
+        case .removeLeftOut(let host): try put("leftOut", "host", host, nil)
         case .putCluster, .removeCluster, .counters, .putRevision, .putPlan, .openAttempt, .endAttempt, .appendEvent:
             break
         }

@@ -109,9 +109,9 @@ import Testing
     }
 
     @Test func `migrations that were released stay as they were`() throws {
-        #expect(Migrations.all.migrations.first == "1 first tables")
+        #expect(Migrations.all.migrations == ["1 first tables", "2 rebuilding"])
         let queue = try DatabaseQueue()
-        try Migrations.all.migrate(queue)
+        try Migrations.all.migrate(queue, upTo: "1 first tables")
         let tables = try queue.read { db in
             try String.fetchAll(db, sql: "SELECT sql FROM sqlite_master WHERE name NOT LIKE 'sqlite%' AND sql IS NOT NULL ORDER BY name")
         }
@@ -128,10 +128,39 @@ import Testing
         let path = directory.path + "/copy.sqlite"
         try await store.backUp(to: path)
         try await store.commit([.appendEvent(event(2))], term: term)
-        let copy = try SQLiteStore.open(at: path, holder: "test")
+        let copy = try SQLiteStore.open(at: path, holder: "test", acceptsBackup: true)
         #expect(try await copy.messages() == ["number 1"])
         #expect(try await copy.load().records.storeID == store.load().records.storeID)
         await #expect(throws: StoreError.self) { try await store.backUp(to: path) }
+    }
+
+    @Test func `a backup that was put back is served from only after it was taken for a base`() async throws {
+        let directory = try TestDirectory()
+        let path = directory.path + "/copy.sqlite"
+        let identity: String
+        do {
+            let store = try SQLiteStore.create(at: directory.store, holder: "test")
+            identity = try await store.load().records.storeID
+            try await store.backUp(to: path)
+        }
+        #expect(throws: StoreError.self) { try SQLiteStore.open(at: path, holder: "test") }
+        do {
+            let base = try SQLiteStore.open(at: path, holder: "test", acceptsBackup: true)
+            try await base.beginRebuild(now: moment)
+            try await base.beginRebuild(now: moment + .seconds(9))
+        }
+        let store = try SQLiteStore.open(at: path, holder: "test")
+        let state = try await store.load()
+        #expect(state.rebuilding == moment && state.records.storeID != identity)
+        try await store.commit([.finishRebuild(adopts: [], without: [], aboveTerm: 0)], term: store.lease().term)
+        #expect(try await store.load().adopts == [identity])
+    }
+
+    @Test func `a store in the place of a lost one is being rebuilt from its first moment`() async throws {
+        let directory = try TestDirectory()
+        do { _ = try SQLiteStore.create(at: directory.store, holder: "test", rebuilding: moment) }
+        let store = try SQLiteStore.open(at: directory.store, holder: "test")
+        #expect(try await store.load().rebuilding == moment)
     }
 
     @Test func `a daily backup is made once a day, and seven are kept`() async throws {
