@@ -151,7 +151,8 @@ private struct Allocator {
     private mutating func add(_ host: Host, _ zone: String, _ port: Int?, _ cluster: Cluster, _ records: inout ClusterRecords) {
         let number = allocation.records.nextServerNumber
         allocation.records.nextServerNumber += 1
-        let ordinal = (records.members.map(\.ordinal).max() ?? 0) + 1
+        // The ack set can name one that a rebuild knows only by its account.
+        let ordinal = max(records.members.map(\.ordinal).max() ?? 0, records.ackSet.max() ?? 0) + 1
         records.members.append(
             MemberRecord(
                 ordinal: ordinal, host: host.metadata.name, zone: zone, address: host.address, port: port ?? 0,

@@ -1,102 +1,184 @@
-package import FleetModel
+import FleetModel
 
 extension Planner {
-    /// Records made anew from what git declares and agents see, for a store that was lost.
+    /// Records made anew from what git declares and agents see, over what the store still knows: for a store that was
+    /// lost, or put back from a backup.
     ///
-    /// Instances are known by the identity files in their directories. Each cluster's epoch is put above every agent's,
-    /// every member is taken as a possible acker, and numbers are handed out from above the highest seen. What cannot be
-    /// told from the outside is told as a problem; the caller keeps the loop from acting until an operator has approved.
-    package static func rebuild(
-        _ fleet: DesiredFleet, observed: [String: ObservedHost], storeID: String
-    ) -> Allocation {
-        var allocation = Allocation(records: FleetRecords(storeID: storeID))
-        var found: [String: [FoundInstance]] = [:]
-        for (name, seen) in observed {
-            for report in seen.report.instances where report.directory != .halfMade {
-                found[report.clusterName, default: []].append(FoundInstance(host: name, report: report))
+    /// Instances are known by the identity files in their directories, writers by their agents' journals. Each cluster's
+    /// epoch is put above every agent's, every member is taken as a possible acker, and numbers are handed out from above
+    /// the highest seen. What cannot be told from the outside is a problem of its cluster, for an operator to mend.
+    package static func rebuild(_ facts: RebuildFacts, _ choices: RebuildChoices = RebuildChoices()) -> RebuildProposal {
+        var rebuilder = Rebuilder(facts, choices)
+        rebuilder.run()
+        var proposal = rebuilder.proposal
+        proposal.digest =
+            choices == RebuildChoices() ? proposal.digest(of: facts) : rebuild(facts).digest
+        return proposal
+    }
+
+    /// Server ids and domains that may be on hosts which are left out: so many are passed over. Of 24 bits.
+    static let numbersPassedOver: Int64 = 1 << 16
+}
+
+private struct Rebuilder {
+    let facts: RebuildFacts
+    let choices: RebuildChoices
+    var proposal: RebuildProposal
+    /// By cluster name, then uid.
+    private var found: [String: [String: [RebuiltInstance]]] = [:]
+
+    init(_ facts: RebuildFacts, _ choices: RebuildChoices) {
+        self.facts = facts
+        self.choices = choices
+        proposal = RebuildProposal(records: facts.known)
+    }
+
+    mutating func run() {
+        gather()
+        let names = Set(found.keys).union(facts.known.clusters.keys).union(facts.fleet.clusters.keys)
+        for name in names.sorted() { rebuild(name) }
+        count()
+        checkUnique()
+        findSilent()
+        checkChoices(names)
+        proposal.strays.sort { ($0.host, $0.id) < ($1.host, $1.id) }
+    }
+
+    private mutating func gather() {
+        let names = Dictionary(facts.known.clusters.values.map { ($0.uid, $0.name) }, uniquingKeysWith: { first, _ in first })
+        for (host, report) in facts.reports.sorted(by: { $0.key < $1.key }) where !choices.without.contains(host) {
+            for instance in report.instances {
+                let uid = instance.id.clusterUID
+                found[names[uid] ?? instance.clusterName, default: [:]][uid, default: []].append(
+                    RebuiltInstance(ordinal: instance.id.ordinal, host: host, report: instance))
             }
         }
-        for name in found.keys.sorted() {
-            let instances = (found[name] ?? []).sorted { $0.report.id < $1.report.id }
-            rebuild(name, instances, fleet, &allocation)
-        }
-        allocation.records.clustersMade = Int64(allocation.records.clusters.count)
-        return allocation
     }
 
-    private static func rebuild(
-        _ name: String, _ instances: [FoundInstance], _ fleet: DesiredFleet, _ allocation: inout Allocation
-    ) {
-        let uids = Set(instances.map(\.report.id.clusterUID)).sorted()
-        guard let uid = uids.first, uids.count == 1 else {
-            allocation.problems.append(
-                AllocationProblem(
-                    cluster: name, field: "metadata.name",
-                    message: "hosts hold instances of \(uids.count) clusters of this name (\(uids.joined(separator: ", ")))",
-                    help: "move the directories of all but one out of the agents' data directories"))
+    // MARK: One cluster
+
+    private mutating func rebuild(_ name: String) {
+        let known = facts.known.clusters[name]
+        let groups = found[name] ?? [:]
+        let isDeclared = facts.fleet.clusters[name] != nil
+        guard let uid = known?.uid ?? chosen(groups) else {
+            proposal.clusters.append(groups.isEmpty ? new(name) : ambiguous(name, groups, isDeclared))
             return
         }
-        guard let domain = instances.compactMap(\.gtidDomain).first else {
-            allocation.problems.append(
-                AllocationProblem(
-                    cluster: name, field: "metadata.name", message: "no instance of it runs, so its GTID domain is not known",
-                    help: "start its agents and wait until one instance answers"))
-            return
+        for (other, instances) in groups where other != uid {
+            proposal.strays += instances.map {
+                StrayInstance(host: $0.host, id: $0.report.id, why: "of another cluster that was named \(name)")
+            }
         }
-        var records = ClusterRecords(uid: uid, name: name, gtidDomain: domain)
-        records.members = instances.map { member($0, fleet) }
-        records.epoch = (instances.map(\.report.epoch).max() ?? 0) + 1
-        records.primary = writer(instances)?.report.id.ordinal
-        records.isFounded = instances.contains { $0.report.database?.isInitialized ?? false }
-        records.ackSet = instances.map(\.report.id.ordinal).filter { $0 != records.primary }
-        records.preparedReplicas = []
-        if records.primary == nil {
-            allocation.problems.append(
-                AllocationProblem(
-                    cluster: name, field: "metadata.name", message: "no agent names a writer",
-                    help: "find the instance with the latest writes and name it when approving"))
-        }
-        noteNumbers(instances, domain, &allocation.records)
-        allocation.records.clusters[name] = records
-        allocation.changed.insert(name)
+        let merge = ClusterMerge(facts, choices, name: name, uid: uid, groups[uid] ?? [])
+        let (cluster, records) = merge.merged()
+        proposal.clusters.append(cluster)
+        if let records { proposal.records.clusters[name] = records }
     }
 
-    /// The instance that its agent's journal names the writer under the highest epoch; else the only writable one.
-    private static func writer(_ instances: [FoundInstance]) -> FoundInstance? {
-        let named = instances.filter(\.report.isWriter)
-        if let highest = named.map(\.report.epoch).max() {
-            let those = named.filter { $0.report.epoch == highest }
-            return those.count == 1 ? those.first : nil
+    /// Of several clusters of one name the one that is not only kept directories.
+    private func chosen(_ groups: [String: [RebuiltInstance]]) -> String? {
+        if groups.count == 1 { return groups.keys.first }
+        let living = groups.filter { $0.value.contains { $0.report.directory == .ready } }
+        return living.count == 1 ? living.keys.first : nil
+    }
+
+    private func new(_ name: String) -> RebuiltCluster {
+        var cluster = RebuiltCluster(name: name, uid: "", standing: .new, isDeclared: true)
+        if !choices.without.isEmpty && !choices.create.contains(name) {
+            cluster.problem(
+                "nothing of it was found, and it may be on a host that is left out",
+                "Start that host's agent, or, if the cluster was never made, add --create \(name)")
         }
-        let writable = instances.filter { $0.report.database?.readOnly == false }
-        return writable.count == 1 ? writable.first : nil
+        return cluster
     }
 
-    private static func member(_ found: FoundInstance, _ fleet: DesiredFleet) -> MemberRecord {
-        let host = fleet.hosts[found.host]?.value
-        return MemberRecord(
-            ordinal: found.report.id.ordinal, host: found.host, zone: host?.zone ?? "", address: host?.address ?? "",
-            port: found.report.port, serverID: found.report.database?.serverID ?? 0,
-            phase: found.report.directory == .retired ? .leaving : .active)
+    private func ambiguous(_ name: String, _ groups: [String: [RebuiltInstance]], _ isDeclared: Bool) -> RebuiltCluster {
+        var cluster = RebuiltCluster(name: name, uid: "", standing: .found, isDeclared: isDeclared)
+        cluster.instances = groups.values.flatMap { $0 }.sorted { ($0.report.id, $0.host) < ($1.report.id, $1.host) }
+        cluster.problem(
+            "hosts hold instances of \(groups.count) clusters of this name (\(groups.keys.sorted().joined(separator: ", ")))",
+            "Move the directories of all but one out of the agents' data directories, or leave their hosts out")
+        return cluster
     }
 
-    private static func noteNumbers(_ instances: [FoundInstance], _ domain: Int64, _ records: inout FleetRecords) {
+    // MARK: The fleet
+
+    /// Numbers go on above all that were ever seen, those in GTIDs too: a member that is gone wrote under its own.
+    private mutating func count() {
         let lowBits: Int64 = (1 << 24) - 1
-        for found in instances {
-            let number = (found.report.database?.serverID ?? 0) & lowBits
-            records.nextServerNumber = max(records.nextServerNumber, number + 1)
+        var (server, domain) = (proposal.records.nextServerNumber, proposal.records.nextDomainNumber)
+        for cluster in proposal.records.clusters.values {
+            domain = max(domain, (cluster.gtidDomain & lowBits) + 1)
+            for member in cluster.members { server = max(server, (member.serverID & lowBits) + 1) }
         }
-        records.nextDomainNumber = max(records.nextDomainNumber, (domain & lowBits) + 1)
+        for instance in proposal.clusters.flatMap(\.instances) {
+            guard let database = instance.report.database, let own = instance.report.gtidDomain else { continue }
+            for position in [database.binlogPosition, database.appliedPosition] {
+                if let last = position.domains[own] { server = max(server, (last.serverID & lowBits) + 1) }
+            }
+        }
+        let passed = choices.without.isEmpty ? 0 : Planner.numbersPassedOver
+        proposal.records.nextServerNumber = server + passed
+        proposal.records.nextDomainNumber = domain + passed
+        proposal.records.clustersMade = max(proposal.records.clustersMade, Int64(proposal.records.clusters.count))
+    }
+
+    /// What the store would refuse is told by name before.
+    private mutating func checkUnique() {
+        var owners: [String: String] = [:]
+        for index in proposal.clusters.indices {
+            let name = proposal.clusters[index].name
+            guard let records = proposal.records.clusters[name] else { continue }
+            var claims = [("GTID domain \(records.gtidDomain)", name)]
+            for member in records.members {
+                claims.append(("server id \(member.serverID)", "\(name)-\(member.ordinal)"))
+                guard member.phase == .active || member.phase == .leaving else { continue }
+                claims.append(("port \(member.port) of host \(member.host)", "\(name)-\(member.ordinal)"))
+            }
+            for (what, claimant) in claims {
+                guard let other = owners.updateValue(claimant, forKey: what) else { continue }
+                proposal.clusters[index].problem("\(what) is both \(other)'s and \(claimant)'s", "Leave the host of one of them out with --without")
+            }
+        }
+    }
+
+    private mutating func findSilent() {
+        var expected = Set(facts.fleet.hosts.keys)
+        for cluster in facts.known.clusters.values {
+            for member in cluster.members where member.phase != .purged { expected.insert(member.host) }
+        }
+        proposal.silent = expected.filter { facts.reports[$0] == nil && !choices.without.contains($0) }.sorted()
+    }
+
+    private mutating func checkChoices(_ names: Set<String>) {
+        let hosts = Set(facts.fleet.hosts.keys).union(facts.reports.keys).union(proposal.silent)
+            .union(facts.known.clusters.values.flatMap { $0.members.map(\.host) })
+        for host in choices.without.sorted() where !hosts.contains(host) {
+            proposal.mistakes.append("--without: there is no host \"\(host)\"; there are \(hosts.sorted().joined(separator: ", "))")
+        }
+        for (name, writer) in choices.writers.sorted(by: { $0.key < $1.key }) {
+            guard let cluster = proposal.clusters.first(where: { $0.name == name }) else {
+                proposal.mistakes.append("--writer: there is no cluster \"\(name)\"; there are \(names.sorted().joined(separator: ", "))")
+                continue
+            }
+            guard case .instance(let ordinal) = writer, !cluster.instances.contains(where: { $0.ordinal == ordinal }) else { continue }
+            let there = cluster.instances.map { "\(name)-\($0.ordinal)" }.joined(separator: ", ")
+            proposal.mistakes.append("--writer: no host reports an instance \(name)-\(ordinal); they report \(there.isEmpty ? "none of it" : there)")
+        }
+        for name in choices.create.sorted() where proposal.clusters.first(where: { $0.name == name })?.standing != .new {
+            proposal.mistakes.append("--create: \"\(name)\" is no declared cluster of which nothing was found")
+        }
     }
 }
 
-private struct FoundInstance {
-    var host: String
-    var report: InstanceReport
-
-    /// As the server says it, or as its own binlog shows it.
+extension InstanceReport {
+    /// As its identity file says it, or the server, or its own binlog shows it.
     var gtidDomain: Int64? {
-        if let text = report.database?.variables["gtid_domain_id"], let domain = Int64(text) { return domain }
-        return report.database?.binlogPosition.domains.keys.min()
+        if let origin { return origin.gtidDomain }
+        if let text = database?.variables["gtid_domain_id"], let domain = Int64(text) { return domain }
+        return database?.binlogPosition.domains.keys.min()
     }
+
+    var serverID: Int64? { origin?.serverID ?? database?.serverID }
 }
