@@ -1,13 +1,15 @@
 import ControlAPI
 import FleetModel
 
-/// unobserved → opening → greeting → serving → closing → opening …
+/// unobserved → opening → greeting → (gathered →) serving → closing → opening …
 enum ConnectionState: Sendable {
     /// Nothing is said before everything was looked at once: what is not in a report is not on the host.
     case unobserved
     case opening
     /// The hello is under way or sent.
     case greeting(since: Instant)
+    /// The server's store is being rebuilt: it is told what is seen, nothing else, and has the last word of then.
+    case gathered(heard: Instant)
     case serving(Service)
     case closing
 }
@@ -23,6 +25,11 @@ struct Service: Sendable {
 extension AgentMachine {
     var isServing: Bool {
         if case .serving = connection { true } else { false }
+    }
+
+    /// Whether observations are wanted on this connection.
+    var isReporting: Bool {
+        if case .gathered = connection { true } else { isServing }
     }
 
     mutating func connectOnceObserved() {
@@ -54,7 +61,7 @@ extension AgentMachine {
 
     mutating func close(_ level: AgentNotice.Level, _ reason: String) {
         switch connection {
-        case .greeting, .serving: break
+        case .greeting, .gathered, .serving: break
         case .unobserved, .opening, .closing: return
         }
         connection = .closing
@@ -64,12 +71,20 @@ extension AgentMachine {
 
     mutating func receive(_ message: ServerMessage) {
         switch (connection, message) {
-        case (.greeting, .welcome(let store, let term, let keys)): welcome(store, term: term, keys: keys)
-        case (.greeting, .notLeader(let url)), (.serving, .notLeader(let url)):
+        case (.greeting, .welcome(let store, let term, let keys, let adopts)),
+            (.gathered, .welcome(let store, let term, let keys, let adopts)):
+            welcome(store, term: term, keys: keys, adopts: adopts)
+        case (.greeting, .gathering):
+            tell(.info, "the server's store is being rebuilt: waiting for an operator's approval")
+            connection = .gathered(heard: now)
+        case (.greeting, .notLeader(let url)), (.gathered, .notLeader(let url)), (.serving, .notLeader(let url)):
             nextServer = url
             close(.info, "this server is not the leader")
-        case (.greeting, .refused(let reason)), (.serving, .refused(let reason)):
+        case (.greeting, .refused(let reason)), (.gathered, .refused(let reason)), (.serving, .refused(let reason)):
             close(.error, "the server refuses this agent: \(reason)")
+        case (.gathered, _):
+            connection = .gathered(heard: now)
+            if message == .observe { observeAnew() }
         case (.serving(var service), _):
             if service.heard != nil || message == .heartbeat { service.heard = now }
             connection = .serving(service)
@@ -86,20 +101,27 @@ extension AgentMachine {
         case .settled(let attempt): settle(attempt)
         case .sendCopy(let endpoint, let donor): sendCopy(endpoint, donor: donor)
         case .copySent(let attempt, let error): copyEnded(attempt, error: error)
-        case .observe:
-            lookAtEverything()
-            reporting.note(.significant)
-        case .welcome, .notLeader, .refused, .heartbeat: break
+        case .observe: observeAnew()
+        case .welcome, .gathering, .notLeader, .refused, .heartbeat: break
         }
     }
 
+    private mutating func observeAnew() {
+        lookAtEverything()
+        reporting.note(.significant)
+    }
+
     /// Binds to the store and promises the term, both on disk before a word more is said.
-    private mutating func welcome(_ store: String, term: Int64, keys: [String: String]) {
-        guard journal.storeID.isEmpty || journal.storeID == store else {
+    private mutating func welcome(_ store: String, term: Int64, keys: [String: String], adopts: [String]) {
+        let isAdopted = adopts.contains(journal.storeID)
+        guard journal.storeID.isEmpty || journal.storeID == store || isAdopted else {
             return close(
                 .error,
                 "this agent is bound to the store \(journal.storeID), and the server has the store \(store): "
                     + "let an operator adopt the agents of the old store, or point the agent at its own server")
+        }
+        guard journal.storeID.isEmpty || journal.storeID == store || term > journal.term else {
+            return close(.error, "the store \(store) adopts this agent under term \(term), which is not above the promised \(journal.term)")
         }
         guard term >= journal.term else {
             return close(.warning, "the server leads under term \(term), and this agent has promised \(journal.term)")
@@ -138,6 +160,8 @@ extension AgentMachine {
         switch connection {
         case .greeting(let since) where now >= since + AgentLimits.welcomeMax:
             close(.warning, "the server did not answer the hello")
+        case .gathered(let heard) where now >= heard + AgentLimits.silenceMax:
+            close(.warning, "the server fell silent")
         case .serving(let service):
             if let heard = service.heard, now >= heard + AgentLimits.silenceMax { close(.warning, "the server fell silent") }
         default: break
@@ -149,6 +173,7 @@ extension AgentMachine {
         let stuck = outbox.sendingSince.map { [$0 + AgentLimits.sendMax] } ?? []
         return switch connection {
         case .greeting(let since): stuck + [since + AgentLimits.welcomeMax]
+        case .gathered(let heard): stuck + [heard + AgentLimits.silenceMax]
         case .serving(let service): stuck + (service.heard.map { [$0 + AgentLimits.silenceMax] } ?? [])
         case .unobserved, .opening, .closing: []
         }
@@ -161,6 +186,7 @@ extension AgentMachine {
         guard outbox.sendingSince == nil else { return }
         switch connection {
         case .greeting: guard outbox.contains(.hello), untoldEnds.isEmpty else { return }
+        case .gathered: return sendGathered()
         case .serving: break
         case .unobserved, .opening, .closing: return
         }
@@ -168,6 +194,11 @@ extension AgentMachine {
         while let subject = outbox.next() {
             if let message = message(on: subject) { return send(message) }
         }
+    }
+
+    /// Only what is seen: what else there is to say is for a server that was accepted, and its hello tells all of it.
+    private mutating func sendGathered() {
+        if outbox.remove(.observation) { send(observation()) }
     }
 
     private mutating func send(_ message: AgentMessage) {

@@ -150,7 +150,7 @@ extension AgentMachine {
     }
 
     mutating func scheduleObservation() {
-        if isServing, now >= observationDue { outbox.add(.observation) }
+        if isReporting, now >= observationDue { outbox.add(.observation) }
     }
 
     private var observationDue: Instant {
@@ -164,7 +164,7 @@ extension AgentMachine {
     }
 
     var observationDeadlines: [Instant] {
-        isServing && !outbox.contains(.observation) && outbox.sendingSince == nil ? [observationDue] : []
+        isReporting && !outbox.contains(.observation) && outbox.sendingSince == nil ? [observationDue] : []
     }
 
     mutating func observation() -> AgentMessage {

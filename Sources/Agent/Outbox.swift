@@ -23,6 +23,13 @@ struct Outbox: Sendable {
 
     mutating func next() -> Subject? { waiting.isEmpty ? nil : waiting.removeFirst() }
 
+    /// Whether it was there.
+    mutating func remove(_ subject: Subject) -> Bool {
+        guard let index = waiting.firstIndex(of: subject) else { return false }
+        waiting.remove(at: index)
+        return true
+    }
+
     func contains(_ subject: Subject) -> Bool { waiting.contains(subject) }
 
     mutating func clear() { self = Outbox() }

@@ -64,8 +64,8 @@ package struct CopyEndpoint: Sendable, Hashable {
 /// From agent to server.
 package enum AgentMessage: Sendable, Hashable {
     /// First on every connection. `term` is the highest that the agent has promised; `attempts` all that its journal
-    /// holds and the server has not yet settled, sorted by id. The server answers with `welcome` (or `notLeader`,
-    /// `refused`), then `settled` for each that has ended, and offers again, under the same id, every open attempt of
+    /// holds and the server has not yet settled, sorted by id. The server answers with `welcome` (or `gathering`,
+    /// `notLeader`, `refused`), then `settled` for each that has ended, and offers again, under the same id, every open attempt of
     /// this host that is `accepted` here or missing (its offer was lost).
     case hello(
         version: Int, term: Int64, attempts: [AttemptStatus], report: HostReport, digest: String, delay: Duration)
@@ -117,8 +117,11 @@ package struct AttemptOrder: Sendable, Hashable {
 /// From server to agent.
 package enum ServerMessage: Sendable, Hashable {
     /// Answer to a hello: the store that the agent is to bind to, the leader's term (to be promised before anything
-    /// else), and the keys for account fingerprints by cluster uid, hex.
-    case welcome(storeID: String, term: Int64, fingerprintKeys: [String: String])
+    /// else), and the keys for account fingerprints by cluster uid, hex. An agent that is bound to one of the stores in
+    /// `adopts` binds to this one, where the term is higher than it has promised.
+    case welcome(storeID: String, term: Int64, fingerprintKeys: [String: String], adopts: [String] = [])
+    /// Answer to a hello while the server's store is being rebuilt: the agent goes on to report, and waits for a welcome.
+    case gathering
     case fingerprintKeys([String: String])
     /// This server does not serve agents now; the leader does, where it is known.
     case notLeader(url: String?)

@@ -262,11 +262,13 @@ extension ServerMessage: JSONCodable {
     package func write(to writer: inout JSONWriter) {
         writer.object { writer in
             switch self {
-            case .welcome(let storeID, let term, let keys):
+            case .welcome(let storeID, let term, let keys, let adopts):
                 writer.member("type", "welcome" as StaticString)
                 writer.member("storeID", storeID)
                 writer.member("term", term)
                 writer.member("fingerprintKeys", ifFilled: keys)
+                writer.member("adopts", ifFilled: adopts)
+            case .gathering: writer.member("type", "gathering" as StaticString)
             case .fingerprintKeys(let keys):
                 writer.member("type", "fingerprintKeys" as StaticString)
                 writer.member("fingerprintKeys", keys)
@@ -307,7 +309,8 @@ extension ServerMessage: JSONCodable {
         case "welcome":
             self = .welcome(
                 storeID: try reader.required(parts.storeID, "storeID"), term: try reader.required(parts.term, "term"),
-                fingerprintKeys: parts.fingerprintKeys)
+                fingerprintKeys: parts.fingerprintKeys, adopts: parts.adopts)
+        case "gathering": self = .gathering
         case "fingerprintKeys": self = .fingerprintKeys(parts.fingerprintKeys)
         case "notLeader": self = .notLeader(url: parts.url)
         case "refused": self = .refused(reason: parts.reason)
@@ -327,7 +330,7 @@ extension ServerMessage: JSONCodable {
     }
 
     private static let types: Set<String> = [
-        "welcome", "fingerprintKeys", "notLeader", "refused", "offer", "cancel", "heartbeat", "settled", "sendCopy",
+        "welcome", "gathering", "fingerprintKeys", "notLeader", "refused", "offer", "cancel", "heartbeat", "settled", "sendCopy",
         "copySent", "observe",
     ]
 }
@@ -347,6 +350,7 @@ private struct MessageParts {
     var error: String?
     var storeID: String?
     var fingerprintKeys: [String: String] = [:]
+    var adopts: [String] = []
     var url: String?
     var reason = ""
     var order: AttemptOrder?
@@ -372,6 +376,7 @@ private struct MessageParts {
             case "error": try reader.read(&error)
             case "storeID": try reader.read(&storeID)
             case "fingerprintKeys": try reader.read(&fingerprintKeys)
+            case "adopts": try reader.read(&adopts)
             case "url": try reader.read(&url)
             case "reason": try reader.read(&reason)
             case "order": try reader.read(&order)

@@ -266,16 +266,21 @@ package struct EnrolCommand: JSONCodable, Hashable {
     package var host = ""
     /// SHA-256 of the credential, lower-case hex.
     package var credentialDigest = ""
+    /// In place of the one-time token: the ticket that the server gave with an earlier connection. Taken only while the
+    /// server's store is being rebuilt.
+    package var ticket: String?
 
-    package init(host: String, credentialDigest: String) {
+    package init(host: String, credentialDigest: String, ticket: String? = nil) {
         self.host = host
         self.credentialDigest = credentialDigest
+        self.ticket = ticket
     }
 
     package func write(to writer: inout JSONWriter) {
         writer.beginObject()
         writer.member("host", host)
         writer.member("credentialDigest", credentialDigest)
+        writer.member("ticket", ifPresent: ticket)
         writer.endObject()
     }
 
@@ -284,6 +289,7 @@ package struct EnrolCommand: JSONCodable, Hashable {
             switch key {
             case "host": try reader.read(&host)
             case "credentialDigest": try reader.read(&credentialDigest)
+            case "ticket": ticket = try String?(from: &reader)
             default: try reader.skip()
             }
         }

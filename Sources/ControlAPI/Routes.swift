@@ -28,6 +28,9 @@ package enum Route {
     package static let resume = prefix + "/resume"
     package static let approve = prefix + "/approve"
     package static let tokens = prefix + "/tokens"
+
+    /// GET: what a rebuild of the store would come to. POST: its approval.
+    package static let rebuild = prefix + "/rebuild"
 }
 
 /// Names of headers that are ours.
@@ -38,6 +41,10 @@ package enum HeaderName {
     package static let connection = "Evenkeel-Connection"
     /// The leader's URL, in a follower's refusal.
     package static let leader = "Evenkeel-Leader"
+    /// An agent's membership ticket, by which its credential comes back into a store that was lost.
+    package static let ticket = "Evenkeel-Ticket"
+    /// A sentence that people should see beside any answer: the store is being rebuilt.
+    package static let notice = "Evenkeel-Notice"
 }
 
 /// Bounds of what goes over the wire, kept by both ends.

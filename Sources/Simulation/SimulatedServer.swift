@@ -287,7 +287,8 @@ extension LoopDirective {
 extension ServerMessage {
     var short: String {
         switch self {
-        case .welcome(_, let term, _): "welcome, term \(term)"
+        case .welcome(_, let term, _, _): "welcome, term \(term)"
+        case .gathering: "gathering"
         case .fingerprintKeys: "fingerprintKeys"
         case .notLeader: "notLeader"
         case .refused(let reason): "refused: \(reason)"

@@ -77,6 +77,69 @@ import Testing
         #expect(bench.offer(order("t", .start, term: 9)) == [])
     }
 
+    /// An agent of the store `s1` under term 3, greeted by a server whose store is being rebuilt.
+    private func gathered() -> Bench {
+        var state = JournalState()
+        state.apply(.bound(storeID: "s1"))
+        state.apply(.promised(term: 3))
+        var bench = Bench(journal: state)
+        bench.settle(bench(.started), [running()])
+        bench.settle(bench(.connected), [running()])
+        #expect(bench(.received(.gathering)) == [])
+        return bench
+    }
+
+    @Test func `while a store is being rebuilt its server is told what is seen, and nothing is taken from it`() {
+        var bench = gathered()
+        let journal = bench.machine.journal
+        let told = bench.settle(bench(.woke, after: .seconds(1)), [running()])
+        #expect(told.compactMap(\.message).count == 1 && told.contains(where: \.isHeartbeat))
+        let asked = bench.settle(bench(.received(.observe)), [running(readOnly: false)])
+            + bench.settle(bench(.woke, after: .milliseconds(200)), [running(readOnly: false)])
+        #expect(asked.contains { $0.isReport })
+        #expect(bench.offer(order("t", .start, term: 9)) == [])
+        #expect(bench(.received(.cancel(attempt: "t", term: 9))) == [])
+        #expect(bench.machine.journal == journal)
+    }
+
+    @Test func `a server that is being rebuilt is left when it falls silent`() {
+        var bench = gathered()
+        let silence = AgentDirective.disconnect(reason: "the server fell silent")
+        #expect(!bench.settle(bench(.woke, after: .seconds(9)), [running()]).contains(silence))
+        bench.settle(bench(.received(.heartbeat)), [running()])
+        #expect(!bench.settle(bench(.woke, after: .seconds(9)), [running()]).contains(silence))
+        #expect(bench.settle(bench(.woke, after: .seconds(1)), [running()]).contains(silence))
+    }
+
+    @Test func `an adopted agent binds to the new store on disk before it says so, and the old one is refused from then on`() {
+        var bench = gathered()
+        bench.settle(bench(.received(.notLeader(url: "http://a"))), [running()])
+        bench.settle(bench(.disconnected(reason: "closed", jitter: 0)), [running()])
+        bench.settle(bench(.connected), [running()])
+        let welcome = ServerMessage.welcome(storeID: "s2", term: 4, fingerprintKeys: [:], adopts: ["s0", "s1"])
+        #expect(bench(.received(welcome)) == [.journal([.bound(storeID: "s2"), .promised(term: 4)]), .send(.promised(term: 4))])
+        #expect(bench.machine.journal.storeID == "s2" && bench.machine.journal.term == 4)
+        bench.settle(bench(.disconnected(reason: "closed", jitter: 0)), [running()])
+        bench.settle(bench(.connected), [running()])
+        let old = bench(.received(.welcome(storeID: "s1", term: 9, fingerprintKeys: [:])))
+        #expect(old.count == 1 && bench.machine.journal.storeID == "s2")
+        guard case .disconnect = old.first else {
+            Issue.record("\(old)")
+            return
+        }
+    }
+
+    @Test(arguments: [(["s1"], 3), (["s0"], 9), ([], 9)] as [([String], Int64)])
+    func `an adoption counts for the agents of the named stores, and under a higher term`(adopts: [String], term: Int64) {
+        var bench = gathered()
+        let directives = bench(.received(.welcome(storeID: "s2", term: term, fingerprintKeys: [:], adopts: adopts)))
+        guard case .disconnect = directives.first, directives.count == 1 else {
+            Issue.record("\(directives)")
+            return
+        }
+        #expect(bench.machine.journal.storeID == "s1")
+    }
+
     @Test func `a promise that cannot be written is not made`() {
         var bench = Bench()
         bench.settle(bench(.started), [])
