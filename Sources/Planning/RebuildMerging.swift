@@ -30,6 +30,7 @@ struct ClusterMerge {
         findWriter()
         learnFromWriter()
         adoptParameters()
+        tellMissingInstances()
         if !cluster.isDeclared { cluster.notes.append("no manifest declares it: it is left as it is") }
         cluster.epoch = records.epoch
         cluster.gtidDomain = records.gtidDomain
@@ -121,6 +122,13 @@ struct ClusterMerge {
 
     private static let retainForUndeclared: Duration = .seconds(24 * 3600)
 
+    private mutating func tellMissingInstances() {
+        guard let declared, records.isFounded, records.primary != nil else { return }
+        let count = records.members.count { $0.phase == .active }
+        guard count < declared.replicas else { return }
+        cluster.notes.append("\(count) of \(declared.replicas) declared instances are there: the others are made after the approval")
+    }
+
     // MARK: The writer
 
     private mutating func findWriter() {
@@ -207,6 +215,9 @@ struct ClusterMerge {
         records.preparedReplicas = Set(records.preparedReplicas).union(accounts).union(attached).intersection(living).sorted()
         // One on a host that is left out may acknowledge still, unknown to us but for its account.
         let unseen = choices.without.isEmpty ? [] : accounts.subtracting(records.members.map(\.ordinal))
+        for ordinal in unseen.sorted() {
+            cluster.notes.append("\(label(ordinal)) may be on a host that is left out: it is left as it is, and counts as one that acknowledges")
+        }
         records.ackSet = living.union(unseen).filter { $0 != records.primary }.sorted()
         if let database = writer?.report.database {
             records.isSemiSync = database.semiSyncPrimary

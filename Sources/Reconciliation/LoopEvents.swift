@@ -33,6 +33,8 @@ package enum LoopRequest: Sendable, Hashable {
     case resume(UnitID, by: String)
     /// A full commit that waits for approval.
     case approve(revision: String, by: String)
+    /// Passed over where it is not to be taken; `rebuildView` says why before.
+    case approveRebuild(RebuildApproval)
 }
 
 /// Everything that happens to the loop. Its shell hands each to `LoopMachine.handle`, one at a time.

@@ -62,6 +62,7 @@ extension LoopMachine {
     mutating func received(_ message: AgentMessage, _ host: String, _ connection: UInt64) {
         guard agents[host]?.connection == connection else { return }
         agents[host]?.heard = now
+        if isGathering, !message.isObservation { return }
         switch message {
         case .hello(let version, let term, let attempts, let report, let digest, let delay):
             agents[host]?.hello = AgentSession.Hello(version: version, term: term, attempts: attempts)
@@ -70,6 +71,7 @@ extension LoopMachine {
             agents[host]?.digest = digest
             agents[host]?.agentVersion = report.agentVersion
             if isLeading { greet(host) }
+            if isGathering { keep(host) }
         case .report(let report, let digest, let delay):
             agents[host]?.report = report
             agents[host]?.digest = digest
@@ -109,20 +111,27 @@ extension LoopMachine {
         agents[host]?.phase = .greeted
         agents[host]?.hello = nil
         noteCatalogs(report.catalogs)
-        send(.welcome(storeID: records.storeID, term: term, fingerprintKeys: fingerprintKeys(host)), to: host)
+        send(
+            .welcome(storeID: records.storeID, term: term, fingerprintKeys: fingerprintKeys(host), adopts: adopts), to: host)
         compareAttempts(hello.attempts, host)
         directives.append(.changed(.host(host)))
     }
 
-    private func objection(to hello: AgentSession.Hello, _ report: HostReport, _ host: String, _ term: Int64) -> String? {
+    /// Whether it speaks our language, and is who its credential says.
+    func identityObjection(to hello: AgentSession.Hello, _ report: HostReport, _ host: String) -> String? {
         if abs(hello.version - agentProtocolVersion) > 1 {
             return "The agent of \(host) speaks version \(hello.version) of the protocol, this server \(agentProtocolVersion). Neighbouring releases work together: upgrade the older one."
         }
         if report.host != host {
             return "The agent with the credential of \(host) says that it is \(report.host). Start it with --host \(host), or enrol it anew."
         }
-        if !report.storeID.isEmpty && report.storeID != records.storeID {
-            return "The agent of \(host) is bound to another store (\(report.storeID)). If this store was restored or made anew, an operator has to adopt the agents; else the agent dials the wrong server."
+        return nil
+    }
+
+    private func objection(to hello: AgentSession.Hello, _ report: HostReport, _ host: String, _ term: Int64) -> String? {
+        if let reason = identityObjection(to: hello, report, host) { return reason }
+        if !report.storeID.isEmpty && report.storeID != records.storeID && !adopts.contains(report.storeID) {
+            return "The agent of \(host) is bound to another store (\(report.storeID)). If this store was restored or made anew, start with `evenkeel serve --rebuild` and approve; else the agent dials the wrong server."
         }
         if hello.term > term {
             return "The agent of \(host) has promised term \(hello.term), which is higher than this server's \(term): another server leads, or this store is older than the one that it served."
@@ -163,6 +172,7 @@ extension LoopMachine {
         }
         lookedAt(host)
         let changes = HostChanges(from: old, to: report, at: now)
+        considerLeftOut(host, report)
         if changes.isHostChanged {
             enqueue(UnitID(.host, host))
             directives.append(.changed(.host(host)))
@@ -233,4 +243,14 @@ extension LoopMachine {
     static let heartbeat: Duration = .seconds(2)
     /// A refused agent is shown as a finding so long after its last try.
     static let hostProblemKept: Duration = .seconds(60)
+}
+
+extension AgentMessage {
+    /// What a server takes that only looks on.
+    fileprivate var isObservation: Bool {
+        switch self {
+        case .hello, .report, .heartbeat: true
+        case .attempt, .promised, .copyReady, .copySent: false
+        }
+    }
 }

@@ -38,6 +38,7 @@ extension LoopMachine {
         case .follower: return
         case .loading(let term, _): leadership = .loading(term: term, until: until)
         case .leading(let term, _, let since): leadership = .leading(term: term, until: until, since: since)
+        case .gathering(let term, _): leadership = .gathering(term: term, until: until)
         }
         deadlines.insert(.lease, at: until)
     }
@@ -48,6 +49,7 @@ extension LoopMachine {
         closeAgents(leaderURL: leaderURL)
         leadership = .follower(leaderURL: leaderURL)
         guard wasActive else { return }
+        gathering = nil
         forgetWork()
         observed = [:]
         units = [:]
@@ -80,16 +82,21 @@ extension LoopMachine {
     mutating func reload(_ reason: String) {
         guard case .leading(let term, let until, let since) = leadership else { return }
         directives.append(.tell(LoopNotice(.warning, "the store is read again", ["reason": reason])))
-        closeAgents(leaderURL: settings.ownURL)
-        forgetWork()
-        observed = [:]
-        leadership = .loading(term: term, until: until)
-        directives.append(.unwatchSources)
+        loadAnew(as: .loading(term: term, until: until))
         if now - since < LoopMachine.reloadPause {
             deadlines.insert(.reload, at: now + LoopMachine.reloadPause)
         } else {
             directives.append(.load)
         }
+    }
+
+    mutating func loadAnew(as loading: Leadership) {
+        closeAgents(leaderURL: settings.ownURL)
+        gathering = nil
+        forgetWork()
+        observed = [:]
+        leadership = loading
+        directives.append(.unwatchSources)
     }
 
     mutating func loadFailed(_ reason: String) {
@@ -100,6 +107,9 @@ extension LoopMachine {
 
     mutating func loaded(_ state: StoredState) {
         guard case .loading(let term, let until) = leadership else { return }
+        if let since = state.rebuilding { return gather(state, since: since, term: term, until: until) }
+        adopts = state.adopts
+        leftOut = Set(state.leftOut)
         leadership = .leading(term: term, until: until, since: now)
         attemptPrefix = "\(term)-\(String(now.milliseconds, radix: 36))-"
         take(state)

@@ -107,11 +107,13 @@ extension LoopMachine {
         case .pass(let pass): stored(pass)
         case .acceptance(let acceptance): accepted(acceptance)
         case .housekeeping: break
+        case .rebuild(let rebuild): rebuilt(rebuild)
         }
     }
 
     mutating func commitFailed(_ id: UInt64, _ error: StoreError) {
         guard let pending = commits.removeValue(forKey: id) else { return }
+        if case .rebuild = pending { rebuildFailed(error.sentence) }
         switch error {
         case .leaseLost: becomeFollower(leaderURL: nil)
         case .conflict(let reason): reload(reason)
@@ -132,6 +134,7 @@ extension LoopMachine {
             deadlines.insert(.acceptance, at: now + settings.pauseFirst)
         case .housekeeping(let changes):
             housekeeping = Array((changes + housekeeping).suffix(LoopMachine.housekeepingMax))
+        case .rebuild: break
         }
     }
 

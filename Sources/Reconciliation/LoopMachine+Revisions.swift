@@ -8,6 +8,7 @@ import Planning
 
 extension LoopMachine {
     mutating func revisionRead(_ read: RevisionRead) {
+        if isGathering { return gathered(read) }
         guard isLeading else { return }
         let known = sources[read.source]?.status.seen?.commit == read.revision.commit
         let moment = now
@@ -106,7 +107,7 @@ extension LoopMachine {
             isAllocationDue = false
             return
         }
-        let allocation = planner.allocate(fleet, records, changed: placementChanges(read))
+        let allocation = planner.allocate(placeable(fleet), records, changed: placementChanges(read))
         let held = read.map { heldUnits($0.assembly) } ?? [:]
         let changes = acceptanceChanges(read, allocation, held)
         let acceptance = AcceptanceCommit(read: read, allocation: allocation, held: held)

@@ -35,6 +35,7 @@ extension LoopMachine {
         var status = declaredStatus(unit)
         status.plan = Rehearsal(unit: unit)
         if let problem = hostProblems[host] { status.findings.append(problem.finding) }
+        if let finding = leftOutFinding(host) { status.findings.append(finding) }
         let isFresh = observed[host]?.isFresh(at: now) ?? false
         if isFresh {
             status.conditions = [Condition(.ready, true, reason: "AgentReports")]
@@ -107,6 +108,7 @@ extension LoopMachine {
     // MARK: Requests
 
     mutating func requested(_ request: LoopRequest) {
+        if case .approveRebuild(let approval) = request { return approveRebuild(approval) }
         guard isLeading else { return }
         switch request {
         case .reconcile(let unit?, _):
@@ -116,6 +118,7 @@ extension LoopMachine {
         case .suspend(let unit, let name): suspend(unit, true, "Suspended", "\(name) suspended it")
         case .resume(let unit, let name): suspend(unit, false, "Resumed", "\(name) resumed it")
         case .approve(let revision, let name): approve(revision, by: name)
+        case .approveRebuild: break
         }
     }
 

@@ -25,7 +25,7 @@ extension LoopMachine {
             view.units[unit, default: UnitStatus(unit: unit)].running = running(of: unit)
         }
         view.catalogs = catalogs
-        return view
+        return isGathering ? gatheringView(view) : view
     }
 
     private var agentStatuses: [String: AgentStatus] {

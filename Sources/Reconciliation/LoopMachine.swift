@@ -19,6 +19,12 @@ package struct LoopMachine: Sendable {
     var records = FleetRecords(storeID: "")
     var attempts: [String: OpenAttempt] = [:]
     var catalogs: [VariableCatalog] = []
+    /// Stores whose agents are this one's.
+    var adopts: [String] = []
+    /// Hosts that the last rebuild left out, while something on them is not known.
+    var leftOut: Set<String> = []
+    /// Not nil: the store is being rebuilt.
+    var gathering: Gathering?
     /// Names by uid, and clusters by the hosts of their members.
     var clusterNames: [String: String] = [:]
     var clustersByHost: [String: Set<String>] = [:]

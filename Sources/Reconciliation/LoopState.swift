@@ -11,19 +11,21 @@ enum Leadership: Sendable {
     /// The lease is ours, the records are on their way.
     case loading(term: Int64, until: Instant)
     case leading(term: Int64, until: Instant, since: Instant)
+    /// The lease is ours and the store is being rebuilt: nothing is decided.
+    case gathering(term: Int64, until: Instant)
 
     /// The term of our lease; nil for a follower.
     var term: Int64? {
         switch self {
         case .follower: nil
-        case .loading(let term, _), .leading(let term, _, _): term
+        case .loading(let term, _), .leading(let term, _, _), .gathering(let term, _): term
         }
     }
 
     var until: Instant? {
         switch self {
         case .follower: nil
-        case .loading(_, let until), .leading(_, let until, _): until
+        case .loading(_, let until), .leading(_, let until, _), .gathering(_, let until): until
         }
     }
 
@@ -178,6 +180,7 @@ enum PendingCommit: Sendable {
     case pass(PassCommit)
     case acceptance(AcceptanceCommit)
     case housekeeping([StoreChange])
+    case rebuild(RebuildCommit)
 }
 
 struct PassCommit: Sendable {

@@ -27,7 +27,7 @@ extension Reconciler {
     }
 
     /// Until something happens, the waiter's time is over, or its task is cancelled.
-    private func waitForNews(_ number: UInt64) async {
+    func waitForNews(_ number: UInt64) async {
         await withTaskCancellationHandler {
             await withCheckedContinuation { continuation in
                 if Task.isCancelled { continuation.resume() } else { waiters[number] = continuation }
@@ -66,6 +66,7 @@ extension Reconciler {
     }
 
     func checkLeader() throws(ReconcilerError) {
+        try checkRebuilt()
         guard machine.isLeader else {
             throw ReconcilerError(.notLeader, "This server does not lead now; ask the leader, or try again in a moment.")
         }

@@ -83,6 +83,8 @@ package struct AgentStatus: Sendable, Hashable {
 package struct FleetView: Sendable {
     package var now: Instant
     package var isLeader: Bool
+    /// The store is being rebuilt: records and units are as they would be after an approval.
+    package var isRebuilding: Bool
     package var term: Int64
     /// Where the leader is, when it is not this server and is known.
     package var leaderURL: String?
@@ -99,6 +101,7 @@ package struct FleetView: Sendable {
     package init(now: Instant, records: FleetRecords) {
         self.now = now
         isLeader = false
+        isRebuilding = false
         term = 0
         leaderURL = nil
         sources = []
@@ -198,6 +201,10 @@ package struct ReconcilerError: Error, Sendable, Hashable, CustomStringConvertib
         case invalid
         /// The store, the source or a provider does not answer.
         case unavailable
+        /// The store is being rebuilt, or an approval of that was asked for where it is not.
+        case rebuilding
+        /// An approval is refused for safety, or is of something else than what is seen now.
+        case refused, stale
     }
 
     package var kind: Kind

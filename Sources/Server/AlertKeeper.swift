@@ -41,7 +41,7 @@ struct AlertKeeper: Service {
     private func lead(_ delivery: AlertDelivery) async throws {
         let changes = await reconciler.changes()
         let view = await reconciler.view()
-        guard view.isLeader else { return }
+        guard view.isLeader, !view.isRebuilding else { return }
         let state = try await store.load()
         let (store, term, clock) = (store, view.term, clock)
         let machine = AlertMachine(

@@ -37,7 +37,8 @@ package struct ServerProcess: Sendable {
         let reconciler = Reconciler(
             store: store, configuration: loopConfiguration(), secrets: secrets, clock: clock)
         let tokens = Tokens(store: store, credentials: try await store.load().credentials)
-        let control = ControlPlane(reconciler: reconciler, tokens: tokens, clock: clock)
+        let control = ControlPlane(
+            reconciler: reconciler, tokens: tokens, membership: Membership(fleetKey: secrets.fleetKey()), clock: clock)
         let application = Application(
             router: APIRouter.router(control), server: builder,
             configuration: ApplicationConfiguration(
@@ -52,7 +53,7 @@ package struct ServerProcess: Sendable {
                     .init(service: LoopLog(reconciler: reconciler, logger: logger), successTerminationBehavior: .ignore),
                     .init(service: FirstAdministrator(configuration: configuration, control: control, logger: logger), successTerminationBehavior: .ignore),
                     .init(service: alertKeeper(reconciler, store, clock), successTerminationBehavior: .ignore),
-                    .init(service: DailyBackup(configuration: configuration, store: store, clock: clock, logger: logger), successTerminationBehavior: .ignore),
+                    .init(service: DailyBackup(configuration: configuration, reconciler: reconciler, store: store, clock: clock, logger: logger), successTerminationBehavior: .ignore),
                     .init(service: application, successTerminationBehavior: .gracefullyShutdownGroup),
                 ], gracefulShutdownSignals: [.sigterm, .sigint], logger: logger))
         try await group.run()
@@ -135,17 +136,21 @@ struct FirstAdministrator: Service {
 /// Copies the store once a day (and at the start, when the last copy is older), and keeps the newest few.
 struct DailyBackup: Service {
     let configuration: ServerConfiguration
+    let reconciler: Reconciler
     let store: any MetadataStore
     let clock: any TimeSource
     let logger: Logger
 
     private static let interval = Duration.seconds(24 * 3600)
     private static let look = Duration.seconds(600)
+    private static let wait = Duration.seconds(1)
 
     func run() async throws {
         try await untilGracefulShutdown {
             while true {
-                if isDue { await backUp() }
+                // A store that is being rebuilt takes no good copy's place. Before the lead nothing is known of it.
+                while await !reconciler.view().isLeader { try await clock.sleep(until: clock.now() + DailyBackup.wait) }
+                if isDue, await !reconciler.isRebuilding { await backUp() }
                 try await clock.sleep(until: clock.now() + DailyBackup.look)
             }
         }

@@ -280,9 +280,9 @@ class Fleet:
             self.start_agent(host)
         return self
 
-    def start_server(self):
+    def start_server(self, *flags):
         self.server = Child(
-            "server", [binary(), "serve", "--config", str(self.configuration)], self.root / "server.log", self.environment)
+            "server", [binary(), "serve", "--config", str(self.configuration), *flags], self.root / "server.log", self.environment)
         self.wait_until(self.is_ready, START_SECONDS, "the server is ready")
         return self.server
 
@@ -296,8 +296,8 @@ class Fleet:
         except OSError:
             return False
 
-    def start_agent(self, host, server=None):
-        """Starts a host's agent, enrolled by a one-time token where it is new."""
+    def start_agent(self, host, server=None, token=False):
+        """Starts a host's agent, enrolled by a one-time token where it is new, or one is asked for."""
         data = self.root / "agents" / host
         data.parent.mkdir(exist_ok=True)
         command = [
@@ -306,11 +306,11 @@ class Fleet:
         if self.role_command:
             for part in self.role_command:
                 command += ["--role-command", part]
-        if not (data / "journal.jsonl").exists():
-            token = self.root / f"{host}.token"
-            token.write_text(self.cli("token", "enrolment", host).stdout)
-            token.chmod(0o600)
-            command += ["--token-file", str(token)]
+        if token or not (data / "journal.jsonl").exists():
+            file = self.root / f"{host}.token"
+            file.write_text(self.cli("token", "enrolment", host).stdout)
+            file.chmod(0o600)
+            command += ["--token-file", str(file)]
         self.agents[host] = Child(f"agent {host}", command, self.root / f"agent-{host}.log", self.environment)
         return self.agents[host]
 
@@ -371,10 +371,10 @@ class Fleet:
 
     # MARK: Asking
 
-    def cli(self, *arguments, status=(0,), timeout=60, input=None):
+    def cli(self, *arguments, status=(0,), timeout=60, input=None, environment=None):
         """Runs a command of the program; `status`: the exit codes that are right."""
         done = subprocess.run(
-            [binary(), *arguments], capture_output=True, text=True, timeout=timeout, env=self.environment, input=input,
+            [binary(), *arguments], capture_output=True, text=True, timeout=timeout, env=environment or self.environment, input=input,
             cwd=self.root)
         if status is not None and done.returncode not in status:
             raise AssertionError(

@@ -133,6 +133,7 @@ struct RebuildingTests {
         let records = try #require(proposal.records.clusters["orders"])
         #expect(proposal.refusals.isEmpty && records.members.map(\.ordinal) == [1, 2] && records.ackSet == [2, 3])
         #expect(proposal.records.nextServerNumber > fleet.records.nextServerNumber)
+        #expect(proposal.clusters[0].notes.count == 2)
         fleet.records = proposal.records
         fleet.seeEmpty(gone)
         _ = fleet.allocate()

@@ -32,6 +32,8 @@ private struct Door: Sendable, CustomTestStringConvertible {
         Door(method: .post, path: Route.resume, role: .operator, body: #"{"unit":"Cluster/none"}"#),
         Door(method: .post, path: Route.approve, role: .operator, body: #"{"revision":"0123456"}"#),
         Door(method: .post, path: Route.tokens, role: .admin, body: #"{"role":"viewer","subject":"eve"}"#),
+        Door(method: .get, path: Route.rebuild, role: .viewer),
+        Door(method: .post, path: Route.rebuild, role: .admin, body: "{}"),
         Door(method: .get, path: Route.agentDown, role: .agent, isLong: true),
         Door(method: .post, path: Route.agentUp, role: .agent, body: ""),
     ]

@@ -21,17 +21,20 @@ struct TestServer {
 
     /// Runs `body` with the API: straight to its router, or (`live`) through a socket.
     static func run(
-        _ setup: TestingSetup = .router,
+        _ setup: TestingSetup = .router, isRebuilding: Bool = false,
         _ body: @escaping @Sendable (TestServer, any TestClientProtocol) async throws -> Void
     ) async throws {
         let store = MemoryStore()
+        if isRebuilding { store.beginRebuildNow(now: Instant(milliseconds: 1)) }
         let reconciler = Reconciler(
             store: store,
             configuration: ReconcilerConfiguration(
                 serverName: "test", sources: [], leaderURL: "http://here", mirrorDirectory: "/nonexistent", seed: 1),
             secrets: NoSecrets(), clock: MovableTime())
         let clock = MovableTime()
-        let control = ControlPlane(reconciler: reconciler, tokens: Tokens(store: store, credentials: []), clock: clock)
+        let control = ControlPlane(
+            reconciler: reconciler, tokens: Tokens(store: store, credentials: []),
+            membership: Membership(fleetKey: NoSecrets().fleetKey()), clock: clock)
         var logger = Logger(label: "test")
         logger.logLevel = .critical
         let application = Application(

@@ -45,6 +45,34 @@ struct TokensTests {
         #expect(await tokens.identity(ofToken: token, now: now + .seconds(3601)) == nil)
     }
 
+    @Test func `a ticket is good for one credential of one host, under one fleet key`() {
+        let membership = Membership(fleetKey: [1, 2, 3])
+        let (mine, other) = (SHA256.hex("mine"), SHA256.hex("other"))
+        let ticket = membership.ticket(host: "hz-a-1", credentialDigest: mine)
+        #expect(membership.isGenuine(ticket, host: "hz-a-1", credentialDigest: mine))
+        #expect(!membership.isGenuine(ticket, host: "hz-a-2", credentialDigest: mine))
+        #expect(!membership.isGenuine(ticket, host: "hz-a-1", credentialDigest: other))
+        #expect(!membership.isGenuine("", host: "hz-a-1", credentialDigest: mine))
+        #expect(!Membership(fleetKey: [1, 2, 4]).isGenuine(ticket, host: "hz-a-1", credentialDigest: mine))
+    }
+
+    @Test func `a credential comes back for its own host, and only a few of one host do`() async throws {
+        let (tokens, term) = try await tokens()
+        let digest = SHA256.hex("mine")
+        #expect(try await tokens.restore(host: "hz-a-1", credentialDigest: digest, now: now, term: term))
+        #expect(try await tokens.restore(host: "hz-a-1", credentialDigest: digest, now: now, term: term))
+        #expect(await tokens.identity(ofToken: "mine", now: now) == Identity(role: .agent, subject: "hz-a-1"))
+        #expect(try await !tokens.restore(host: "hz-b-1", credentialDigest: digest, now: now, term: term))
+        for number in 2...4 {
+            #expect(try await tokens.restore(host: "hz-a-1", credentialDigest: SHA256.hex("\(number)"), now: now, term: term))
+        }
+        #expect(try await !tokens.restore(host: "hz-a-1", credentialDigest: SHA256.hex("5"), now: now, term: term))
+        await #expect(throws: StoreError.self) {
+            try await tokens.restore(host: "hz-b-1", credentialDigest: SHA256.hex("6"), now: now, term: term - 1)
+        }
+        #expect(await tokens.identity(ofToken: "6", now: now) == nil)
+    }
+
     @Test func `a token that nobody made is nobody's`() async throws {
         let (tokens, term) = try await tokens()
         _ = try await tokens.make(role: .admin, subject: "jane", validity: nil, now: now, term: term)

@@ -1,8 +1,10 @@
 import ControlAPI
+import HTTPTypes
 import Hummingbird
 import Logging
 import MetadataStore
 import NIOCore
+import Reconciliation
 
 /// What a request carries along: who asks.
 struct APIContext: RequestContext {
@@ -34,7 +36,11 @@ struct APIMiddleware: RouterMiddleware {
                 context.identity = await control.tokens.identity(
                     ofToken: String(header.dropFirst("Bearer ".count)), now: control.now)
             }
-            return try await next(request, context)
+            var response = try await next(request, context)
+            if await control.reconciler.isRebuilding, let name = HTTPField.Name(HeaderName.notice) {
+                response.headers[name] = LoopMachine.rebuildNotice
+            }
+            return response
         } catch let error as HTTPError {
             throw APIError(error.status, error.body ?? "there is no such route")
         } catch {

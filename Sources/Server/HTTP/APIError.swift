@@ -24,6 +24,10 @@ struct APIError: HTTPResponseError {
             status: status, headers: headers, body: ResponseBody(byteBuffer: ByteBuffer(bytes: document.jsonBytes)))
     }
 
+    /// Exit codes of the command line that a refusal stands for.
+    private static let refusedForSafety = 3
+    private static let planIsStale = 5
+
     static let unauthorized = APIError(
         .unauthorized, "this needs a token, and none that is known was sent",
         help: "name one with --token-file or EVENKEEL_TOKEN_FILE; an administrator makes it with `evenkeel token`")
@@ -49,6 +53,9 @@ struct APIError: HTTPResponseError {
             case .notFound: self = APIError(.notFound, error.message)
             case .invalid: self = APIError(.unprocessableContent, error.message)
             case .unavailable: self = APIError(.serviceUnavailable, error.message)
+            case .rebuilding: self = APIError(.conflict, error.message)
+            case .refused: self = APIError(.conflict, error.message, exitStatus: APIError.refusedForSafety)
+            case .stale: self = APIError(.conflict, error.message, exitStatus: APIError.planIsStale)
             }
         case StoreError.leaseLost: self = .notLeader(leader)
         case let error as StoreError: self = APIError(.serviceUnavailable, "the store cannot do this now: \(error)")

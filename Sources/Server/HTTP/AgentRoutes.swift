@@ -23,6 +23,7 @@ struct AgentRoutes: Sendable {
 
     private func enrol(_ request: Request, _ context: APIContext) async throws -> Response {
         let command: EnrolCommand = try await APIRouter.body(request)
+        if let ticket = command.ticket { return try await restore(command, ticket, context) }
         let token = request.headers[.authorization]?.dropFirst("Bearer ".count) ?? ""
         let isEnrolled = try await control.tokens.enrol(
             host: command.host, token: String(token), credentialDigest: command.credentialDigest, now: control.now,
@@ -36,6 +37,27 @@ struct AgentRoutes: Sendable {
         return APIRouter.json(SettleDocument(result: "enrolled"))
     }
 
+    /// Puts a credential back that a lost store had, and the fleet key vouches for.
+    private func restore(_ command: EnrolCommand, _ ticket: String, _ context: APIContext) async throws -> Response {
+        let host = String(command.host.prefix(100))
+        let help = "make a new token with `evenkeel token enrolment \(host)` and name its file with --token-file"
+        guard await control.reconciler.isRebuilding else {
+            throw APIError(.forbidden, "a membership ticket counts only while the store is being rebuilt", help: help)
+        }
+        guard control.membership.isGenuine(ticket, host: command.host, credentialDigest: command.credentialDigest) else {
+            throw APIError(
+                .forbidden, "the ticket of the host \"\(host)\" is of another fleet key, or of another credential",
+                help: "put the fleet key back, or enrol the host anew: " + help)
+        }
+        let isRestored = try await control.tokens.restore(
+            host: command.host, credentialDigest: command.credentialDigest, now: control.now, term: try await control.term())
+        guard isRestored else {
+            throw APIError(.forbidden, "too many credentials of the host \"\(host)\" came back by their tickets", help: help)
+        }
+        context.logger.notice("an agent came back by its ticket", metadata: ["host": "\(command.host)"])
+        return APIRouter.json(SettleDocument(result: "enrolled"))
+    }
+
     /// What the server says. Open before the other stream: its answer's header names the connection.
     private func down(_ request: Request, _ context: APIContext) async throws -> Response {
         let host = try context.identity(with: .agent).subject
@@ -43,6 +65,10 @@ struct AgentRoutes: Sendable {
         let messages = await control.reconciler.agentConnected(host: host, connection: connection.number)
         var headers: HTTPFields = [.contentType: "application/x-ndjson"]
         if let name = HTTPField.Name(HeaderName.connection) { headers[name] = String(connection.number) }
+        // With every connection, so that one that was lost, or is of an earlier fleet key, is replaced.
+        if let name = HTTPField.Name(HeaderName.ticket), let token = request.headers[.authorization]?.dropFirst("Bearer ".count) {
+            headers[name] = control.membership.ticket(host: host, credentialDigest: SHA256.hex(String(token)))
+        }
         return Response(
             status: .ok, headers: headers,
             body: ResponseBody { writer in

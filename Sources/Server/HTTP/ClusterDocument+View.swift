@@ -91,7 +91,7 @@ extension InstanceDocument {
             .filter { !$0.isEmpty }.joined(separator: "; ")
     }
 
-    private static func word(_ report: InstanceReport) -> String {
+    static func word(_ report: InstanceReport) -> String {
         switch report.directory {
         case .halfMade: return "halfMade"
         case .retired: return "retired"

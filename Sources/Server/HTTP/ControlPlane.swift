@@ -5,9 +5,11 @@ package import Reconciliation
 package struct ControlPlane: Sendable {
     package let reconciler: Reconciler
     package let tokens: Tokens
+    package let membership: Membership
     package let clock: any TimeSource
 
-    package init(reconciler: Reconciler, tokens: Tokens, clock: any TimeSource) {
+    package init(reconciler: Reconciler, tokens: Tokens, membership: Membership, clock: any TimeSource) {
+        self.membership = membership
         self.reconciler = reconciler
         self.tokens = tokens
         self.clock = clock

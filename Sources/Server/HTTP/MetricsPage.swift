@@ -5,6 +5,8 @@ import Reconciliation
 enum MetricsPage {
     static func text(_ view: FleetView) -> String {
         var text = gauge("evenkeel_leader", "Whether this server leads.", [("", view.isLeader ? 1 : 0)])
+        text += gauge(
+            "evenkeel_store_rebuilding", "Whether the store is being rebuilt, and nothing is done.", [("", view.isRebuilding ? 1 : 0)])
         text += gauge("evenkeel_term", "The leader's term.", [("", Int(view.term))])
         text += gauge(
             "evenkeel_agents_connected", "Agents with an open stream.",

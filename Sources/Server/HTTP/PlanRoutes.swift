@@ -29,6 +29,7 @@ struct PlanRoutes: Sendable {
     private func leadingView() async throws -> FleetView {
         let view = await control.reconciler.view()
         guard view.isLeader else { throw APIError.notLeader(view.leaderURL) }
+        try await control.reconciler.checkRebuilt()
         return view
     }
 

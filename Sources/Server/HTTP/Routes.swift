@@ -28,6 +28,7 @@ enum APIRouter {
             guard view.isLeader || view.leaderURL != nil else {
                 throw APIError(.serviceUnavailable, "not ready: no server leads yet", help: "ask again in a few seconds")
             }
+            if view.isRebuilding { return "ready: \(LoopMachine.rebuildNotice)\n" }
             return view.isLeader ? "ready: leads with term \(view.term)\n" : "ready: follows\n"
         }
         router.get(RouterPath(Route.metrics)) { _, context in
@@ -105,6 +106,7 @@ enum APIRouter {
             return json(TokenDocument(token: try await token(try await body(request), control)))
         }
         PlanRoutes(control: control).add(to: router)
+        RebuildRoutes(control: control).add(to: router)
     }
 
     private static func reconcile(_ command: UnitCommand, by: String, _ control: ControlPlane) async throws -> SettleDocument {

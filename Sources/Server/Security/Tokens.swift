@@ -82,13 +82,32 @@ package actor Tokens {
         return true
     }
 
+    /// Agents' credentials of one host that may come back by their tickets.
+    private static let restoredMax = 4
+
+    /// Puts an agent's credential back into a store that was lost. The caller has seen a genuine ticket for it. False
+    /// where the credential is somebody else's, or the host has enough of them.
+    package func restore(host: String, credentialDigest: String, now: Instant, term: Int64) async throws -> Bool {
+        if let known = credentials[credentialDigest] { return known.role == .agent && known.subject == host }
+        guard credentials.values.count(where: { $0.role == .agent && $0.subject == host }) < Tokens.restoredMax else { return false }
+        let record = CredentialRecord(tokenDigest: credentialDigest, role: .agent, subject: host, created: now)
+        credentials[credentialDigest] = record
+        do {
+            try await store.commit([.putCredential(record)], term: term)
+        } catch {
+            credentials[credentialDigest] = nil
+            throw error
+        }
+        return true
+    }
+
     package static func random() -> String {
         var generator = SystemRandomNumberGenerator()
         return "ek_" + SHA256.hex((0..<tokenBytes).map { _ in UInt8.random(in: 0...255, using: &generator) })
     }
 
     /// Takes as long for unequal texts of one length as for equal ones.
-    private static func areEqual(_ left: String, _ right: String) -> Bool {
+    static func areEqual(_ left: String, _ right: String) -> Bool {
         let left = Array(left.utf8)
         let right = Array(right.utf8)
         guard left.count == right.count else { return false }

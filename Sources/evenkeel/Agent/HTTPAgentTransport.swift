@@ -15,12 +15,14 @@ final class HTTPAgentTransport: AgentTransport {
     private let http: HTTPClient
     private let servers: [String]
     private let credential: AgentCredential
+    private let warn: @Sendable (String) -> Void
     private let next = Mutex(0)
 
     private static let openTimeout = Duration.seconds(10)
     fileprivate static let streamTimeout = TimeAmount.hours(24 * 365)
 
-    init(http: HTTPClient, servers: [String], credential: AgentCredential) {
+    init(http: HTTPClient, servers: [String], credential: AgentCredential, warn: @escaping @Sendable (String) -> Void) {
+        self.warn = warn
         self.http = http
         self.servers = servers
         self.credential = credential
@@ -35,11 +37,16 @@ final class HTTPAgentTransport: AgentTransport {
             do {
                 return try await open(base)
             } catch let error as AgentTransportError where error.isUnauthorized {
-                // Not enrolled yet, or its credential is no longer known: the one-time token, where there is one, mends it.
+                // Not enrolled yet, or its credential is no longer known: its ticket or the one-time token mends it.
                 try await credential.enrol(at: base, http)
                 return try await open(base)
             }
         }
+    }
+
+    /// A full disk is no reason to stay away: the next connection brings it again.
+    private func keep(_ ticket: String) {
+        do { try credential.keep(ticket: ticket) } catch { warn("the membership ticket cannot be kept: \(error)") }
     }
 
     private func open(_ base: String) async throws -> HTTPAgentConnection {
@@ -50,6 +57,7 @@ final class HTTPAgentTransport: AgentTransport {
         guard response.status == .ok, let number = response.headers.first(name: HeaderName.connection) else {
             throw await AgentTransportError(response, base)
         }
+        if let ticket = response.headers.first(name: HeaderName.ticket) { keep(ticket) }
         return HTTPAgentConnection(http: http, base: base, token: credential.token, number: number, down: response.body)
     }
 }

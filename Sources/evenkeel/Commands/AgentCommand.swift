@@ -78,7 +78,9 @@ struct AgentCommand: AsyncParsableCommand {
         let logger = Logger(label: "evenkeel")
         let parts = AgentParts(
             host: host, version: Version.text, driver: driver, journal: journal,
-            transport: HTTPAgentTransport(http: http, servers: servers, credential: credential),
+            transport: HTTPAgentTransport(
+                http: http, servers: servers, credential: credential,
+                warn: { AgentCommand.log(AgentNotice(.warning, $0), logger) }),
             roleHook: roleCommand.isEmpty ? nil : try CommandRoleHook(command: roleCommand),
             log: { notice in AgentCommand.log(notice, logger) })
         let runner = AgentRunner(parts, state: state, clock: ContinuousClock(), startedAt: SystemTime().now())

@@ -16,11 +16,19 @@ struct Serve: AsyncParsableCommand {
               secrets: {root: /etc/evenkeel/secrets}
               tls: auto                         our own small authority; or {certificate: FILE, key: FILE}
 
-            Example: evenkeel serve --config /etc/evenkeel/server.yaml
+            A store that was lost, or put back from data/backups, is rebuilt by --rebuild: from git and from what the \
+            agents tell, over what is in the store, if there is one. The server then only looks on until `evenkeel rebuild` \
+            has shown what was found and it was approved; a restart meanwhile needs no flag.
+
+            Examples:
+              evenkeel serve --config /etc/evenkeel/server.yaml
+              evenkeel serve --config /etc/evenkeel/server.yaml --rebuild
             """)
 
     @Option(help: "The server's configuration file.")
     var config: String
+    @Flag(help: "Make a lost store anew, or bring a restored one up to date, from git and the agents. For one start, not for a unit file.")
+    var rebuild = false
     @Flag(help: "Only check the configuration.")
     var check = false
 
@@ -39,7 +47,8 @@ struct Serve: AsyncParsableCommand {
             return handler
         }
         do {
-            try await ServerProcess(configuration, logger: Logger(label: "evenkeel")).run(openStore: StoreOpening.open)
+            try await ServerProcess(configuration, logger: Logger(label: "evenkeel"))
+                .run(openStore: { [rebuild] in try await StoreOpening.open($0, rebuild: rebuild) })
         } catch let error as CommandError {
             throw error
         } catch let error as ConfigurationError {

@@ -5,12 +5,20 @@ import JSONStream
 import NIOCore
 import NIOHTTP1
 import NIOSSL
+import Synchronization
 
 /// A client of the server's API. One per command; `withClient` closes it.
-struct Client: Sendable {
+final class Client: Sendable {
     private let http: HTTPClient
     private let serverURL: String
     private let token: String?
+    private let hasTold = Atomic(false)
+
+    private init(http: HTTPClient, serverURL: String, token: String?) {
+        self.http = http
+        self.serverURL = serverURL
+        self.token = token
+    }
 
     private static let connectTimeout = TimeAmount.seconds(5)
     /// An answer's body may take as long as a plan of a large fleet does.
@@ -124,12 +132,21 @@ struct Client: Sendable {
             if let token { request.headers.add(name: "Authorization", value: "Bearer \(token)") }
             if let body { request.body = .bytes(body) }
             let response = try await reach(request, base, timeout)
-            if (200..<300).contains(response.status.code) { return response }
+            if (200..<300).contains(response.status.code) {
+                if let notice = response.headers.first(name: HeaderName.notice), path != Route.rebuild { tell(notice) }
+                return response
+            }
             guard response.status == .misdirectedRequest, let leader = response.headers.first(name: HeaderName.leader)
             else { throw await refusal(response, base) }
             base = leader
         }
         throw CommandError("the servers point at each other as leader", help: "ask again in a few seconds")
+    }
+
+    /// What the server wants people to know beside its answer; said once by each command.
+    private func tell(_ notice: String) {
+        guard !hasTold.exchange(true, ordering: .relaxed) else { return }
+        Terminal.standardError.write(Terminal.standardError.bold("note: ") + notice + "\n")
     }
 
     private func reach(_ request: HTTPClientRequest, _ base: String, _ timeout: TimeAmount) async throws
