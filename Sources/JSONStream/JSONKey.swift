@@ -31,8 +31,21 @@ package struct JSONKey {
     @usableFromInline
     func hasSameText(_ name: StaticString) -> Bool {
         if let decoded { return decoded == name.description }
-        let other = name.utf8Start
-        for index in 0..<raw.count where raw[index] != other[index] { return false }
+        guard let base = raw.baseAddress else { return true }
+        let (mine, other) = (UnsafeRawPointer(base), UnsafeRawPointer(name.utf8Start))
+        var index = 0
+        while index + 8 <= raw.count {
+            if mine.loadUnaligned(fromByteOffset: index, as: UInt64.self)
+                != other.loadUnaligned(fromByteOffset: index, as: UInt64.self)
+            {
+                return false
+            }
+            index += 8
+        }
+        while index < raw.count {
+            if base[index] != name.utf8Start[index] { return false }
+            index += 1
+        }
         return true
     }
 }

@@ -100,7 +100,10 @@ extension Dictionary: JSONCodable where Key == String, Value: JSONCodable {
 
     @inlinable
     package init(from reader: inout JSONReader) throws {
-        self = [:]
-        try reader.object { reader, key in updateValue(try Value(from: &reader), forKey: key.text) }
+        // Gathered first, so that the table is made once and of its size: a snapshot holds millions of small ones.
+        var members: [(name: String, value: Value)] = []
+        try reader.object { reader, key in members.append((key.text, try Value(from: &reader))) }
+        self.init(minimumCapacity: members.count)
+        for (name, value) in members { updateValue(value, forKey: name) }
     }
 }
