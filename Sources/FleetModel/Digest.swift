@@ -36,7 +36,11 @@ package enum SHA256 {
         /// The digest of the prefix and this.
         package func hash(appending message: [UInt8]) -> [UInt8] {
             var state = state
-            var last = rest + message
+            var last: [UInt8] = []
+            // The mark, the zeros and the length fill at most two more blocks.
+            last.reserveCapacity(rest.count + message.count + 128)
+            last += rest
+            last += message
             let bits = UInt64(count + message.count) * 8
             last.append(0x80)
             last.append(contentsOf: repeatElement(0, count: (120 - last.count % 64) % 64))
@@ -81,14 +85,17 @@ package enum SHA256 {
     @inline(__always)
     private static func rotated(_ word: UInt32, _ by: UInt32) -> UInt32 { word &>> by | word &<< (32 &- by) }
 
-    /// Takes in all whole blocks. On memory without bounds checks: every configuration of a fleet passes through here in
-    /// each plan.
+    /// Takes in all whole blocks. On memory without bounds checks, the rounds written out by eight so that the eight words
+    /// change places by name only: every configuration, record and task of a fleet passes through here in each plan.
     fileprivate static func compress(_ bytes: ArraySlice<UInt8>, into state: inout State) {
         bytes.withUnsafeBufferPointer { bytes in
+            guard let base = bytes.baseAddress else { return }
             roundConstants.withUnsafeBufferPointer { constants in
+                guard let constants = constants.baseAddress else { return }
                 withUnsafeTemporaryAllocation(of: UInt32.self, capacity: 64) { schedule in
-                    for start in stride(from: 0, to: bytes.count / 64 * 64, by: 64) {
-                        expand(bytes, start, schedule)
+                    guard let schedule = schedule.baseAddress else { return }
+                    for block in 0..<bytes.count / 64 {
+                        expand(UnsafeRawPointer(base + block &* 64), schedule)
                         mix(schedule, constants, &state)
                     }
                 }
@@ -97,14 +104,9 @@ package enum SHA256 {
     }
 
     @inline(__always)
-    private static func expand(
-        _ bytes: UnsafeBufferPointer<UInt8>, _ start: Int, _ schedule: UnsafeMutableBufferPointer<UInt32>
-    ) {
+    private static func expand(_ block: UnsafeRawPointer, _ schedule: UnsafeMutablePointer<UInt32>) {
         for index in 0..<16 {
-            let at = start &+ index &* 4
-            schedule[index] =
-                UInt32(bytes[at]) &<< 24 | UInt32(bytes[at &+ 1]) &<< 16 | UInt32(bytes[at &+ 2]) &<< 8
-                | UInt32(bytes[at &+ 3])
+            schedule[index] = UInt32(bigEndian: block.loadUnaligned(fromByteOffset: index &* 4, as: UInt32.self))
         }
         for index in 16..<64 {
             let early = schedule[index &- 15]
@@ -115,24 +117,35 @@ package enum SHA256 {
         }
     }
 
+    /// One round: of the eight words only `d` and `h` change.
+    @inline(__always)
+    private static func round(
+        _ a: UInt32, _ b: UInt32, _ c: UInt32, _ d: inout UInt32, _ e: UInt32, _ f: UInt32, _ g: UInt32,
+        _ h: inout UInt32, _ word: UInt32
+    ) {
+        let first = h &+ (rotated(e, 6) ^ rotated(e, 11) ^ rotated(e, 25)) &+ (g ^ e & (f ^ g)) &+ word
+        d = d &+ first
+        h = first &+ (rotated(a, 2) ^ rotated(a, 13) ^ rotated(a, 22)) &+ (a & b | c & (a | b))
+    }
+
     @inline(__always)
     private static func mix(
-        _ schedule: UnsafeMutableBufferPointer<UInt32>, _ constants: UnsafeBufferPointer<UInt32>, _ state: inout State
+        _ schedule: UnsafeMutablePointer<UInt32>, _ constants: UnsafePointer<UInt32>, _ state: inout State
     ) {
         var (a, b, c, d, e, f, g, h) = state
-        for index in 0..<64 {
-            let sum1 = rotated(e, 6) ^ rotated(e, 11) ^ rotated(e, 25)
-            let first = h &+ sum1 &+ (e & f ^ ~e & g) &+ constants[index] &+ schedule[index]
-            let sum0 = rotated(a, 2) ^ rotated(a, 13) ^ rotated(a, 22)
-            let second = sum0 &+ (a & b ^ a & c ^ b & c)
-            h = g
-            g = f
-            f = e
-            e = d &+ first
-            d = c
-            c = b
-            b = a
-            a = first &+ second
+        var index = 0
+        while index < 64 {
+            let words = schedule + index
+            let keys = constants + index
+            round(a, b, c, &d, e, f, g, &h, words[0] &+ keys[0])
+            round(h, a, b, &c, d, e, f, &g, words[1] &+ keys[1])
+            round(g, h, a, &b, c, d, e, &f, words[2] &+ keys[2])
+            round(f, g, h, &a, b, c, d, &e, words[3] &+ keys[3])
+            round(e, f, g, &h, a, b, c, &d, words[4] &+ keys[4])
+            round(d, e, f, &g, h, a, b, &c, words[5] &+ keys[5])
+            round(c, d, e, &f, g, h, a, &b, words[6] &+ keys[6])
+            round(b, c, d, &e, f, g, h, &a, words[7] &+ keys[7])
+            index += 8
         }
         state.0 &+= a
         state.1 &+= b
