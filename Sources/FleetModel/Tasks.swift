@@ -124,35 +124,83 @@ package enum TaskTarget: Sendable, Hashable {
 }
 
 /// Why a task is there: a line of a manifest, or something seen.
-package enum Cause: Sendable, Hashable {
+///
+/// Indirect, since many tasks share one cause and every task is handed on many times.
+package indirect enum Cause: Sendable, Hashable {
     case manifest(revision: String, at: SourcePosition, field: String)
     case observation(String)
 }
 
 /// One action on one target, with its arguments and its cause. Two tasks with one key do the same thing.
-package struct PlannedTask: Sendable, Hashable {
-    package var unit: UnitID
-    package var target: TaskTarget
-    package var action: Action
-    /// Another instance that must not work on anything else meanwhile: the donor of a clone.
-    package var alsoBusy: InstanceID?
-    /// Voluntary tasks wait for budgets and windows; involuntary ones (restart of what died, reopening) do not.
-    package var isVoluntary: Bool
-    package var cause: Cause
-    /// One line for people: `clone from orders-2`.
-    package var summary: String
+///
+/// Its parts never change and sit in one shared box: a task is handed on many times, from step to admission, invariants,
+/// effects and renderings, and each time only a reference is copied.
+package struct PlannedTask: Sendable, Hashable, CustomReflectable {
+    private final class Box: Sendable {
+        let unit: UnitID
+        let target: TaskTarget
+        let action: Action
+        let alsoBusy: InstanceID?
+        let isVoluntary: Bool
+        let cause: Cause
+        let summary: String
+
+        init(
+            _ unit: UnitID, _ target: TaskTarget, _ action: Action, _ alsoBusy: InstanceID?, _ isVoluntary: Bool,
+            _ cause: Cause, _ summary: String
+        ) {
+            self.unit = unit
+            self.target = target
+            self.action = action
+            self.alsoBusy = alsoBusy
+            self.isVoluntary = isVoluntary
+            self.cause = cause
+            self.summary = summary
+        }
+    }
+
+    private let box: Box
 
     package init(
         unit: UnitID, target: TaskTarget, action: Action, alsoBusy: InstanceID? = nil, isVoluntary: Bool = true,
         cause: Cause, summary: String
     ) {
-        self.unit = unit
-        self.target = target
-        self.action = action
-        self.alsoBusy = alsoBusy
-        self.isVoluntary = isVoluntary
-        self.cause = cause
-        self.summary = summary
+        box = Box(unit, target, action, alsoBusy, isVoluntary, cause, summary)
+    }
+
+    package var unit: UnitID { box.unit }
+    package var target: TaskTarget { box.target }
+    package var action: Action { box.action }
+    /// Another instance that must not work on anything else meanwhile: the donor of a clone.
+    package var alsoBusy: InstanceID? { box.alsoBusy }
+    /// Voluntary tasks wait for budgets and windows; involuntary ones (restart of what died, reopening) do not.
+    package var isVoluntary: Bool { box.isVoluntary }
+    package var cause: Cause { box.cause }
+    /// One line for people: `clone from orders-2`.
+    package var summary: String { box.summary }
+
+    /// By its fields, not by the box.
+    package var customMirror: Mirror {
+        Mirror(
+            self,
+            children: [
+                "unit": unit, "target": target, "action": action, "alsoBusy": alsoBusy as Any, "isVoluntary": isVoluntary,
+                "cause": cause, "summary": summary,
+            ], displayStyle: .struct)
+    }
+
+    package static func == (left: PlannedTask, right: PlannedTask) -> Bool {
+        left.box === right.box
+            || left.unit == right.unit && left.target == right.target && left.action == right.action
+                && left.alsoBusy == right.alsoBusy && left.isVoluntary == right.isVoluntary && left.cause == right.cause
+                && left.summary == right.summary
+    }
+
+    package func hash(into hasher: inout Hasher) {
+        hasher.combine(unit)
+        hasher.combine(target)
+        hasher.combine(action)
+        hasher.combine(summary)
     }
 }
 
