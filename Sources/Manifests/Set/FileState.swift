@@ -82,8 +82,9 @@ private struct FileReader {
     mutating func readAll(_ decoder: inout Decoder) {
         // A byte order mark is no character of the first line.
         let mark: [UInt8] = [0xEF, 0xBB, 0xBF]
-        var offset = bytes.starts(with: mark) ? mark.count : 0
-        var line = 1
+        var (offset, line) = readPlain(&decoder)
+        if offset > 0, offset == bytes.count { return }
+        if offset == 0, bytes.starts(with: mark) { offset = mark.count }
         while let problem = read(from: offset, line: line, &decoder) {
             isWhole = false
             let found = add(problem, from: offset)
@@ -93,6 +94,21 @@ private struct FileReader {
             else { return }
             line = next
             offset = knownLines().offset(ofLine: next)
+        }
+    }
+
+    /// Reads documents as long as they are of the plain kind; answers where the rest begins.
+    private mutating func readPlain(_ decoder: inout Decoder) -> (offset: Int, line: Int) {
+        let bytes = bytes
+        return bytes.withUnsafeBufferPointer { buffer in
+            guard var documents = PlainDocuments(buffer) else { return (0, 1) }
+            while true {
+                switch documents.next(into: &decoder.tape) {
+                case .document: addDocument(&decoder)
+                case .end: return (buffer.count, documents.line)
+                case .refused: return (documents.offset, documents.line)
+                }
+            }
         }
     }
 
