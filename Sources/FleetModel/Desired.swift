@@ -297,11 +297,12 @@ package struct AlertChannel: Sendable, Hashable {
 /// Where each field of a document stands, for diagnostics and for the cause of each task.
 ///
 /// Field paths are interned once for all documents, so an entry costs 12 bytes; a fleet of 100,000 clusters keeps them
-/// all in memory.
+/// all in memory. Documents with the same layout share their entries, whose lines count from the document's own.
 package struct FieldPositions: Sendable, Hashable {
     package struct Entry: Sendable, Hashable {
         /// The number of the path in `FieldPaths`.
         package var path: UInt32
+        /// To be added to `FieldPositions.line`.
         package var line: UInt32
         package var column: UInt32
 
@@ -313,8 +314,21 @@ package struct FieldPositions: Sendable, Hashable {
     }
 
     package var entries: [Entry]
+    /// The line from which those of the entries count.
+    package var line: UInt32
 
-    package init(entries: [Entry] = []) { self.entries = entries }
+    package init(entries: [Entry] = [], line: UInt32 = 0) {
+        self.entries = entries
+        self.line = line
+    }
+
+    /// Where the path of this number stands.
+    fileprivate func place(_ path: UInt32) -> (line: Int, column: Int)? {
+        entries.withUnsafeBufferPointer { entries in
+            for entry in entries where entry.path == path { return (Int(line &+ entry.line), Int(entry.column)) }
+            return nil
+        }
+    }
 }
 
 /// A manifest with the place it came from.
@@ -360,6 +374,14 @@ package struct Declared<Value: Sendable & Hashable>: Sendable, Hashable {
     /// The same place with another value, for what-if plans and tests.
     @usableFromInline package func with(_ value: Value) -> Declared {
         Declared(value: value, file: file, line: line, fields: fields, revision: revision)
+    }
+
+    /// The same with other numbers for its field paths.
+    package func numbered(_ number: (UInt32) -> UInt32) -> Declared {
+        guard fields.entries.contains(where: { number($0.path) != $0.path }) else { return self }
+        var fields = fields
+        for index in fields.entries.indices { fields.entries[index].path = number(fields.entries[index].path) }
+        return Declared(value: value, file: file, line: line, fields: fields, revision: revision)
     }
 
     package static func == (left: Declared, right: Declared) -> Bool {
@@ -426,10 +448,8 @@ package struct FieldPaths: Sendable {
     package func position<Value>(of path: String, in declared: Declared<Value>) -> SourcePosition {
         var path = path[...]
         while !path.isEmpty {
-            if let number = numbers[String(path)],
-                let entry = declared.fields.entries.first(where: { $0.path == number })
-            {
-                return SourcePosition(file: declared.file, line: Int(entry.line), column: Int(entry.column))
+            if let number = numbers[String(path)], let place = declared.fields.place(number) {
+                return SourcePosition(file: declared.file, line: place.line, column: place.column)
             }
             let dot = UInt8(ascii: "."), bracket = UInt8(ascii: "[")
             guard let cut = path.utf8.lastIndex(where: { $0 == dot || $0 == bracket }) else { break }

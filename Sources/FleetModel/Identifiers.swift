@@ -12,7 +12,21 @@ package enum Kind: String, CaseIterable, Sendable, Hashable, Comparable {
     /// The kinds that manifests declare.
     package static let allCases: [Kind] = [.region, .availabilityZone, .host, .cluster, .alertChannel]
 
-    private var rank: Int { Kind.allCases.firstIndex(of: self) ?? Kind.allCases.count }
+    /// Its place in that order, from 0.
+    package var rank: Int {
+        switch self {
+        case .region: 0
+        case .availabilityZone: 1
+        case .host: 2
+        case .cluster: 3
+        case .alertChannel: 4
+        case .source: 5
+        }
+    }
+
+    // By rank and not by name: units are keys of large dictionaries.
+    package static func == (left: Kind, right: Kind) -> Bool { left.rank == right.rank }
+    package func hash(into hasher: inout Hasher) { hasher.combine(UInt8(truncatingIfNeeded: rank)) }
 
     package static func < (left: Kind, right: Kind) -> Bool { left.rank < right.rank }
 }

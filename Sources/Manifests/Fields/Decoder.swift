@@ -9,6 +9,9 @@ struct Decoder {
     private(set) var positions: [FieldPositions.Entry] = []
     private(set) var problems: [LocalProblem] = []
     private(set) var hasError = false
+    /// The latest layouts of documents, the last first: most documents of a fleet are written alike.
+    private var layouts: [[FieldPositions.Entry]] = []
+    private static let layoutsMax = 8
     /// The fields of the mappings that are being read, innermost last.
     private var pairs: [Pair] = []
 
@@ -41,7 +44,31 @@ struct Decoder {
         }
     }
 
-    var takenPositions: FieldPositions { FieldPositions(entries: Array(positions)) }
+    /// The places of this document's fields, shared with the latest documents of the same layout.
+    mutating func takePositions() -> FieldPositions {
+        let first = tape.nodes[0].line
+        if let known = layouts.firstIndex(where: { isLayout($0, from: first) }) {
+            if known > 0 { layouts.swapAt(0, known) }
+            return FieldPositions(entries: layouts[0], line: first)
+        }
+        let layout = positions.map { FieldPositions.Entry(path: $0.path, line: $0.line &- first, column: $0.column) }
+        if layouts.count == Decoder.layoutsMax { layouts.removeLast() }
+        layouts.insert(layout, at: 0)
+        return FieldPositions(entries: layout, line: first)
+    }
+
+    private func isLayout(_ layout: [FieldPositions.Entry], from first: UInt32) -> Bool {
+        guard layout.count == positions.count else { return false }
+        for index in layout.indices {
+            let entry = positions[index]
+            guard layout[index] == FieldPositions.Entry(path: entry.path, line: entry.line &- first, column: entry.column)
+            else { return false }
+        }
+        return true
+    }
+
+    /// Forgets layouts, so that readers on several threads share none.
+    mutating func forgetLayouts() { layouts = [] }
 }
 
 // MARK: Problems

@@ -4,10 +4,17 @@ import Synchronization
 /// Field paths by parent and field, so that a document's paths are found without building their text.
 struct PathTable: Sendable {
     private(set) var names = FieldPaths()
-    private var children: [UInt64: UInt32] = [:]
+    /// By parent: its fields, which are a few dozen at most, and its items in their order.
+    private var fields: [[Child]] = []
+    private var items: [[UInt32]] = []
     private var keyed: [KeyedChild: UInt32] = [:]
     /// By number: how each path was made, for `rebased`.
     private var origins: [Origin] = []
+
+    private struct Child {
+        var token: UInt32
+        var number: UInt32
+    }
 
     private struct KeyedChild: Hashable {
         var parent: UInt32
@@ -31,20 +38,27 @@ struct PathTable: Sendable {
 
     /// A field's path. `token` is the field's own, over all tables (`FieldToken`).
     mutating func field(_ parent: UInt32, token: UInt32, name: String) -> UInt32 {
-        let key = UInt64(parent) << 32 | UInt64(token)
-        if let known = children[key] { return known }
+        let parentIndex = Int(parent)
+        if parentIndex < fields.count {
+            for child in fields[parentIndex] where child.token == token { return child.number }
+        } else {
+            fields += Array(repeating: [], count: parentIndex + 1 - fields.count)
+        }
         let made = make(extended(parent, name), .field(parent: parent, token: token, name: name))
-        children[key] = made
+        fields[parentIndex].append(Child(token: token, number: made))
         return made
     }
 
     /// The path of a list's item, from 0.
     mutating func item(_ parent: UInt32, _ index: Int) -> UInt32 {
-        let key = UInt64(parent) << 32 | UInt64(PathTable.itemBit | UInt32(truncatingIfNeeded: index))
-        if let known = children[key] { return known }
-        let made = make(names.names[Int(parent)] + "[\(index)]", .item(parent: parent, index: index))
-        children[key] = made
-        return made
+        let parentIndex = Int(parent)
+        if parentIndex >= items.count { items += Array(repeating: [], count: parentIndex + 1 - items.count) }
+        // Items are asked for from the first on, so that the list has no gaps.
+        for missing in items[parentIndex].count..<max(items[parentIndex].count, index + 1) {
+            let made = make(names.names[parentIndex] + "[\(missing)]", .item(parent: parent, index: missing))
+            items[parentIndex].append(made)
+        }
+        return items[parentIndex][index]
     }
 
     /// The path of a map's entry.
@@ -74,6 +88,25 @@ struct PathTable: Sendable {
         }
     }
 
+    var count: Int { origins.count }
+
+    /// Takes in the paths of another table that began as a copy of this one, up to `known`. Answers its further paths'
+    /// numbers here, in its order.
+    mutating func adopt(_ other: PathTable, known: Int) -> [UInt32] {
+        var numbers: [UInt32] = []
+        // A parent is always numbered before what is below it.
+        func ours(_ number: UInt32) -> UInt32 { Int(number) < known ? number : numbers[Int(number) - known] }
+        for origin in other.origins.dropFirst(known) {
+            switch origin {
+            case .root: numbers.append(PathTable.root)
+            case .field(let parent, let token, let name): numbers.append(field(ours(parent), token: token, name: name))
+            case .item(let parent, let index): numbers.append(item(ours(parent), index))
+            case .key(let parent, let text): numbers.append(key(ours(parent), text))
+            }
+        }
+        return numbers
+    }
+
     func name(_ path: UInt32) -> String { names.names[Int(path)] }
 
     private func extended(_ parent: UInt32, _ name: String) -> String {
@@ -86,8 +119,6 @@ struct PathTable: Sendable {
         if Int(number) == origins.count { origins.append(origin) }
         return number
     }
-
-    private static let itemBit: UInt32 = 1 << 31
 }
 
 /// A number for each field of each table.

@@ -74,27 +74,28 @@ enum ClusterChecks {
 
 extension ClusterChecks {
     private static func check(_ account: AccountSpec, _ index: Int, _ cluster: Cluster, _ decoder: inout Decoder) {
-        let path = "spec.accounts[\(index)]"
         if isHostName(account.host) {
             decoder.warning(
-                field: path + ".host", "`\(account.host)` is a host name, and the server resolves none",
+                field: "spec.accounts[\(index)].host", "`\(account.host)` is a host name, and the server resolves none",
                 help: "write an address, or a pattern such as `10.1.%`")
         }
         for (number, grant) in account.grants.enumerated() {
             guard let scope = GrantScope(grant.on) else { continue }
-            check(grant, scope, "\(path).grants[\(number)]", &decoder)
+            // The path is only made for what is wrong: all but few manifests are right.
+            let path = { "spec.accounts[\(index)].grants[\(number)]" }
+            check(grant, scope, path, &decoder)
             guard let database = scope.database, !cluster.databases.contains(where: { $0.name == database }) else { continue }
             // A database that the manifest does not declare may be there all the same; one that is nearly declared is a slip.
             guard let near = Suggestion.nearest(to: database, among: cluster.databases.map(\.name)) else { continue }
             decoder.warning(
-                field: "\(path).grants[\(number)].on", "the manifest declares no database `\(database)`",
+                field: path() + ".on", "the manifest declares no database `\(database)`",
                 help: "did you mean `\(near)`?")
         }
     }
 
-    private static func check(_ grant: Grant, _ scope: GrantScope, _ path: String, _ decoder: inout Decoder) {
+    private static func check(_ grant: Grant, _ scope: GrantScope, _ path: () -> String, _ decoder: inout Decoder) {
         for (index, privilege) in grant.privileges.enumerated() {
-            let field = "\(path).privileges[\(index)]"
+            var field: String { path() + ".privileges[\(index)]" }
             if privilege == Privileges.all, grant.privileges.count > 1 {
                 decoder.error(field: field, "`ALL` stands beside other privileges", help: "write it alone, or leave it out")
             }
@@ -112,18 +113,18 @@ extension ClusterChecks {
         checkSystemSchema(grant, scope, path, &decoder)
     }
 
-    private static func checkSystemSchema(_ grant: Grant, _ scope: GrantScope, _ path: String, _ decoder: inout Decoder) {
+    private static func checkSystemSchema(_ grant: Grant, _ scope: GrantScope, _ path: () -> String, _ decoder: inout Decoder) {
         guard let database = scope.database, SystemSchemas.isOne(database) else { return }
         guard database.lowercased() != "information_schema" else {
             decoder.error(
-                field: path + ".on", "nothing can be granted on `information_schema`",
+                field: path() + ".on", "nothing can be granted on `information_schema`",
                 help: "every account sees there what it may see; remove the entry")
             return
         }
         let others = grant.privileges.filter { $0 != "SELECT" && $0 != "EXECUTE" }
         guard let other = others.first else { return }
         decoder.error(
-            field: path + ".privileges", "`\(other)` on `\(grant.on)` would change what belongs to the server",
+            field: path() + ".privileges", "`\(other)` on `\(grant.on)` would change what belongs to the server",
             help: "grant SELECT or EXECUTE there, nothing else")
     }
 

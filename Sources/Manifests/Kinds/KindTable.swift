@@ -35,7 +35,7 @@ struct KindTable<Value: Sendable & Hashable>: Sendable {
         table.read(&decoder, 0, PathTable.root, &value)
         finish(&value, &decoder)
         return Declared(
-            value: value, file: file, line: Int(decoder.tape.nodes[0].line), fields: decoder.takenPositions,
+            value: value, file: file, line: Int(decoder.tape.nodes[0].line), fields: decoder.takePositions(),
             revision: revision)
     }
 

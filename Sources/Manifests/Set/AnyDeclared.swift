@@ -30,6 +30,17 @@ enum AnyDeclared: Sendable, Hashable {
         }
     }
 
+    /// The same with the numbers of its field paths changed.
+    func numbered(_ number: (UInt32) -> UInt32) -> AnyDeclared {
+        switch self {
+        case .region(let declared): .region(declared.numbered(number))
+        case .availabilityZone(let declared): .availabilityZone(declared.numbered(number))
+        case .host(let declared): .host(declared.numbered(number))
+        case .cluster(let declared): .cluster(declared.numbered(number))
+        case .alertChannel(let declared): .alertChannel(declared.numbered(number))
+        }
+    }
+
     /// Where a field stands, or the nearest enclosing one that has a place.
     func position(of field: String, _ paths: FieldPaths) -> SourcePosition {
         switch self {

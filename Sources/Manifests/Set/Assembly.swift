@@ -4,7 +4,9 @@ package import FleetModel
 package struct ChangeReport: Sendable {
     /// Units whose documents came, went or declare something else, sorted. Units that a check between documents
     /// touches besides are found by `assemble`.
-    package var changedUnits: [UnitID] = []
+    package var changedUnits: [UnitID] { Set(changed).sorted() }
+    /// In no order, with repeats: a first reading of a large fleet names every unit and mostly nobody asks.
+    var changed: [UnitID] = []
     package var filesParsed = 0
     package var documentsParsed = 0
 
@@ -17,7 +19,11 @@ package struct Assembly: Sendable {
     /// held this is the fleet of the last accepted one.
     package var fleet: DesiredFleet
     /// Units that declare something else in `fleet` than in the last accepted assembly (new, changed, removed), sorted.
-    package var changed: [UnitID]
+    package var changed: [UnitID] {
+        get { unsorted.sorted() }
+        set { unsorted = newValue }
+    }
+    private var unsorted: [UnitID]
     /// Units that an error holds at their last good manifest (absent from `fleet` where there never was one).
     package var held: [UnitID: [Diagnostic]]
     /// Why the whole revision is held; nil: it is accepted.
@@ -30,7 +36,7 @@ package struct Assembly: Sendable {
         revisionHeld: [Diagnostic]? = nil, diagnostics: [Diagnostic] = []
     ) {
         self.fleet = fleet
-        self.changed = changed
+        unsorted = changed
         self.held = held
         self.revisionHeld = revisionHeld
         self.diagnostics = diagnostics
@@ -68,8 +74,8 @@ extension ManifestSet {
         }
         var changed: [UnitID] = []
         if revisionHeld == nil {
-            pending = []
-            changed = force.keepChanges().sorted()
+            pending = UnitNames()
+            changed = force.keepChanges()
             force.fleet.revision = revision
         } else {
             // What was judged against a state that is taken back has to be judged again.

@@ -16,11 +16,15 @@ struct DocumentIndex: Sendable {
     private(set) var zonesByRegion: [String: Set<String>] = [:]
     private(set) var hostsByZone: [String: Set<String>] = [:]
     private(set) var hostsByAddress: [String: Set<String>] = [:]
-    /// By zone and by how many instances they place there.
-    private(set) var clustersByZone: [String: [Int: Set<String>]] = [:]
     private(set) var regions: Set<String> = []
 
     var isEmpty: Bool { first.isEmpty }
+
+    /// Where a unit is declared, and whether nowhere else; nil: nowhere.
+    func site(_ unit: UnitID) -> (first: Site, isOnly: Bool)? {
+        guard let site = first[unit] else { return nil }
+        return (site, others.isEmpty || others[unit] == nil)
+    }
 
     /// Every document that declares the unit, in no order.
     func sites(_ unit: UnitID) -> [Site] {
@@ -31,7 +35,9 @@ struct DocumentIndex: Sendable {
     func isDeclared(_ unit: UnitID) -> Bool { first[unit] != nil }
 
     mutating func add(_ unit: UnitID, _ site: Site) {
-        if first[unit] == nil { first[unit] = site } else { others[unit, default: []].insert(site) }
+        guard let known = first.updateValue(site, forKey: unit) else { return }
+        first[unit] = known
+        others[unit, default: []].insert(site)
     }
 
     /// Costs the same however many documents declare the unit.
@@ -55,8 +61,9 @@ struct DocumentIndex: Sendable {
 // MARK: Relations
 
 extension DocumentIndex {
-    /// Notes what a document refers to. Units that compete with it for something go into `touched`.
-    mutating func relate(_ declared: AnyDeclared, _ name: String, _ touched: inout Set<UnitID>) {
+    /// Notes what a document refers to, but for clusters: which zones they name is looked up in them when a zone or its
+    /// hosts change, since they are by far the most. Units that compete with it for something go into `touched`.
+    mutating func relate(_ declared: AnyDeclared, _ name: String, _ touched: inout UnitNames) {
         switch declared {
         case .region:
             regions.insert(name)
@@ -67,16 +74,12 @@ extension DocumentIndex {
             hostsByZone[host.value.zone, default: []].insert(name)
             hostsByAddress[host.value.address, default: []].insert(name)
             touchHosts(host.value.address, &touched)
-        case .cluster(let cluster):
-            for placement in cluster.value.placement {
-                clustersByZone[placement.zone, default: [:]][placement.replicas, default: []].insert(name)
-            }
-        case .alertChannel:
+        case .cluster, .alertChannel:
             break
         }
     }
 
-    mutating func unrelate(_ declared: AnyDeclared, _ name: String, _ touched: inout Set<UnitID>) {
+    mutating func unrelate(_ declared: AnyDeclared, _ name: String, _ touched: inout UnitNames) {
         switch declared {
         case .region:
             regions.remove(name)
@@ -87,20 +90,16 @@ extension DocumentIndex {
             hostsByZone.remove(name, at: host.value.zone)
             hostsByAddress.remove(name, at: host.value.address)
             touchHosts(host.value.address, &touched)
-        case .cluster(let cluster):
-            for placement in cluster.value.placement {
-                clustersByZone[placement.zone]?.remove(name, at: placement.replicas)
-            }
-        case .alertChannel:
+        case .cluster, .alertChannel:
             break
         }
     }
 
-    private func touchRegions(_ touched: inout Set<UnitID>) {
+    private func touchRegions(_ touched: inout UnitNames) {
         for region in regions { touched.insert(UnitID(.region, region)) }
     }
 
-    private func touchHosts(_ address: String, _ touched: inout Set<UnitID>) {
+    private func touchHosts(_ address: String, _ touched: inout UnitNames) {
         guard let hosts = hostsByAddress[address] else { return }
         for host in hosts { touched.insert(UnitID(.host, host)) }
     }

@@ -6,6 +6,8 @@ struct Force: Sendable {
     private(set) var hostCounts: [String: HostCount] = [:]
     /// What was in force for each unit that was set since changes were last kept or undone.
     private var before: [UnitID: AnyDeclared?] = [:]
+    /// No changes were kept yet: nothing was in force before, and `before` need not tell it of each unit.
+    private(set) var isFirst = true
 
     /// Hosts of a zone.
     struct HostCount: Sendable, Hashable {
@@ -16,7 +18,7 @@ struct Force: Sendable {
     mutating func set(_ unit: UnitID, _ declared: AnyDeclared?) {
         let old = fleet[unit]
         if old == nil, declared == nil { return }
-        if before[unit] == nil { before[unit] = .some(old) }
+        if !isFirst, before[unit] == nil { before[unit] = .some(old) }
         put(unit, old, declared)
     }
 
@@ -31,8 +33,12 @@ struct Force: Sendable {
         if host.takesInstances { hostCounts[host.zone, default: HostCount()].schedulable += step }
     }
 
-    /// Forgets what was before. Answers the units that declare something else than they did.
+    /// Forgets what was before. Answers the units that declare something else than they did, in no order.
     @discardableResult mutating func keepChanges() -> [UnitID] {
+        if isFirst {
+            isFirst = false
+            return fleet.units
+        }
         let changed = before.filter { unit, old in
             switch (old, fleet[unit]) {
             case (nil, nil): false
@@ -45,7 +51,19 @@ struct Force: Sendable {
     }
 
     mutating func undoChanges() {
+        if isFirst {
+            for unit in fleet.units { put(unit, fleet[unit], nil) }
+        }
         for (unit, old) in before { put(unit, fleet[unit], old) }
         before = [:]
+    }
+}
+
+extension DesiredFleet {
+    /// All that it declares, kind by kind.
+    fileprivate var units: [UnitID] {
+        regions.keys.map { UnitID(.region, $0) } + zones.keys.map { UnitID(.availabilityZone, $0) }
+            + hosts.keys.map { UnitID(.host, $0) } + clusters.keys.map { UnitID(.cluster, $0) }
+            + channels.keys.map { UnitID(.alertChannel, $0) }
     }
 }

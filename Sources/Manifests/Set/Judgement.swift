@@ -14,24 +14,22 @@ struct Findings: Sendable {
 extension ManifestSet {
     /// Judges the pending units and all that their change can affect, what others refer to first, and puts what is
     /// valid in force. Answers the units that were judged.
-    mutating func judge() -> Set<UnitID> {
-        var work: [Kind: Set<String>] = [:]
-        for unit in pending { work[unit.kind, default: []].insert(unit.name) }
+    mutating func judge() -> UnitNames {
+        var work = pending
         let counts = force.hostCounts
+        var zones: Set<String> = []
         for kind in Kind.allCases {
-            if kind == .cluster { addClusters(whereCountsDifferFrom: counts, to: &work) }
-            var names = Array(work[kind] ?? [])
+            if kind == .cluster { addClusters(in: zones, whereCountsDifferFrom: counts, to: &work) }
             // Hosts that want one address are judged in an order that does not depend on hashing.
-            if kind < .cluster { names.sort() }
-            for name in names { judge(UnitID(kind, name), &work) }
+            let names = kind < .cluster ? work[kind].sorted() : Array(work[kind])
+            for name in names { judge(UnitID(kind, name), &work, &zones) }
         }
-        let judged = Set(work.flatMap { kind, names in names.map { UnitID(kind, $0) } })
-        showSourceLines(of: judged)
-        return judged
+        showSourceLines(of: work)
+        return work
     }
 
     /// Gives what was found its source lines, the lines of a file counted once for all of its diagnostics.
-    private mutating func showSourceLines(of judged: Set<UnitID>) {
+    private mutating func showSourceLines(of judged: UnitNames) {
         var lines: [String: FileLines] = [:]
         func show(_ diagnostic: inout Diagnostic) {
             guard diagnostic.sourceLine == nil else { return }
@@ -47,25 +45,30 @@ extension ManifestSet {
         }
     }
 
-    private mutating func judge(_ unit: UnitID, _ work: inout [Kind: Set<String>]) {
-        let before = force.fleet[unit]
+    private mutating func judge(_ unit: UnitID, _ work: inout UnitNames, _ zones: inout Set<String>) {
+        // Nothing depends on other kinds.
+        let hasDependents = unit.kind < .host
+        let before = hasDependents ? force.fleet[unit] : nil
         var found = Findings()
         let declared = verdict(unit, &found)
         found.isHeld = found.isHeld || found.hasErrors
         if !found.isHeld { force.set(unit, declared) }
-        findings[unit] = found.isHeld || !found.diagnostics.isEmpty ? found : nil
-        addDependents(of: unit, before, force.fleet[unit], to: &work)
+        if found.isHeld || !found.diagnostics.isEmpty {
+            findings[unit] = found
+        } else if !findings.isEmpty {
+            findings[unit] = nil
+        }
+        if hasDependents { addDependents(of: unit, before, force.fleet[unit], to: &work, &zones) }
     }
 
     /// The unit's manifest as it would be in force; nil: it is not declared, or it is held.
     private func verdict(_ unit: UnitID, _ found: inout Findings) -> AnyDeclared? {
-        let sites = index.sites(unit)
-        guard let site = sites.first else {
+        guard let (site, isOnly) = index.site(unit) else {
             found.consequences = unreadable(unit)
             return nil
         }
-        guard sites.count == 1 else {
-            found.diagnostics = duplicates(unit, sites)
+        guard isOnly else {
+            found.diagnostics = duplicates(unit, index.sites(unit))
             found.isHeld = true
             return nil
         }
@@ -101,36 +104,49 @@ extension ManifestSet {
 // MARK: What a change affects
 
 extension ManifestSet {
+    /// `zones`: those of which every cluster has to be judged.
     private func addDependents(
-        of unit: UnitID, _ before: AnyDeclared?, _ after: AnyDeclared?, to work: inout [Kind: Set<String>]
+        of unit: UnitID, _ before: AnyDeclared?, _ after: AnyDeclared?, to work: inout UnitNames,
+        _ zones: inout Set<String>
     ) {
         // A unit that is not in force has dependents with errors, whose words depend on why it is not.
         let existence = before == nil || after == nil
         switch (unit.kind, before, after) {
         case (.region, _, _) where existence:
-            work[.availabilityZone, default: []].formUnion(index.zonesByRegion[unit.name] ?? [])
+            work[.availabilityZone].formUnion(index.zonesByRegion[unit.name] ?? [])
         case (.availabilityZone, _, _) where existence:
-            work[.host, default: []].formUnion(index.hostsByZone[unit.name] ?? [])
-            for names in (index.clustersByZone[unit.name] ?? [:]).values { work[.cluster, default: []].formUnion(names) }
+            work[.host].formUnion(index.hostsByZone[unit.name] ?? [])
+            zones.insert(unit.name)
         case (.availabilityZone, .availabilityZone(let old), .availabilityZone(let new))
         where old.value.rooms != new.value.rooms:
-            work[.host, default: []].formUnion(index.hostsByZone[unit.name] ?? [])
+            work[.host].formUnion(index.hostsByZone[unit.name] ?? [])
         default:
             break
         }
     }
 
-    /// Clusters for which a zone now has enough hosts, or no longer.
-    private func addClusters(whereCountsDifferFrom old: [String: Force.HostCount], to work: inout [Kind: Set<String>]) {
+    /// Clusters of these zones, and those for which a zone now has enough hosts, or no longer.
+    private func addClusters(
+        in zones: Set<String>, whereCountsDifferFrom old: [String: Force.HostCount], to work: inout UnitNames
+    ) {
+        var crossings: [String: (before: Force.HostCount, after: Force.HostCount)] = [:]
         for zone in Set(old.keys).union(force.hostCounts.keys) {
             let before = old[zone] ?? Force.HostCount()
             let after = force.hostCounts[zone] ?? Force.HostCount()
-            guard before != after else { continue }
-            let crossed = { (replicas: Int, from: Int, to: Int) in replicas > min(from, to) && replicas <= max(from, to) }
-            for (replicas, names) in index.clustersByZone[zone] ?? [:]
-            where crossed(replicas, before.all, after.all) || crossed(replicas, before.schedulable, after.schedulable) {
-                work[.cluster, default: []].formUnion(names)
+            if before != after { crossings[zone] = (before, after) }
+        }
+        // Before anything was kept in force every unit is pending anyway.
+        guard !zones.isEmpty || !crossings.isEmpty, !force.isFirst else { return }
+        let crossed = { (replicas: Int, from: Int, to: Int) in replicas > min(from, to) && replicas <= max(from, to) }
+        for document in files.values.lazy.flatMap(\.documents) {
+            guard let unit = document.unit, case .cluster(let cluster)? = document.declared else { continue }
+            let isTouched = cluster.value.placement.contains { placement in
+                if zones.contains(placement.zone) { return true }
+                guard let (before, after) = crossings[placement.zone] else { return false }
+                return crossed(placement.replicas, before.all, after.all)
+                    || crossed(placement.replicas, before.schedulable, after.schedulable)
             }
+            if isTouched { work.insert(unit) }
         }
     }
 }

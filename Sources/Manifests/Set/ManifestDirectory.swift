@@ -5,16 +5,41 @@ package enum ManifestDirectory {
     /// All manifests below a folder (or the one file), sorted by path, which is relative to the folder. Links that
     /// leave the folder and files that cannot be read come as unreadable ones. Throws where the path itself is not there.
     package static func read(_ path: String) throws(ManifestDirectoryError) -> [ManifestFile] {
+        try list(path).map { $0.read() }
+    }
+
+    /// The same without reading any file yet, for callers that read several at once.
+    package static func list(_ path: String) throws(ManifestDirectoryError) -> [Entry] {
         guard let root = realPath(path) else {
             throw ManifestDirectoryError(description: "\(path) cannot be read: \(reason())")
         }
         guard kind(root) == S_IFDIR else {
             let name = path.split(separator: "/").last.map(String.init) ?? path
-            return [readFile(root, as: name)]
+            return [Entry(path: name, place: .file(root))]
         }
         var walk = Walk(root: root)
         walk.read(folder: "", depth: 0)
-        return walk.files.sorted { $0.path < $1.path }
+        return walk.entries.sorted { $0.path < $1.path }
+    }
+
+    /// A manifest that was found and not read yet.
+    package struct Entry: Sendable {
+        fileprivate enum Place: Sendable {
+            case file(String)
+            case refused(message: String, help: String)
+        }
+
+        /// Relative to the folder.
+        package let path: String
+        fileprivate let place: Place
+
+        /// Reads it now; blocks while the disk does.
+        package func read() -> ManifestFile {
+            switch place {
+            case .file(let file): ManifestDirectory.readFile(file, as: path)
+            case .refused(let message, let help): ManifestFile(path: path, unreadable: message, help: help)
+            }
+        }
     }
 
     /// Deeper folders are not looked into.
@@ -24,13 +49,13 @@ package enum ManifestDirectory {
 
     private struct Walk {
         let root: String
-        var files: [ManifestFile] = []
+        var entries: [Entry] = []
 
         mutating func read(folder: String, depth: Int) {
             let names = ManifestDirectory.names(in: root + "/" + folder)
             for name in names where !name.hasPrefix(".") {
                 let path = folder.isEmpty ? name : folder + "/" + name
-                guard files.count < ManifestDirectory.filesMax else { return }
+                guard entries.count < ManifestDirectory.filesMax else { return }
                 switch ManifestDirectory.kind(root + "/" + path) {
                 case S_IFDIR: if depth < ManifestDirectory.depthMax { read(folder: path, depth: depth + 1) }
                 case S_IFLNK: readLink(path)
@@ -55,11 +80,11 @@ package enum ManifestDirectory {
         }
 
         private mutating func add(_ path: String, _ file: String) {
-            files.append(ManifestDirectory.readFile(file, as: path))
+            entries.append(Entry(path: path, place: .file(file)))
         }
 
         private mutating func refuse(_ path: String, _ message: String, _ help: String) {
-            files.append(ManifestFile(path: path, unreadable: message, help: help))
+            entries.append(Entry(path: path, place: .refused(message: message, help: help)))
         }
     }
 

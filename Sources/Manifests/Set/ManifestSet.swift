@@ -21,7 +21,7 @@ package struct ManifestSet: Sendable {
     // What is in force.
     var force = Force()
     /// Units to judge before the next assembly.
-    var pending: Set<UnitID> = []
+    var pending = UnitNames()
     /// What the checks between documents found; of units that are as they should be nothing is kept.
     var findings: [UnitID: Findings] = [:]
 
@@ -53,20 +53,45 @@ package struct ManifestSet: Sendable {
     package mutating func apply(
         changed: [ManifestFile], removed: [String] = [], revision: Revision
     ) -> ChangeReport {
-        self.revision = revision
-        var report = ChangeReport()
-        var changedUnits: Set<UnitID> = []
-        let present = Set(changed.map(\.path))
-        for path in Set(removed).union(restored) where !present.contains(path) { forget(path, &changedUnits) }
-        restored = []
+        var report = begin(Set(changed.map(\.path)), removed, revision)
         for file in changed where ManifestFile.isManifest(path: file.path) {
             let read = FileState.read(file, revision: revision.commit, decoder: &decoder)
-            report.filesParsed += 1
-            report.documentsParsed += read.state.documents.count
-            replace(file.path, with: read.state, isWhole: read.isWhole, &changedUnits)
+            take(ReadFile(path: file.path, state: read.state, isWhole: read.isWhole), &report)
         }
-        report.changedUnits = changedUnits.sorted()
         return report
+    }
+
+    /// The same with files that were read apart (`reader`), several at once; the outcome depends on their order only,
+    /// not on which reader read which.
+    package mutating func apply(
+        read portions: [ReadManifests], removed: [String] = [], revision: Revision
+    ) -> ChangeReport {
+        var report = begin(Set(portions.lazy.flatMap(\.files).map(\.path)), removed, revision)
+        for portion in portions {
+            let renumbering = decoder.paths.adopt(portion.paths, known: portion.pathsKnown)
+            for var file in portion.files {
+                if !renumbering.isEmpty { file.state.renumber(portion.pathsKnown, renumbering) }
+                take(file, &report)
+            }
+        }
+        return report
+    }
+
+    /// What reads files apart from the set, as the set would.
+    package func reader(of revision: Revision) -> ManifestReader { ManifestReader(decoder, revision) }
+
+    private mutating func begin(_ present: Set<String>, _ removed: [String], _ revision: Revision) -> ChangeReport {
+        self.revision = revision
+        var report = ChangeReport()
+        for path in Set(removed).union(restored) where !present.contains(path) { forget(path, &report.changed) }
+        restored = []
+        return report
+    }
+
+    private mutating func take(_ file: ReadFile, _ report: inout ChangeReport) {
+        report.filesParsed += 1
+        report.documentsParsed += file.state.documents.count
+        replace(file.path, with: file.state, isWhole: file.isWhole, &report.changed)
     }
 
     /// A problem that another module found with a unit in force (`AllocationProblem`), at the place of its field or
@@ -92,24 +117,24 @@ package struct ManifestSet: Sendable {
 // MARK: Files
 
 extension ManifestSet {
-    private mutating func forget(_ path: String, _ changedUnits: inout Set<UnitID>) {
+    private mutating func forget(_ path: String, _ changedUnits: inout [UnitID]) {
         guard let old = files[path] else { return }
         withdraw(path, old)
         files[path] = nil
         troubled.remove(path)
-        changedUnits.formUnion(old.units.union(old.claims))
+        changedUnits += old.units.union(old.claims)
     }
 
     private mutating func replace(
-        _ path: String, with state: FileState, isWhole: Bool, _ changedUnits: inout Set<UnitID>
+        _ path: String, with state: FileState, isWhole: Bool, _ changedUnits: inout [UnitID]
     ) {
         var state = state
         if let old = files[path] {
             if !isWhole { state.claims = old.units.union(old.claims).subtracting(state.units) }
-            changedUnits.formUnion(state.changedUnits(since: old))
+            changedUnits += state.changedUnits(since: old)
             withdraw(path, old)
         } else {
-            for document in state.documents { if let unit = document.unit { changedUnits.insert(unit) } }
+            for document in state.documents { if let unit = document.unit { changedUnits.append(unit) } }
         }
         for (number, document) in state.documents.enumerated() {
             guard let unit = document.unit, let declared = document.declared else { continue }

@@ -116,9 +116,7 @@ struct OfflinePlan {
         // Read beside the manifests: of a large fleet either takes seconds.
         let observed = observed
         async let reading = OfflinePlan.snapshot(observed)
-        let files = try readManifests(path)
-        var manifests = ManifestSet()
-        _ = manifests.apply(changed: files, revision: Revision(commit: "worktree"))
+        var manifests = try await ManifestLoading.load(path)
         let assembly = manifests.assemble()
         if !assembly.diagnostics.isEmpty {
             Terminal.standardError.write(assembly.diagnostics.rendered(color: Terminal.standardError.hasColor))
