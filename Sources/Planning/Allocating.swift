@@ -9,8 +9,12 @@ extension Planner {
         _ fleet: DesiredFleet, _ records: FleetRecords, changed: Set<String>? = nil
     ) -> Allocation {
         var allocator = Allocator(fleet, records)
-        let names = changed.map { $0.filter { fleet.clusters[$0] != nil } } ?? Set(fleet.clusters.keys)
-        for name in names.sorted() { allocator.place(name) }
+        if let changed {
+            for name in changed.filter({ fleet.clusters[$0] != nil }).sorted() { allocator.place(name) }
+        } else {
+            allocator.expect(fleet.clusters.count)
+            for name in fleet.clusters.keys.sorted() { allocator.place(name) }
+        }
         return allocator.allocation
     }
 }
@@ -27,6 +31,11 @@ private struct Allocator {
         self.fleet = fleet
         draining = Set(fleet.hosts.lazy.filter(\.value.value.drain).map(\.key))
         allocation = Allocation(records: records)
+    }
+
+    /// Makes room for the records of so many clusters; where they are there already nothing is copied.
+    mutating func expect(_ count: Int) {
+        if allocation.records.clusters.count < count { allocation.records.clusters.reserveCapacity(count) }
     }
 
     mutating func place(_ name: String) {

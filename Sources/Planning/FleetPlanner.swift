@@ -99,8 +99,9 @@ private struct Portion: Sendable {
     var revisionDigests: [UInt8] = []
 }
 
-/// All that workers share; immutable.
-private struct FleetWork: Sendable {
+/// All that workers share; immutable. A class, so that they share one reference: what is in it is retained by nobody
+/// for each unit, which would keep the processors waiting for each other.
+private final class FleetWork: Sendable {
     let request: FleetPlanRequest
     let allocation: Allocation
     let units: [UnitID]
@@ -108,7 +109,7 @@ private struct FleetWork: Sendable {
     let catalogs: [VariableCatalog]
     let running: [UnitID: [RunningAttempt]]
 
-    var fleet: DesiredFleet { request.fleet }
+    var fleet: DesiredFleet { _read { yield request.fleet } }
 
     init(_ request: FleetPlanRequest) {
         self.request = request
@@ -159,7 +160,7 @@ private struct FleetWork: Sendable {
             guard let plan else { continue }
             portion.totals.add(plan)
             guard !plan.isEmpty else { continue }
-            portion.planDigests += SHA256.hash(Array(plan.identity.utf8))
+            portion.planDigests += SHA256.hash(plan.identity)
             let bytes = rendering.unit(plan)
             guard !bytes.isEmpty else { continue }
             if !portion.bytes.isEmpty { portion.bytes += rendering.separator }
@@ -192,7 +193,8 @@ private struct FleetWork: Sendable {
 
     func situation(_ name: String) throws -> ClusterSituation? {
         let desired = fleet.clusters[name]
-        guard let records = try allocation.records.clusters[name].map(request.snapshot.whole) else { return nil }
+        guard let allocated = allocation.records.clusters[name] else { return nil }
+        let records = try request.snapshot.whole(allocated)
         return ClusterSituation(
             name: name, desired: desired, fieldPaths: fleet.fieldPaths, hosts: hosts, records: records,
             observed: try request.snapshot.observed.hosts(of: records), running: running[UnitID(.cluster, name)] ?? [],
@@ -294,15 +296,21 @@ extension HostReport {
 
 extension UnitPlan {
     /// What is done, as one text: the keys of its tasks, wave by wave.
-    fileprivate var identity: String {
-        var text = unit.description + "\n"
+    fileprivate var identity: [UInt8] {
+        let lineEnd = UInt8(ascii: "\n")
+        let count = keys.reduce(0) { count, wave in wave.reduce(count + 1) { $0 + $1.utf8.count + 1 } }
+        var text: [UInt8] = []
+        text.reserveCapacity(count + 128)
+        text += unit.description.utf8
+        text.append(lineEnd)
         for wave in keys {
             for key in wave {
-                text += key
-                text += "\n"
+                text += key.utf8
+                text.append(lineEnd)
             }
-            text += "\n"
+            text.append(lineEnd)
         }
-        return text + (rehearsal.refusal ?? "")
+        if let refusal = rehearsal.refusal { text += refusal.utf8 }
+        return text
     }
 }

@@ -46,17 +46,22 @@ package struct ObservedFacts: Sendable {
 
     /// The hosts of a cluster's members as step needs them: of the instances on them only this cluster's.
     package func hosts(of records: ClusterRecords) throws -> [String: ObservedHost] {
-        var found: [String: ObservedHost] = [:]
+        var found: [(number: Int32, seen: ObservedHost)] = []
         for member in records.members {
-            guard found[member.host] == nil, let number = numbers[member.host] else { continue }
-            found[member.host] = hosts[Int(number)]
+            guard let number = numbers[member.host], !found.contains(where: { $0.number == number }) else { continue }
+            found.append((number, hosts[Int(number)]))
         }
         for place in places[records.uid] ?? [] {
-            let host = hosts[Int(place.host)].report.host
-            found[host]?.report.instances.append(try report(at: place))
+            guard let index = found.firstIndex(where: { $0.number == place.host }) else { continue }
+            found[index].seen.report.instances.append(try report(at: place))
         }
-        for host in found.keys { found[host]?.report.instances.sort { $0.id < $1.id } }
-        return found
+        var byName = [String: ObservedHost](minimumCapacity: found.count)
+        for (_, seen) in found {
+            var seen = seen
+            if seen.report.instances.count > 1 { seen.report.instances.sort { $0.id < $1.id } }
+            byName[seen.report.host] = seen
+        }
+        return byName
     }
 
     private func report(at place: Place) throws -> InstanceReport {

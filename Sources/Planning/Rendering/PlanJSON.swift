@@ -40,9 +40,7 @@ package struct PlanJSON: PlanRendering {
             writer.key("changes")
             writer.array(plan.changes) { writer, change in write(change, to: &writer) }
             writer.key("waves")
-            writer.array(Array(zip(plan.rehearsal.waves, plan.keys))) { writer, wave in
-                write(wave.0, wave.1, plan, to: &writer)
-            }
+            writer.array(plan.rehearsal.waves.indices) { writer, wave in write(wave, plan, to: &writer) }
             writer.member("waits", plan.rehearsal.waits)
             writer.member("findings", plan.rehearsal.findings)
             writer.member("warnings", plan.rehearsal.warnings)
@@ -95,11 +93,15 @@ package struct PlanJSON: PlanRendering {
         }
     }
 
-    private func write(_ wave: Rehearsal.Wave, _ keys: [String], _ plan: UnitPlan, to writer: inout JSONWriter) {
+    /// The wave of this number.
+    private func write(_ number: Int, _ plan: UnitPlan, to writer: inout JSONWriter) {
         writer.object { writer in
+            let wave = plan.rehearsal.waves[number]
             if !wave.waited.isEmpty { writer.member("waited", wave.waited) }
             writer.key("tasks")
-            writer.array(Array(zip(wave.tasks, keys))) { writer, task in write(task.0, task.1, plan, to: &writer) }
+            writer.array(wave.tasks.indices) { writer, task in
+                write(wave.tasks[task], plan.keys[number][task], plan, to: &writer)
+            }
         }
     }
 
@@ -147,7 +149,9 @@ package struct PlanJSON: PlanRendering {
 }
 
 extension JSONWriter {
-    fileprivate mutating func array<Element>(_ elements: [Element], _ body: (inout JSONWriter, Element) -> Void) {
+    fileprivate mutating func array<Elements: Sequence>(
+        _ elements: Elements, _ body: (inout JSONWriter, Elements.Element) -> Void
+    ) {
         beginArray()
         for element in elements { body(&self, element) }
         endArray()
