@@ -5,30 +5,44 @@ import FleetModel
 extension ClusterSituation {
     /// Applies one task's effect, as if its attempt had succeeded, and returns the result that it would tell.
     mutating func apply(_ task: PlannedTask, _ configurations: ConfigurationCache) -> TaskResult {
-        guard case .instance(let id, let host) = task.target else { return TaskResult() }
-        // Taken out while it is changed, so that it is changed in place.
-        guard var seen = observed.removeValue(forKey: host) else { return TaskResult() }
-        defer { observed[host] = seen }
-        var result = TaskResult()
-        switch task.action {
-        case .install(let blueprint): result = make(id, blueprint, copyOf: nil, at: &seen, configurations)
-        case .clone(let blueprint, let donor):
-            let source = database(of: donor.ordinal)
-            result = make(id, blueprint, copyOf: source, at: &seen, configurations)
-        case .purge: seen.report.instances.removeAll { $0.id == id }
-        default:
-            guard let index = seen.report.instances.firstIndex(where: { $0.id == id }) else { return result }
-            result = change(&seen.report.instances[index], by: task.action, configurations)
+        guard case .instance(let id, let host) = task.target, let place = observed.index(forKey: host) else {
+            return TaskResult()
         }
-        return result
+        let source = source(of: task.action, notOn: host)
+        switch task.action {
+        case .install(let blueprint):
+            return Self.make(id, blueprint, copyOf: nil, at: &observed.values[place], configurations)
+        case .clone(let blueprint, _):
+            return Self.make(id, blueprint, copyOf: source, at: &observed.values[place], configurations)
+        case .purge:
+            observed.values[place].report.instances.removeAll { $0.id == id }
+            return TaskResult()
+        default:
+            guard let index = observed.values[place].report.instances.firstIndex(where: { $0.id == id }) else {
+                return TaskResult()
+            }
+            let change = Change(
+                action: task.action, source: source, version: records.engineVersion, parameters: records.parameters,
+                configurations: configurations)
+            return change.apply(to: &observed.values[place].report.instances[index])
+        }
     }
 
-    private func database(of ordinal: Int) -> DatabaseReport? {
-        guard let member = records.member(ordinal), let seen = observed[member.host] else { return nil }
+    /// The database that an action copies or catches up with.
+    private func source(of action: Action, notOn host: String) -> DatabaseReport? {
+        let ordinal: Int?
+        switch action {
+        case .clone(_, let donor): ordinal = donor.ordinal
+        case .replicate(let source): ordinal = source.ordinal
+        case .open, .promote: ordinal = records.switchover?.from
+        default: ordinal = nil
+        }
+        guard let ordinal, let member = records.member(ordinal), member.host != host, let seen = observed[member.host]
+        else { return nil }
         return seen.report.instances.first { $0.id.ordinal == ordinal && $0.id.clusterUID == records.uid }?.database
     }
 
-    private func make(
+    private static func make(
         _ id: InstanceID, _ blueprint: InstanceBlueprint, copyOf source: DatabaseReport?, at seen: inout ObservedHost,
         _ configurations: ConfigurationCache
     ) -> TaskResult {
@@ -53,7 +67,18 @@ extension ClusterSituation {
         return TaskResult(engineVersion: version)
     }
 
-    private func change(_ report: inout InstanceReport, by action: Action, _ configurations: ConfigurationCache) -> TaskResult {
+}
+
+/// The effect of an action on an instance that is there.
+private struct Change {
+    let action: Action
+    let source: DatabaseReport?
+    /// The engine's, and what it made of parameters, as recorded.
+    let version: String
+    let parameters: [String: AppliedParameter]
+    let configurations: ConfigurationCache
+
+    func apply(to report: inout InstanceReport) -> TaskResult {
         var database = report.database ?? DatabaseReport(version: "", serverID: 0, readOnly: true)
         report.database = nil
         var result = TaskResult()
@@ -65,13 +90,14 @@ extension ClusterSituation {
             database.semiSyncReplica = false
             database.replication?.ioRunning = false
             database.replication?.sqlRunning = false
-            database.version = records.engineVersion
-            for (name, value) in configurations.parameters {
-                report.startedParameters[name] = value
-                database.variables[name] = records.parameters[name].flatMap { $0.declared == value ? $0.readBack : nil } ?? value
-                result.readBack[name] = database.variables[name]
+            database.version = version
+            report.startedParameters = configurations.byName
+            result.readBack = readBack
+            if database.variables.isEmpty {
+                database.variables = result.readBack
+            } else {
+                for (name, value) in result.readBack { database.variables[name] = value }
             }
-            report.startedParameters = report.startedParameters.filter { name, _ in configurations.byName[name] != nil }
         case .configure(let configuration): report.configDigest = configurations.digest(of: configuration)
         case .initialize: database.isInitialized = true
         case .replicate(let source):
@@ -80,10 +106,10 @@ extension ClusterSituation {
             database.semiSyncReplica = false
             database.semiSyncPrimary = false
             database.readOnly = true
-            adopt(source.ordinal, into: &database)
+            adopt(into: &database)
         case .acknowledge: database.semiSyncReplica = true
         case .open(let epoch, let semiSync), .promote(let epoch, _, let semiSync):
-            if let from = records.switchover?.from { adopt(from, into: &database) }
+            adopt(into: &database)
             report.epoch = epoch
             report.isWriter = true
             database.readOnly = false
@@ -114,9 +140,21 @@ extension ClusterSituation {
         return result
     }
 
+    /// The parameters in force, as the server reads them back once it was started with them.
+    private var readBack: [String: String] {
+        if parameters.isEmpty { return configurations.byName }
+        var values = configurations.byName
+        for (name, value) in configurations.parameters {
+            if let applied = parameters[name], applied.declared == value, applied.readBack != value {
+                values[name] = applied.readBack
+            }
+        }
+        return values
+    }
+
     /// A replica that has caught up holds what its source holds.
-    private func adopt(_ source: Int, into database: inout DatabaseReport) {
-        guard let source = self.database(of: source) else { return }
+    private func adopt(into database: inout DatabaseReport) {
+        guard let source else { return }
         database.databases = source.databases
         database.accounts = source.accounts
         database.isInitialized = source.isInitialized

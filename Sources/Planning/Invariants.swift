@@ -12,12 +12,17 @@ package struct ClusterMeasure: Sendable, Hashable {
     package var acknowledging: Set<Int> = []
 
     package init(_ situation: ClusterSituation) {
-        for view in situation.views() where view.knowledge != .unknown && view.isRunning {
-            guard let database = view.report?.database else { continue }
-            if !database.readOnly { writable.insert(view.ordinal) }
-            let replicates = database.replication.map { $0.ioRunning && $0.sqlRunning } ?? false
-            if !database.readOnly || replicates { serving.insert(view.ordinal) }
-            if database.semiSyncReplica && replicates { acknowledging.insert(view.ordinal) }
+        for member in situation.records.members where member.phase != .purged {
+            guard let place = situation.observed.index(forKey: member.host) else { continue }
+            let id = InstanceID(clusterUID: situation.records.uid, ordinal: member.ordinal)
+            for report in situation.observed.values[place].report.instances where report.id == id {
+                guard report.directory == .ready, report.process == .running, let database = report.database else { break }
+                let replicates = database.replication.map { $0.ioRunning && $0.sqlRunning } ?? false
+                if !database.readOnly { writable.insert(member.ordinal) }
+                if !database.readOnly || replicates { serving.insert(member.ordinal) }
+                if database.semiSyncReplica && replicates { acknowledging.insert(member.ordinal) }
+                break
+            }
         }
     }
 }
@@ -34,12 +39,15 @@ package enum Invariants {
 
     /// No two attempts work on one participant at once.
     private static func sharedParticipant(_ wave: [PlannedTask]) -> String? {
-        var seen: Set<InstanceID> = []
+        // A list: a wave has a few tasks.
+        var seen: [InstanceID] = []
         for task in wave {
             guard case .instance(let id, _) = task.target else { continue }
-            for participant in [id, task.alsoBusy].compactMap({ $0 }) where !seen.insert(participant).inserted {
-                return "two tasks of one wave work on \(participant)"
-            }
+            if seen.contains(id) { return "two tasks of one wave work on \(id)" }
+            seen.append(id)
+            guard let donor = task.alsoBusy else { continue }
+            if seen.contains(donor) { return "two tasks of one wave work on \(donor)" }
+            seen.append(donor)
         }
         return nil
     }
@@ -48,26 +56,30 @@ package enum Invariants {
     private static func lostData(_ wave: [PlannedTask], _ situation: ClusterSituation) -> String? {
         for task in wave {
             guard case .instance(let id, let host) = task.target else { continue }
-            let member = situation.records.member(id.ordinal)
-            let report = situation.observed[host]?.report.instances.first { $0.id == id }
             switch task.action {
             case .purge:
-                if report?.directory == .halfMade { continue }
-                guard case .retired(let until)? = member?.phase, until <= situation.now else {
+                if directory(of: id, on: host, situation) == .halfMade { continue }
+                guard case .retired(let until)? = situation.records.member(id.ordinal)?.phase, until <= situation.now else {
                     return "\(id) would be deleted, but it was not removed and kept for its time"
                 }
             case .retire:
-                guard member?.phase == .leaving, situation.records.primary != id.ordinal else {
+                guard situation.records.member(id.ordinal)?.phase == .leaving, situation.records.primary != id.ordinal else {
                     return "\(id) would be stopped for good, but it is still wanted"
                 }
             case .install where situation.records.isFounded:
                 return "\(id) would be made empty in a cluster that holds data"
             case .install, .clone:
-                if report?.directory == .ready { return "\(id) is there already and would be written over" }
+                if directory(of: id, on: host, situation) == .ready { return "\(id) is there already and would be written over" }
             default: break
             }
         }
         return nil
+    }
+
+    private static func directory(of id: InstanceID, on host: String, _ situation: ClusterSituation) -> InstanceDirectory? {
+        guard let place = situation.observed.index(forKey: host) else { return nil }
+        let instances = situation.observed.values[place].report.instances
+        return instances.firstIndex { $0.id == id }.map { instances[$0].directory }
     }
 
     /// Nothing outside the recorded writer can take writes.

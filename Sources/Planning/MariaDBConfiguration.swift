@@ -11,12 +11,21 @@ package enum MariaDBConfiguration {
 
     /// The whole file of one member.
     package static func render(_ member: MemberRecord, gtidDomain: Int64, parameters: [(String, String)]) -> String {
-        owned + variable(member, gtidDomain, lines(parameters))
+        render(variable(member, gtidDomain, lines(parameters)))
+    }
+
+    fileprivate static func render(_ variable: String) -> String {
+        // One allocation of the right size, instead of the doubled one that appending would make.
+        var text = ""
+        text.reserveCapacity(owned.utf8.count + variable.utf8.count)
+        text += owned
+        text += variable
+        return text
     }
 
     /// SHA-256 of the whole file, without putting it together: most of it is the same for every instance.
-    fileprivate static func digest(_ member: MemberRecord, gtidDomain: Int64, lines: String) -> String {
-        SHA256.hex(ownedPrefix.hash(appending: Array(variable(member, gtidDomain, lines).utf8)))
+    fileprivate static func digest(_ variable: String) -> String {
+        SHA256.hex(ownedPrefix.hash(appending: Array(variable.utf8)))
     }
 
     /// SHA-256 of a whole file; of one that was rendered here only what follows the common beginning is digested anew.
@@ -38,17 +47,24 @@ package enum MariaDBConfiguration {
 
     private static let ownedPrefix = SHA256.Prefix(owned)
 
-    private static func variable(_ member: MemberRecord, _ gtidDomain: Int64, _ lines: String) -> String {
+    /// Room for what stands between the common beginning and the parameters.
+    private static let variableLength = 320
+
+    fileprivate static func variable(_ member: MemberRecord, _ gtidDomain: Int64, _ lines: String) -> String {
         let port = String(member.port)
         var text = ""
-        for (name, value) in [
-            ("bind_address=", member.address), ("port=", port), ("report_host=", member.address), ("report_port=", port),
-            ("server_id=", String(member.serverID)), ("gtid_domain_id=", String(gtidDomain)),
-        ] {
+        text.reserveCapacity(variableLength + lines.utf8.count)
+        func add(_ name: String, _ value: String) {
             text += name
             text += value
             text += "\n"
         }
+        add("bind_address=", member.address)
+        add("port=", port)
+        add("report_host=", member.address)
+        add("report_port=", port)
+        add("server_id=", String(member.serverID))
+        add("gtid_domain_id=", String(gtidDomain))
         text += extraPort(member.port)
         text += marker
         text += "\n"
@@ -95,6 +111,14 @@ package enum MariaDBConfiguration {
     /// What is in force for a cluster: the sizes that follow from `resources.memory` and our defaults, the declared
     /// parameters over them. Sorted by name.
     package static func parameters(of cluster: Cluster) -> [(String, String)] {
+        sorted(inForce(cluster))
+    }
+
+    fileprivate static func sorted(_ parameters: [String: String]) -> [(String, String)] {
+        parameters.map { ($0.key, $0.value) }.sorted { $0.0 < $1.0 }
+    }
+
+    fileprivate static func inForce(_ cluster: Cluster) -> [String: String] {
         var all = cluster.parameters
         let mebibyte: Int64 = 1 << 20
         let pool = max(8, cluster.resources.memoryBytes * 6 / 10 / mebibyte) * mebibyte
@@ -102,8 +126,14 @@ package enum MariaDBConfiguration {
             ("binlog_expire_logs_seconds", "604800"), ("character_set_server", "utf8mb4"),
             ("innodb_buffer_pool_size", String(pool)),
         ] where all[name] == nil { all[name] = value }
-        return all.sorted { $0.key < $1.key }.map { ($0.key, $0.value) }
+        return all
     }
+}
+
+/// A configuration file with the SHA-256 of its text, hex.
+struct RenderedConfiguration: Sendable {
+    var text: String
+    var digest: String
 }
 
 /// What a rehearsal renders only once: the parameters in force and each member's configuration.
@@ -114,38 +144,49 @@ final class ConfigurationCache {
         /// SHA-256, hex.
         let digest: String
         /// The whole file: only what installs or rewrites it asks for it.
-        private(set) lazy var text = MariaDBConfiguration.render(member, gtidDomain: gtidDomain, parameters: parameters)
-        private let member: MemberRecord
-        private let gtidDomain: Int64
-        private let parameters: [(String, String)]
+        var text: String {
+            if let rendered { return rendered }
+            let text = MariaDBConfiguration.render(variable)
+            rendered = text
+            return text
+        }
+        fileprivate private(set) var rendered: String?
+        /// What follows the common beginning.
+        private let variable: String
 
         init(_ member: MemberRecord, _ gtidDomain: Int64, _ cache: ConfigurationCache) {
-            self.member = member
-            self.gtidDomain = gtidDomain
-            parameters = cache.parameters
-            digest = MariaDBConfiguration.digest(member, gtidDomain: gtidDomain, lines: cache.lines)
+            variable = MariaDBConfiguration.variable(member, gtidDomain, cache.lines)
+            digest = MariaDBConfiguration.digest(variable)
         }
     }
 
     fileprivate let lines: String
     let parameters: [(String, String)]
     let byName: [String: String]
-    private var entries: [Int: Entry] = [:]
+    private var entries: [(ordinal: Int, entry: Entry)] = []
 
     init(_ cluster: Cluster?) {
-        parameters = cluster.map(MariaDBConfiguration.parameters) ?? []
+        byName = cluster.map(MariaDBConfiguration.inForce) ?? [:]
+        parameters = MariaDBConfiguration.sorted(byName)
         lines = MariaDBConfiguration.lines(parameters)
-        byName = Dictionary(parameters, uniquingKeysWith: { $1 })
     }
 
     func entry(_ member: MemberRecord, gtidDomain: Int64) -> Entry {
-        if let known = entries[member.ordinal] { return known }
+        if let known = entries.first(where: { $0.ordinal == member.ordinal }) { return known.entry }
         let made = Entry(member, gtidDomain, self)
-        entries[member.ordinal] = made
+        entries.append((member.ordinal, made))
         return made
     }
+
     /// The digest of a configuration that a task carries; the same text was mostly rendered here.
     func digest(of text: String) -> String {
-        entries.values.first { $0.text == text }?.digest ?? SHA256.hex(text)
+        entries.first { $0.entry.rendered == text }?.entry.digest ?? MariaDBConfiguration.digest(of: text)
+    }
+
+    /// What was rendered, for the keys of the tasks that carry it.
+    var rendered: [RenderedConfiguration] {
+        entries.compactMap { known in
+            known.entry.rendered.map { RenderedConfiguration(text: $0, digest: known.entry.digest) }
+        }
     }
 }

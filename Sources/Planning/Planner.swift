@@ -55,6 +55,8 @@ package struct Rehearsal: Sendable {
     package var conditions: [Condition] = []
     /// The first step's decision: what a pass of the loop writes and dispatches.
     package var first: Decision?
+    /// The configurations that its tasks carry, with their digests.
+    var rendered: [RenderedConfiguration] = []
 
     package init(unit: UnitID) { self.unit = unit }
 }

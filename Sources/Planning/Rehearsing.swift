@@ -9,12 +9,21 @@ extension Planner {
 
     /// The rehearsal and the state that it ends in.
     package static func rehearseToEnd(_ situation: ClusterSituation) -> (rehearsal: Rehearsal, end: ClusterSituation) {
+        let configurations = ConfigurationCache(situation.desired?.value)
+        var ended = rehearseToEnd(situation, configurations)
+        if !ended.rehearsal.waves.isEmpty { ended.rehearsal.rendered = configurations.rendered }
+        return ended
+    }
+
+    private static func rehearseToEnd(
+        _ situation: ClusterSituation, _ configurations: ConfigurationCache
+    ) -> (rehearsal: Rehearsal, end: ClusterSituation) {
         var world = situation
         var rehearsal = Rehearsal(unit: UnitID(.cluster, situation.name))
         var waited: [Wait] = []
-        let configurations = ConfigurationCache(situation.desired?.value)
+        let context = StepContext(situation, configurations)
         for _ in 0..<situation.policy.rehearsalStepsMax {
-            let decision = step(world, configurations)
+            let decision = decide(world, context, isFirst: rehearsal.first == nil)
             note(decision, &rehearsal)
             let recordsChanged = decision.tasks.isEmpty && decision.records != world.records
             world.records = decision.records
@@ -25,13 +34,13 @@ extension Planner {
                     return (rehearsal, world)
                 }
                 if !admitted.isEmpty {
+                    for task in admitted { world.carryOut(task, configurations, context) }
                     rehearsal.waves.append(Rehearsal.Wave(tasks: admitted, waited: waited))
                     waited = []
-                    for task in admitted { world.carryOut(task, configurations) }
                     continue
                 }
             }
-            if let passed = world.pass(decision.waits, configurations) {
+            if let passed = world.pass(decision.waits, configurations, context) {
                 waited += passed
             } else if !recordsChanged {
                 rehearsal.waits = decision.waits
@@ -41,6 +50,17 @@ extension Planner {
         }
         rehearsal.refusal = "the plan did not end within \(situation.policy.rehearsalStepsMax) steps"
         return (rehearsal, world)
+    }
+
+    /// One step. Conditions are summed up where they may be told: of the first step, and of one from which nothing is
+    /// admitted, which may be the last.
+    private static func decide(_ world: ClusterSituation, _ context: StepContext?, isFirst: Bool) -> Decision {
+        guard let context else { return undeclared(world) }
+        var procedure = PrimaryReplicaProcedure(world, context)
+        procedure.decide()
+        let mayHoldAll = !world.running.isEmpty || world.policy.mayHoldAll
+        if isFirst || procedure.decision.tasks.isEmpty || mayHoldAll { procedure.sumUp() }
+        return procedure.decision
     }
 
     /// What is told of the state as it is now comes from the first step; what follows is only supposed.
@@ -55,17 +75,23 @@ extension Planner {
 
 extension ClusterSituation {
     /// A task's effect and what the records learn from it.
-    fileprivate mutating func carryOut(_ task: PlannedTask, _ configurations: ConfigurationCache) {
+    fileprivate mutating func carryOut(
+        _ task: PlannedTask, _ configurations: ConfigurationCache, _ context: StepContext?
+    ) {
+        if case .instance(let id, _) = task.target { context?.forgetView(of: id.ordinal) }
         let result = apply(task, configurations)
         Planner.absorbSuccess(result, task, &records)
     }
 
     /// Lets the waits pass whose outcome is declared; nil where none is: then only the world can go on.
-    fileprivate mutating func pass(_ waits: [Wait], _ configurations: ConfigurationCache) -> [Wait]? {
+    fileprivate mutating func pass(
+        _ waits: [Wait], _ configurations: ConfigurationCache, _ context: StepContext?
+    ) -> [Wait]? {
+        context?.forgetViews()
         if !running.isEmpty {
             let ended = running
             running = []
-            for attempt in ended { carryOut(attempt.task, configurations) }
+            for attempt in ended { carryOut(attempt.task, configurations, context) }
             return ended.map { Wait(.attempt($0.id), "the running task: \($0.task.summary)") }
         }
         var passed: [Wait] = []

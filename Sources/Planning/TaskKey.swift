@@ -3,7 +3,10 @@ package import FleetModel
 extension Planner {
     /// A key that is the same for the same task in plan, loop and simulator: unit, target, action and arguments, secrets
     /// as keyed fingerprints. Short enough to read in a list: the arguments are a digest.
-    package static func key(of task: PlannedTask) -> String {
+    package static func key(of task: PlannedTask) -> String { key(of: task, []) }
+
+    /// The same, where the digests of configurations that tasks carry are known.
+    static func key(of task: PlannedTask, _ rendered: [RenderedConfiguration]) -> String {
         // One text that grows in place: a plan of a large fleet makes millions of them.
         var key = ""
         key.reserveCapacity(96)
@@ -19,44 +22,65 @@ extension Planner {
         case .server: key += "server"
         }
         key += "/"
-        key += task.action.name
-        let arguments = task.action.arguments
-        guard !arguments.isEmpty else { return key }
-        key += "/"
-        key += arguments
+        let action = task.action
+        key += action.name
+        action.addArguments(to: &key, rendered)
         return key
     }
 }
 
 extension Action {
-    /// The arguments as one short text; long ones by their digest.
-    fileprivate var arguments: String {
+    /// The arguments as one short text behind a slash; long ones by their digest.
+    fileprivate func addArguments(to key: inout String, _ rendered: [RenderedConfiguration]) {
+        func digest(_ configuration: String) -> Substring {
+            let known = rendered.first { $0.text == configuration }?.digest
+            return (known ?? MariaDBConfiguration.digest(of: configuration)).prefix(12)
+        }
+        func add(_ text: String) {
+            key += "/"
+            key += text
+        }
         switch self {
-        case .start, .close, .retire, .purge: ""
-        case .install(let blueprint): short(blueprint.configuration)
-        case .clone(_, let donor): "from-\(donor.ordinal)"
-        case .configure(let configuration): short(configuration)
-        case .restart(let isPrimary): isPrimary ? "primary" : "replica"
-        case .initialize(let replicas): replicas.map(String.init).joined(separator: ",")
-        case .prepareReplica(let ordinal): String(ordinal)
-        case .replicate(let source), .acknowledge(let source): "\(source.ordinal)@\(source.address):\(source.port)"
-        case .open(let epoch, _), .demote(let epoch): String(epoch)
-        case .promote(let epoch, let position, _): "\(epoch)@\(position)"
+        case .start, .close, .retire, .purge: break
+        case .install(let blueprint):
+            key += "/"
+            key += digest(blueprint.configuration)
+        case .clone(_, let donor): add("from-" + String(donor.ordinal))
+        case .configure(let configuration):
+            key += "/"
+            key += digest(configuration)
+        case .restart(let isPrimary): add(isPrimary ? "primary" : "replica")
+        case .initialize(let replicas): if !replicas.isEmpty { add(replicas.map(String.init).joined(separator: ",")) }
+        case .prepareReplica(let ordinal): add(String(ordinal))
+        case .replicate(let source), .acknowledge(let source):
+            add(String(source.ordinal))
+            key += "@"
+            key += source.address
+            key += ":"
+            key += String(source.port)
+        case .open(let epoch, _), .demote(let epoch): add(String(epoch))
+        case .promote(let epoch, let position, _): add("\(epoch)@\(position)")
         case .setVariables(let values, let configuration):
-            values.keys.sorted().joined(separator: ",") + "-" + short(configuration)
+            add(values.keys.sorted().joined(separator: ","))
+            key += "-"
+            key += digest(configuration)
         case .ensureDatabase(let database):
-            database.name + "-" + database.characterSet + (database.collation.map { "-" + $0 } ?? "")
-        case .dropDatabase(let name): name
+            add(database.name)
+            key += "-"
+            key += database.characterSet
+            if let collation = database.collation { key += "-" + collation }
+        case .dropDatabase(let name): if !name.isEmpty { add(name) }
         case .ensureAccount(let account, let fingerprint):
-            account.key + "-" + fingerprint + "-" + SHA256.short(account.grants.map(\.text).joined(separator: ";"))
-        case .dropAccount(let name, let host): name + "@" + host
-        case .applyChannel(let digest): digest ?? "removed"
+            add(account.key)
+            key += "-"
+            key += fingerprint
+            key += "-"
+            key += SHA256.short(account.grants.map(\.text).joined(separator: ";"))
+        case .dropAccount(let name, let host): add(name + "@" + host)
+        case .applyChannel(let digest): if digest != "" { add(digest ?? "removed") }
         }
     }
 }
-
-/// The same digits as `SHA256.short`.
-private func short(_ configuration: String) -> String { String(MariaDBConfiguration.digest(of: configuration).prefix(12)) }
 
 extension Grant {
     /// `SELECT,INSERT ON db.*`

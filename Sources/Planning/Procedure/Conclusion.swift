@@ -11,16 +11,17 @@ extension PrimaryReplicaProcedure {
         if isSuspended { holdSuspended() }
         cancelUnwanted()
         forgetFailures()
-        decision.findings.sort()
-        decision.conditions = conditions()
-        decision.records = records
+        if decision.findings.count > 1 { decision.findings.sort() }
     }
+
+    /// Adds the conditions that sum the decision up.
+    mutating func sumUp() { decision.conditions = conditions() }
 
     /// Voluntary tasks wait until the running wave has ended; restart and fence do not.
     private mutating func holdAtBarrier() {
-        guard situation.running.contains(where: \.task.isVoluntary), decision.tasks.contains(where: \.isVoluntary) else { return }
+        guard running.contains(where: \.task.isVoluntary), decision.tasks.contains(where: \.isVoluntary) else { return }
         decision.tasks.removeAll(where: \.isVoluntary)
-        wait(.attempt(situation.name), "the end of the running wave")
+        wait(.attempt(context.name), "the end of the running wave")
     }
 
     private mutating func holdSuspended() {
@@ -35,7 +36,7 @@ extension PrimaryReplicaProcedure {
 
     /// Making an instance that is wanted no more is not worth its end.
     private mutating func cancelUnwanted() {
-        for attempt in situation.running {
+        for attempt in running {
             guard case .instance(let id, _) = attempt.task.target, records.member(id.ordinal)?.phase != .active else { continue }
             switch attempt.task.action {
             case .install, .clone: decision.cancel.append(attempt.id)
@@ -46,7 +47,6 @@ extension PrimaryReplicaProcedure {
 
     private mutating func forgetFailures() {
         guard !records.failures.isEmpty else { return }
-        let now = situation.now
         records.failures = records.failures.filter { now - $0.value.last < Self.failureKept }
     }
 
@@ -55,7 +55,7 @@ extension PrimaryReplicaProcedure {
         let active = views.count(where: \.isActive)
         let serving = servingCount
         let stalled = records.failures.values.filter { $0.count >= FailureRecord.stalledAfter }.max { $0.last < $1.last }
-        let isReady = decision.isConverged && serving == active && situation.running.isEmpty
+        let isReady = decision.isConverged && serving == active && running.isEmpty
         if isSuspended { conditions.append(Condition(.suspended, true, reason: "Suspended", message: "voluntary work and healing are suspended")) }
         if let stalled { conditions.append(Condition(.stalled, true, reason: "TaskFailing", message: stalled.message)) }
         if let drift = decision.findings.first(where: \.isDrift) {
@@ -64,7 +64,7 @@ extension PrimaryReplicaProcedure {
         if serving < active && records.isFounded {
             conditions.append(Condition(.degraded, true, reason: "InstancesMissing", message: "\(serving) of \(active) instances serve"))
         }
-        if !decision.tasks.isEmpty || !situation.running.isEmpty {
+        if !decision.tasks.isEmpty || !running.isEmpty {
             conditions.append(Condition(.reconciling, true, reason: "Progressing", message: progress()))
         }
         let message = isReady ? "\(serving) of \(active) instances serve" : decision.waits.first?.message ?? progress()
@@ -73,8 +73,8 @@ extension PrimaryReplicaProcedure {
     }
 
     private func progress() -> String {
-        let doing = decision.tasks.first?.summary ?? situation.running.first?.task.summary ?? ""
-        let count = decision.tasks.count + situation.running.count
+        let doing = decision.tasks.first?.summary ?? running.first?.task.summary ?? ""
+        let count = decision.tasks.count + running.count
         return count > 1 ? "\(doing), and \(count - 1) more" : doing
     }
 }

@@ -4,7 +4,7 @@ import FleetModel
 
 extension PrimaryReplicaProcedure {
     mutating func keepContent(_ primary: MemberView) {
-        guard let database = primary.database, !database.readOnly else { return }
+        guard primary.isWritable, let database = primary.database else { return }
         for spec in cluster.databases { keep(spec, primary, database) }
         for name in records.databases.keys.sorted() where !cluster.databases.contains(where: { $0.name == name }) {
             remove(database: name, primary, database)
@@ -29,7 +29,7 @@ extension PrimaryReplicaProcedure {
         }
         var cause = because("spec.databases[\(index(of: spec))].name")
         if wasMade && seen == nil {
-            find("DatabaseDrift", "\(situation.name).\(spec.name)", on: primary, "the database \(spec.name) is gone", drift: true)
+            find("DatabaseDrift", "\(context.name).\(spec.name)", on: primary, "the database \(spec.name) is gone", drift: true)
             cause = .observation("the database \(spec.name) is gone")
         }
         emit(.ensureDatabase(spec), on: primary, cause: cause, "\(seen == nil ? "create" : "alter") database \(spec.name)")
@@ -54,14 +54,14 @@ extension PrimaryReplicaProcedure {
 
     private mutating func keep(_ account: AccountSpec, _ primary: MemberView, _ database: DatabaseReport) {
         let field = "spec.accounts[\(index(of: account))]"
-        guard let fingerprint = situation.secrets[account.key] else {
+        guard let fingerprint = context.secrets[account.key] else {
             let message = "the secret \(account.passwordFrom) of account \(account.key) cannot be read on the server"
             find("SecretMissing", account.key, on: nil, message, drift: false)
             wait(.fact("secret"), message)
             return
         }
         let seen = database.accounts.first { $0.key == account.key }
-        let isRight = seen.map { ($0.fingerprint ?? fingerprint) == fingerprint && normalized($0.grants) == normalized(account.grants) } ?? false
+        let isRight = seen.map { ($0.fingerprint ?? fingerprint) == fingerprint && areSame($0.grants, account.grants) } ?? false
         let wanted = AppliedAccount(fingerprint: fingerprint, grants: account.grants)
         guard !isRight else {
             if records.accounts[account.key] != wanted { records.accounts[account.key] = wanted }
@@ -75,6 +75,10 @@ extension PrimaryReplicaProcedure {
         }
         let what = seen == nil ? "create account \(account.key)" : "bring account \(account.key) to what is declared"
         emit(.ensureAccount(account, fingerprint: fingerprint), on: primary, cause: cause, what)
+    }
+
+    private func areSame(_ left: [Grant], _ right: [Grant]) -> Bool {
+        left == right || normalized(left) == normalized(right)
     }
 
     /// One spelling of grants: `ALL` is `ALL PRIVILEGES`, `USAGE` is nothing, sorted.

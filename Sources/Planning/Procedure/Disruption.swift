@@ -41,7 +41,7 @@ extension PrimaryReplicaProcedure {
         views.filter { view in
             view.isActive && view.ordinal != primary.ordinal && view.isAttached(to: primary.record) && view.hasCaughtUp
                 && !view.isBusy
-                && (!wantsSemiSync(primary.record) || view.database?.semiSyncReplica == true && records.ackSet.contains(view.ordinal))
+                && (!wantsSemiSync(primary.record) || view.acknowledges && records.ackSet.contains(view.ordinal))
         }
         .sorted { (zoneRank($0), $0.ordinal) < (zoneRank($1), $1.ordinal) }
     }
@@ -88,10 +88,10 @@ extension PrimaryReplicaProcedure {
             return
         }
         guard view.report == nil || view.report?.directory == .retired else { return }
-        setPhase(view.report == nil ? .purged : .retired(until: situation.now + cluster.retainFor), view)
+        setPhase(view.report == nil ? .purged : .retired(until: now + cluster.retainFor), view)
         records.ackSet.removeAll { $0 == view.ordinal }
         records.preparedReplicas.removeAll { $0 == view.ordinal }
-        if view.report != nil { wait(.retention(situation.now + cluster.retainFor), kept(view)) }
+        if view.report != nil { wait(.retention(now + cluster.retainFor), kept(view)) }
     }
 
     private func kept(_ view: MemberView) -> String { "\(label(view)) is removed; its directory on \(view.record.host) is kept" }
@@ -99,7 +99,7 @@ extension PrimaryReplicaProcedure {
     private mutating func purge(_ view: MemberView, _ until: Instant) {
         if view.knowledge == .fresh, view.report == nil, !view.isBusy {
             setPhase(.purged, view)
-        } else if situation.now < until {
+        } else if now < until {
             wait(.retention(until), kept(view))
         } else if isAllServing, view.knowledge == .fresh {
             emit(.purge, on: view, cause: because("spec.retainFor"), "delete its directory: it was kept for \(cluster.retainFor.short)")

@@ -13,8 +13,8 @@ extension PrimaryReplicaProcedure {
             return
         }
         for view in views where view.isActive { makeAndStart(view) }
-        guard let database = primary.database else { return }
-        if !database.isInitialized {
+        guard primary.isAnswering else { return }
+        if primary.report?.database?.isInitialized != true {
             if waitsForAttempt(primary) { return }
             // The primary's own account too: it is a replica after the first switchover.
             let replicas = views.filter(\.isActive).map(\.ordinal)
@@ -74,7 +74,7 @@ extension PrimaryReplicaProcedure {
     }
 
     private mutating func attachReplicas(to primary: MemberView) {
-        for view in views where view.isActive && view.ordinal != primary.ordinal && view.database != nil {
+        for view in views where view.isActive && view.ordinal != primary.ordinal && view.isAnswering {
             if view.isWritable {
                 close(view)
             } else {
@@ -86,14 +86,14 @@ extension PrimaryReplicaProcedure {
     /// Opens the writer once every replica that can be had acknowledges; at least one where durability asks for it.
     private mutating func openFounded(_ primary: MemberView) {
         let ackers = views.filter { $0.isActive && mayAcknowledge($0, for: primary.record) }
-        let pending = ackers.filter { $0.database?.semiSyncReplica != true && !isGivenUp($0) && $0.knowledge == .fresh }
+        let pending = ackers.filter { !$0.acknowledges && !isGivenUp($0) && $0.knowledge == .fresh }
         let others = views.filter {
             $0.isActive && $0.ordinal != primary.ordinal && $0.knowledge == .fresh && !isGivenUp($0)
                 && !$0.isAttached(to: primary.record)
         }
         guard pending.isEmpty, others.isEmpty, !views.contains(where: \.isWritable) else { return }
         let semiSync = !ackers.isEmpty
-        guard !semiSync || ackers.contains(where: { $0.database?.semiSyncReplica == true }) else {
+        guard !semiSync || ackers.contains(where: { $0.acknowledges }) else {
             wait(.fact("acknowledgement"), "a replica that can acknowledge")
             return
         }

@@ -19,7 +19,7 @@ extension PrimaryReplicaProcedure {
         configure()
         keepContent(primary)
         keepRetired()
-        let isQuiet = decision.tasks.isEmpty && situation.running.isEmpty
+        let isQuiet = decision.tasks.isEmpty && running.isEmpty
         if isQuiet && isAllServing { disruptOne(primary) }
     }
 
@@ -37,9 +37,7 @@ extension PrimaryReplicaProcedure {
             guard let view = views.first(where: { $0.ordinal == ordinal }), !view.isBusy else { continue }
             if ordinal == primary.ordinal {
                 records.ackSet.removeAll { $0 == ordinal }
-            } else if !mayAcknowledge(view, for: primary.record), let database = view.database,
-                !database.semiSyncReplica
-            {
+            } else if !mayAcknowledge(view, for: primary.record), view.isAnswering, !view.acknowledges {
                 records.ackSet.removeAll { $0 == ordinal }
             }
         }
@@ -82,7 +80,8 @@ extension PrimaryReplicaProcedure {
     }
 
     private mutating func keepOpen(_ view: MemberView) {
-        guard let database = view.database else { return }
+        guard view.isAnswering, let report = view.report else { return }
+        let isSemiSync = report.database?.semiSyncPrimary ?? false
         if let other = views.first(where: { $0.ordinal != view.ordinal && $0.isWritable }) {
             // Opening what is open, or setting its roles, is an opening too: the other one is closed first.
             wait(.fact(label(other)), "\(label(other)) to be closed, which takes writes too")
@@ -91,9 +90,9 @@ extension PrimaryReplicaProcedure {
         let wants = wantsSemiSync(view.record)
         let ackers = views.count {
             $0.isActive && mayAcknowledge($0, for: view.record) && $0.points(to: view.record)
-                && ($0.database?.semiSyncReplica ?? false)
+                && $0.acknowledges
         }
-        if database.readOnly {
+        if !view.isWritable {
             find("WriterClosed", label(view), on: view, "the primary is read-only", drift: true)
             guard !wants || ackers > 0 else {
                 wait(.fact("acknowledgement"), "a replica that can acknowledge, before \(label(view)) is opened")
@@ -102,16 +101,16 @@ extension PrimaryReplicaProcedure {
             emit(
                 .open(epoch: records.epoch, semiSync: wants), on: view, isVoluntary: false,
                 cause: .observation("\(label(view)) is read-only"), wants ? "semi-sync on, then open for writing" : "open for writing")
-        } else if wants && !database.semiSyncPrimary && ackers > 0 {
-            let isDrift = situation.records.isSemiSync
+        } else if wants && !isSemiSync && ackers > 0 {
+            let isDrift = wasSemiSync
             if isDrift { find("SemiSyncOff", label(view), on: view, "semi-synchronous replication is off on the primary", drift: true) }
             emit(
                 .open(epoch: records.epoch, semiSync: true), on: view, isVoluntary: false,
                 cause: isDrift ? .observation("semi-sync is off on \(label(view))") : because("spec.durability"), "semi-sync on")
-        } else if !wants && database.semiSyncPrimary {
+        } else if !wants && isSemiSync {
             emit(.open(epoch: records.epoch, semiSync: false), on: view, cause: because("spec.durability"), "semi-sync off: no replica is to acknowledge")
-        } else if let report = view.report, !report.isWriter || report.epoch < records.epoch {
-            affirm(view, semiSync: database.semiSyncPrimary)
+        } else if !report.isWriter || report.epoch < records.epoch {
+            affirm(view, semiSync: isSemiSync)
         }
     }
 
@@ -149,7 +148,7 @@ extension PrimaryReplicaProcedure {
 
     /// Whether it was a working part of the cluster before: then what is wrong with it now is drift, not building.
     private func isKnown(_ view: MemberView) -> Bool {
-        records.ackSet.contains(view.ordinal) || view.database?.replication != nil || view.report?.epoch ?? 0 > 0
+        records.ackSet.contains(view.ordinal) || view.isAnswering && view.report?.database?.replication != nil || view.report?.epoch ?? 0 > 0
     }
 
     /// A new instance is a copy of a healthy one: of a replica where there is one, to spare the writer.
@@ -180,7 +179,7 @@ extension PrimaryReplicaProcedure {
             close(view)
             return
         }
-        guard primary.database != nil else { return }
+        guard primary.isAnswering else { return }
         guard records.preparedReplicas.contains(view.ordinal) else {
             prepare(view, primary)
             return
@@ -204,13 +203,13 @@ extension PrimaryReplicaProcedure {
             return
         }
         let isAcker = mayAcknowledge(view, for: primary.record)
-        let acknowledges = view.database?.semiSyncReplica ?? false
+        let acknowledges = view.acknowledges
         if isAcker && !acknowledges {
             guard view.hasCaughtUp else {
                 wait(.fact(label(view)), "\(label(view)) to catch up with \(label(primary))")
                 return
             }
-            let wasAcker = situation.records.ackSet.contains(view.ordinal) && records.isFounded && primary.isWritable
+            let wasAcker = ackSetBefore.contains(view.ordinal) && records.isFounded && primary.isWritable
             if wasAcker { find("SemiSyncOff", label(view), on: view, "the replica does not acknowledge any more", drift: true) }
             records.ackSet = Planner.union(records.ackSet, [view.ordinal])
             emit(
@@ -228,15 +227,15 @@ extension PrimaryReplicaProcedure {
         cluster.durability == .async
             || views.contains {
                 $0.ordinal != view.ordinal && mayAcknowledge($0, for: primary.record)
-                    && $0.isAttached(to: primary.record) && $0.database?.semiSyncReplica == true
+                    && $0.isAttached(to: primary.record) && $0.acknowledges
             }
     }
 
     private mutating func detached(_ view: MemberView, _ primary: MemberView, _ cause: Cause) {
         var cause = cause
-        let replication = view.database?.replication
-        let isDrift = records.isFounded && situation.records.ackSet.contains(view.ordinal)
-        if records.isFounded, replication != nil || situation.records.ackSet.contains(view.ordinal) {
+        let replication = view.isAnswering ? view.report?.database?.replication : nil
+        let isDrift = records.isFounded && ackSetBefore.contains(view.ordinal)
+        if records.isFounded, replication != nil || ackSetBefore.contains(view.ordinal) {
             let why = [replication?.ioError ?? "", replication?.sqlError ?? ""].filter { !$0.isEmpty }.joined(separator: "; ")
             let message =
                 replication == nil

@@ -22,8 +22,12 @@ final class MemberView {
     /// An attempt works on it.
     let isBusy: Bool
 
-    /// What the database says; nil unless it runs and was looked at just now.
-    let database: DatabaseReport?
+    /// It runs, and its database was looked at just now.
+    let isAnswering: Bool
+    /// It takes writes.
+    let isWritable: Bool
+    /// Semi-sync is on at it as a replica.
+    let acknowledges: Bool
 
     init(
         record: MemberRecord, knowledge: Knowledge, isFreshForWriter: Bool, report: InstanceReport?,
@@ -35,44 +39,59 @@ final class MemberView {
         self.report = report
         self.engines = engines
         self.isBusy = isBusy
-        let isRunning = report?.process == .running && report?.directory == .ready
-        database = knowledge == .fresh && isRunning ? report?.database : nil
+        isAnswering =
+            knowledge == .fresh && report?.process == .running && report?.directory == .ready && report?.database != nil
+        isWritable = isAnswering && report?.database?.readOnly == false
+        acknowledges = isAnswering && report?.database?.semiSyncReplica == true
     }
+
+    /// What the database says; nil unless it runs and was looked at just now.
+    var database: DatabaseReport? { isAnswering ? report?.database : nil }
 
     var ordinal: Int { record.ordinal }
     var isActive: Bool { record.phase == .active }
     var isRunning: Bool { report?.process == .running && report?.directory == .ready }
 
-    var isWritable: Bool { database?.readOnly == false }
-
     /// Replicates from this source, both threads up.
     func isAttached(to source: MemberRecord) -> Bool {
-        guard let replication = database?.replication else { return false }
+        guard isAnswering, let replication = report?.database?.replication else { return false }
         return points(to: source) && replication.ioRunning && replication.sqlRunning
     }
 
     func points(to source: MemberRecord) -> Bool {
-        guard let replication = database?.replication else { return false }
+        guard isAnswering, let replication = report?.database?.replication else { return false }
         return replication.sourceHost == source.address && replication.sourcePort == source.port
     }
 
     /// Lag beyond this keeps a replica from joining the ack set and from becoming the writer, in seconds.
     static let lagMax: Int64 = 5
 
-    var hasCaughtUp: Bool { (database?.replication?.lagSeconds ?? 0) <= MemberView.lagMax }
+    var hasCaughtUp: Bool { !isAnswering || (report?.database?.replication?.lagSeconds ?? 0) <= MemberView.lagMax }
 }
 
 extension ClusterSituation {
     /// Views of all members whose directory may still be there, by ordinal.
-    func views() -> [MemberView] {
-        var busy: Set<Int> = []
-        for attempt in running {
-            if case .instance(let id, _) = attempt.task.target { busy.insert(id.ordinal) }
-            if let donor = attempt.task.alsoBusy { busy.insert(donor.ordinal) }
+    func views(_ context: StepContext? = nil) -> [MemberView] {
+        var views: [MemberView] = []
+        views.reserveCapacity(records.members.count)
+        for record in records.members {
+            if case .purged = record.phase { continue }
+            let isBusy = !running.isEmpty && isBusy(record.ordinal)
+            if !isBusy, let known = context?.view(of: record) {
+                views.append(known)
+            } else {
+                let view = view(of: record, isBusy: isBusy)
+                context?.keep(view)
+                views.append(view)
+            }
         }
-        return records.members.compactMap { record in
-            if case .purged = record.phase { return nil }
-            return view(of: record, isBusy: busy.contains(record.ordinal))
+        return views
+    }
+
+    private func isBusy(_ ordinal: Int) -> Bool {
+        running.contains { attempt in
+            if case .instance(let id, _) = attempt.task.target, id.ordinal == ordinal { return true }
+            return attempt.task.alsoBusy?.ordinal == ordinal
         }
     }
 

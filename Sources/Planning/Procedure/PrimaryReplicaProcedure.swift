@@ -3,18 +3,15 @@ import FleetModel
 extension Planner {
     /// One step of one cluster: what to record, what to start, what to wait for.
     package static func step(_ situation: ClusterSituation) -> Decision {
-        step(situation, ConfigurationCache(situation.desired?.value))
-    }
-
-    /// The same with what a rehearsal renders only once.
-    static func step(_ situation: ClusterSituation, _ configurations: ConfigurationCache) -> Decision {
-        guard let declared = situation.desired else { return undeclared(situation) }
-        var procedure = PrimaryReplicaProcedure(situation, declared, configurations)
-        return procedure.decide()
+        guard let context = StepContext(situation) else { return undeclared(situation) }
+        var procedure = PrimaryReplicaProcedure(situation, context)
+        procedure.decide()
+        procedure.sumUp()
+        return procedure.decision
     }
 
     /// A cluster whose manifest is gone is left as it is.
-    private static func undeclared(_ situation: ClusterSituation) -> Decision {
+    static func undeclared(_ situation: ClusterSituation) -> Decision {
         var decision = Decision(records: situation.records)
         decision.conditions = [
             Condition(
@@ -31,44 +28,49 @@ extension Planner {
 /// mended first, then what is missing is added, then settings and content follow, and only when all is well is anything
 /// disrupted: one restart, one switchover or one removal at a time.
 struct PrimaryReplicaProcedure {
-    let situation: ClusterSituation
-    let declared: Declared<Cluster>
-    let uid: String
-    /// Values in force by name, sorted by name.
-    let parameters: [(String, String)]
+    let context: StepContext
+    let now: Instant
+    let running: [RunningAttempt]
     let views: [MemberView]
-    let cluster: Cluster
-    /// As they will be written; `situation.records` are those of before.
-    var records: ClusterRecords
+    /// Of the records as they were before this step.
+    let wasSemiSync: Bool
+    let ackSetBefore: [Int]
+    /// Its records are those that will be written.
     var decision: Decision
     /// Ordinals that have a task in this step, or are busy.
-    private var taken: Set<Int>
+    private var taken: [Int]
     /// Whether the active members are in more than one zone.
     private let isOverZones: Bool
-    /// Rendered configurations; the same in every step of a rehearsal.
-    let configurations: ConfigurationCache
 
-    init(_ situation: ClusterSituation, _ declared: Declared<Cluster>, _ configurations: ConfigurationCache) {
-        self.situation = situation
-        self.declared = declared
-        self.configurations = configurations
-        cluster = declared.value
-        uid = situation.records.uid
-        parameters = configurations.parameters
-        let views = situation.views()
+    init(_ situation: ClusterSituation, _ context: StepContext) {
+        self.context = context
+        now = situation.now
+        running = situation.running
+        let views = situation.views(context)
         self.views = views
         let firstZone = views.first(where: \.isActive)?.record.zone
         isOverZones = views.contains { $0.isActive && $0.record.zone != firstZone }
-        records = situation.records
-        decision = Decision(records: records)
-        taken = Set(views.filter(\.isBusy).map(\.ordinal))
+        wasSemiSync = situation.records.isSemiSync
+        ackSetBefore = situation.records.ackSet
+        decision = Decision(records: situation.records)
+        taken = []
+        for view in views where view.isBusy { taken.append(view.ordinal) }
     }
 
-    mutating func decide() -> Decision {
+    var records: ClusterRecords {
+        _read { yield decision.records }
+        _modify { yield &decision.records }
+    }
+    var cluster: Cluster { _read { yield context.cluster } }
+    var configurations: ConfigurationCache { context.configurations }
+    /// Values in force by name, sorted by name.
+    var parameters: [(String, String)] { _read { yield context.configurations.parameters } }
+
+    mutating func decide() {
         guard !records.members.isEmpty else {
             decision.waits.append(Wait(.fact("placement"), "no host could be found for any instance"))
             conclude()
-            return decision
+            return
         }
         recordEngineVersion()
         if !records.isFounded {
@@ -79,7 +81,6 @@ struct PrimaryReplicaProcedure {
             keep()
         }
         conclude()
-        return decision
     }
 
     /// The exact version is recorded as soon as a host that is to hold an instance tells which it has.
@@ -102,9 +103,9 @@ struct PrimaryReplicaProcedure {
 
     // MARK: What a step is made of
 
-    func id(_ ordinal: Int) -> InstanceID { InstanceID(clusterUID: uid, ordinal: ordinal) }
-    func label(_ ordinal: Int) -> String { "\(situation.name)-\(ordinal)" }
-    func label(_ view: MemberView) -> String { label(view.ordinal) }
+    func id(_ ordinal: Int) -> InstanceID { InstanceID(clusterUID: context.uid, ordinal: ordinal) }
+    func label(_ ordinal: Int) -> String { context.label(ordinal) }
+    func label(_ view: MemberView) -> String { context.label(view.ordinal) }
 
     func peer(_ record: MemberRecord) -> Peer {
         Peer(ordinal: record.ordinal, host: record.host, address: record.address, port: record.port)
@@ -115,10 +116,7 @@ struct PrimaryReplicaProcedure {
     func isTaken(_ ordinal: Int) -> Bool { taken.contains(ordinal) }
 
     /// Why a task is there: the field of the manifest.
-    func because(_ field: String) -> Cause {
-        .manifest(
-            revision: declared.revision, at: situation.fieldPaths.position(of: field, in: declared), field: field)
-    }
+    func because(_ field: String) -> Cause { context.cause(field) }
 
     /// Puts a task into this step's wave unless its target or donor is taken, or it failed and is to be tried later.
     /// True where it was put.
@@ -129,16 +127,16 @@ struct PrimaryReplicaProcedure {
     ) -> Bool {
         guard !taken.contains(view.ordinal), donor.map({ !taken.contains($0.ordinal) }) ?? true else { return false }
         let task = PlannedTask(
-            unit: UnitID(.cluster, situation.name), target: .instance(id(view.ordinal), host: view.record.host),
+            unit: context.unit, target: .instance(id(view.ordinal), host: view.record.host),
             action: action, alsoBusy: donor.map { id($0.ordinal) }, isVoluntary: isVoluntary, cause: cause,
             summary: summary)
-        if !records.failures.isEmpty, let failure = records.failures[Planner.key(of: task)], failure.retryAt > situation.now {
+        if !records.failures.isEmpty, let failure = records.failures[Planner.key(of: task)], failure.retryAt > now {
             decision.waits.append(
                 Wait(.time(failure.retryAt), "\(label(view)): \(action.name) failed \(failure.count) times: \(failure.message)"))
             return false
         }
-        taken.insert(view.ordinal)
-        if let donor { taken.insert(donor.ordinal) }
+        taken.append(view.ordinal)
+        if let donor { taken.append(donor.ordinal) }
         decision.tasks.append(task)
         return true
     }
@@ -179,26 +177,23 @@ struct PrimaryReplicaProcedure {
 
     func blueprint(_ view: MemberView) -> InstanceBlueprint {
         InstanceBlueprint(
-            clusterName: situation.name, port: view.record.port, address: view.record.address,
+            clusterName: context.name, port: view.record.port, address: view.record.address,
             serverID: view.record.serverID, gtidDomain: records.gtidDomain, engineVersion: engine(of: view)?.version ?? cluster.engine.version,
             configuration: configuration(view).text, storageBytes: cluster.resources.storageBytes)
     }
 
     /// Why instances come to a zone or leave it: a host there that is drained, else what the placement declares.
     func becausePlaced(in zone: String) -> Cause {
-        if !situation.hosts.drains.isEmpty {
+        if !context.drains.isEmpty {
             for view in views where view.record.zone == zone && view.record.phase == .leaving {
-                if let cause = situation.hosts.drains[view.record.host] { return cause }
+                if let cause = context.drains[view.record.host] { return cause }
             }
         }
         return because(placementField(zone))
     }
 
     /// The field that declares how many instances a zone holds.
-    func placementField(_ zone: String) -> String {
-        let index = cluster.placement.firstIndex { $0.zone == zone }
-        return index.map { "spec.placement[\($0)]" } ?? "spec.placement"
-    }
+    func placementField(_ zone: String) -> String { context.placementField(zone) }
 
     // MARK: Who may acknowledge, and who serves
 

@@ -13,12 +13,18 @@ extension PrimaryReplicaProcedure {
     }
 
     mutating func configure() {
-        for view in views where view.isActive && view.database != nil { configure(view) }
+        for view in views where view.isActive && view.isAnswering {
+            // What asked for nothing asks for nothing again as long as nothing of it has changed.
+            if context.isSettled(view, records.parameters) { continue }
+            let before = records.parameters
+            if configure(view), records.parameters == before { context.settle(view, before) }
+        }
         forgetRemoved()
     }
 
-    private mutating func configure(_ view: MemberView) {
-        guard let report = view.report, let database = view.database else { return }
+    /// True where nothing is to be done about it, or told.
+    private mutating func configure(_ view: MemberView) -> Bool {
+        guard let report = view.report, let database = report.database else { return true }
         let wanted = configuration(view)
         let isCurrent = report.configDigest == wanted.digest
         let needs = needs(report, database, isCurrent: isCurrent)
@@ -29,13 +35,16 @@ extension PrimaryReplicaProcedure {
         }
         if needs.isUnknown {
             wait(.fact("variables"), "\(label(view)) to tell which variables can be set while it runs")
-            return
+            return false
         }
         if !needs.set.isEmpty {
             setVariables(needs.set, on: view, wanted.text, drifted: needs.drifted.map(\.name))
         } else if !isCurrent {
             rewrite(view, report, wanted.text)
+        } else {
+            return needs.drifted.isEmpty
         }
+        return false
     }
 
     private mutating func setVariables(_ values: [String: String?], on view: MemberView, _ text: String, drifted: [String]) {
@@ -103,14 +112,15 @@ extension PrimaryReplicaProcedure {
 
     /// Nil: no server of this version has told yet. A variable that its list does not name can only be set by a start.
     private func isDynamic(_ name: String, _ version: String) -> Bool? {
-        guard let catalog = situation.catalogs.first(where: { $0.version == version }) else { return nil }
+        guard let catalog = context.catalogs.first(where: { $0.version == version }) else { return nil }
         return catalog.dynamic.contains(name)
     }
 
     /// Values of parameters that are declared no more are forgotten once every instance's file is without them.
     private mutating func forgetRemoved() {
+        // Mostly there are none, and then there are as many names as known ones among them.
+        guard records.parameters.count > parameters.count(where: { records.parameters[$0.0] != nil }) else { return }
         let gone = records.parameters.keys.filter { name in configurations.byName[name] == nil }
-        guard !gone.isEmpty else { return }
         for view in views where view.isActive {
             guard view.knowledge == .fresh, view.report?.configDigest == configuration(view).digest else { return }
         }
@@ -120,7 +130,8 @@ extension PrimaryReplicaProcedure {
     /// The parameters for which a running instance must be started anew: those in its file that only a start sets and
     /// that differ from what it was started with. Empty where the file itself is not current yet.
     func parametersNeedingRestart(_ view: MemberView) -> [String] {
-        guard let report = view.report, let database = view.database, report.configDigest == configuration(view).digest
+        guard view.isAnswering, let report = view.report, report.configDigest == configuration(view).digest,
+            report.startedParameters != configurations.byName, let database = report.database
         else { return [] }
         var names: [String] = []
         for (name, value) in parameters where report.startedParameters[name] != value {

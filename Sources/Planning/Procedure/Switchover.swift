@@ -11,7 +11,7 @@ extension PrimaryReplicaProcedure {
 
     /// Records the intent and does the first of it; false where a failed one is to be let rest.
     mutating func begin(from: MemberView, to: MemberView, _ reason: String) -> Bool {
-        if let failure = records.failures[Self.switchoverKey], failure.retryAt > situation.now {
+        if let failure = records.failures[Self.switchoverKey], failure.retryAt > now {
             wait(.time(failure.retryAt), "a switchover failed \(failure.count) times: \(failure.message)")
             return true
         }
@@ -21,7 +21,7 @@ extension PrimaryReplicaProcedure {
         }
         records.epoch += 1
         records.switchover = SwitchoverIntent(
-            from: from.ordinal, to: to.ordinal, epoch: records.epoch, began: situation.now, reason: reason)
+            from: from.ordinal, to: to.ordinal, epoch: records.epoch, began: now, reason: reason)
         continueSwitchover()
         return true
     }
@@ -39,7 +39,7 @@ extension PrimaryReplicaProcedure {
             for view in strays { close(view) }
             return
         }
-        guard situation.running.isEmpty else {
+        guard running.isEmpty else {
             wait(.attempt(label(to)), "the running tasks of the switchover to \(label(to))")
             return
         }
@@ -75,12 +75,12 @@ extension PrimaryReplicaProcedure {
             close(to)
             return
         }
-        guard to.isAttached(to: from.record), to.hasCaughtUp, from.database != nil else {
+        guard to.isAttached(to: from.record), to.hasCaughtUp, from.isAnswering else {
             giveUpInTime(intent, "\(label(to)) is not attached to \(label(from)), or lags")
             return
         }
         for view in views where view.isActive && view.ordinal != from.ordinal && view.ordinal != to.ordinal {
-            if view.knowledge == .fresh, view.database != nil { follow(view, to) }
+            if view.knowledge == .fresh, view.isAnswering { follow(view, to) }
         }
         guard decision.tasks.isEmpty else { return }
         emit(
@@ -91,7 +91,7 @@ extension PrimaryReplicaProcedure {
         let cause = Cause.observation("switchover to \(label(to))")
         if !view.isAttached(to: to.record) {
             emit(.replicate(source: peer(to.record)), on: view, cause: cause, "drain, then replicate from \(label(to))")
-        } else if mayAcknowledge(view, for: to.record), view.database?.semiSyncReplica != true {
+        } else if mayAcknowledge(view, for: to.record), !view.acknowledges {
             records.ackSet = Planner.union(records.ackSet, [view.ordinal])
             emit(.acknowledge(source: peer(to.record)), on: view, cause: cause, "acknowledge for \(label(to))")
         }
@@ -107,7 +107,7 @@ extension PrimaryReplicaProcedure {
         if waitsForHost(to) { return }
         records.primary = intent.to
         records.switchover?.isPastReturn = true
-        records.ackSet = views.filter { $0.isActive && mayAcknowledge($0, for: to.record) && $0.database?.semiSyncReplica == true }
+        records.ackSet = views.filter { $0.isActive && mayAcknowledge($0, for: to.record) && $0.acknowledges }
             .map(\.ordinal)
         emit(
             .promote(epoch: intent.epoch, position: intent.position ?? GTIDSet(), semiSync: wantsSemiSync(to.record)), on: to,
@@ -115,7 +115,7 @@ extension PrimaryReplicaProcedure {
     }
 
     private mutating func giveUpInTime(_ intent: SwitchoverIntent, _ why: String) {
-        if situation.now - intent.began > Self.preparationMax {
+        if now - intent.began > Self.preparationMax {
             abandon(intent, why)
         } else {
             wait(.time(intent.began + Self.preparationMax), why)
@@ -131,8 +131,8 @@ extension PrimaryReplicaProcedure {
         let delay = min(Duration.seconds(5 << min(count, 6)), .seconds(300))
         records.failures = records.failures.filter { !$0.key.contains("/demote/") && !$0.key.contains("/promote/") }
         records.failures[Self.switchoverKey] = FailureRecord(
-            count: count, last: situation.now, message: why, retryAt: situation.now + delay)
-        find("SwitchoverAbandoned", situation.name, on: nil, "the switchover to \(label(intent.to)) was given up: \(why)", drift: false)
+            count: count, last: now, message: why, retryAt: now + delay)
+        find("SwitchoverAbandoned", context.name, on: nil, "the switchover to \(label(intent.to)) was given up: \(why)", drift: false)
         keep()
     }
 }

@@ -133,7 +133,7 @@ package struct UnitPlan: Sendable {
     }
 
     private static func keys(_ rehearsal: Rehearsal) -> [[String]] {
-        rehearsal.waves.map { wave in wave.tasks.map { Planner.key(of: $0) } }
+        rehearsal.waves.map { wave in wave.tasks.map { Planner.key(of: $0, rehearsal.rendered) } }
     }
 
     private static func creations(_ rehearsal: Rehearsal, _ records: ClusterRecords) -> Set<String> {
