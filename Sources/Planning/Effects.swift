@@ -79,8 +79,8 @@ private struct Change {
     let configurations: ConfigurationCache
 
     func apply(to report: inout InstanceReport) -> TaskResult {
-        var database = report.database ?? DatabaseReport(version: "", serverID: 0, readOnly: true)
-        report.database = nil
+        // Taken out while it is changed, so that it is changed in place.
+        var database = report.database.take() ?? DatabaseReport(version: "", serverID: 0, readOnly: true)
         var result = TaskResult()
         switch action {
         case .start, .restart:

@@ -32,9 +32,9 @@ extension Planner {
 extension Action {
     /// The arguments as one short text behind a slash; long ones by their digest.
     fileprivate func addArguments(to key: inout String, _ rendered: [RenderedConfiguration]) {
-        func digest(_ configuration: String) -> Substring {
+        func digest(_ configuration: String) -> String {
             let known = rendered.first { $0.text == configuration }?.digest
-            return (known ?? MariaDBConfiguration.digest(of: configuration)).prefix(12)
+            return SHA256.shortened(known ?? MariaDBConfiguration.digest(of: configuration))
         }
         func add(_ text: String) {
             key += "/"
@@ -91,5 +91,8 @@ extension Grant {
 
 extension SHA256 {
     /// The first 12 hex digits: for people and keys.
-    package static func short(_ text: String) -> String { String(hex(text).prefix(12)) }
+    package static func short(_ text: String) -> String { shortened(hex(text)) }
+
+    /// The first 12 digits of a whole one. By bytes: looking for characters costs more than all else of a key.
+    static func shortened(_ digest: String) -> String { String(decoding: digest.utf8.prefix(12), as: UTF8.self) }
 }
