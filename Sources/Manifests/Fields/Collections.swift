@@ -103,13 +103,23 @@ extension Decoder {
         return read
     }
 
+    /// Whether each key is above the one before it.
+    private func isSorted<Element>(_ values: [Element], _ key: (Element) -> String) -> Bool {
+        guard values.count > 1 else { return true }
+        var last = key(values[0])
+        for value in values.dropFirst() {
+            let next = key(value)
+            guard last < next else { return false }
+            last = next
+        }
+        return true
+    }
+
     fileprivate mutating func sorted<Element>(
         _ read: ReadItems<Element>, _ path: UInt32, _ key: (Element) -> String
     ) -> [Element] {
+        guard !isSorted(read.values, key) else { return read.values }
         let keys = read.values.map(key)
-        var isSorted = true
-        for index in keys.indices.dropFirst() where keys[index - 1] >= keys[index] { isSorted = false }
-        if isSorted { return read.values }
         var firsts: [String: Int] = [:]
         for (index, key) in keys.enumerated() where !key.isEmpty {
             guard let first = firsts.updateValue(index, forKey: key) else { continue }

@@ -60,9 +60,8 @@ struct Decoder {
     private func isLayout(_ layout: [FieldPositions.Entry], from first: UInt32) -> Bool {
         guard layout.count == positions.count else { return false }
         for index in layout.indices {
-            let entry = positions[index]
-            guard layout[index] == FieldPositions.Entry(path: entry.path, line: entry.line &- first, column: entry.column)
-            else { return false }
+            let (known, entry) = (layout[index], positions[index])
+            guard known.path == entry.path, known.line == entry.line &- first, known.column == entry.column else { return false }
         }
         return true
     }
@@ -178,10 +177,10 @@ extension Decoder {
 
     func pair(_ index: Int) -> Pair { pairs[index] }
 
-    mutating func popPairs(_ range: Range<Int>) { pairs.removeSubrange(range.lowerBound...) }
+    mutating func popPairs(_ range: Range<Int>) { pairs.removeLast(pairs.count - range.lowerBound) }
 
     private func isMergeKey(_ key: Int) -> Bool {
-        tape.nodes[key].isPlain && tape.equals(key, Decoder.mergeKey)
+        tape.nodes[key].length == 2 && tape.nodes[key].isPlain && tape.equals(key, Decoder.mergeKey)
     }
 
     private static let mergeKey = Array("<<".utf8)

@@ -89,7 +89,12 @@ struct EventTape {
     func isNull(_ node: Int) -> Bool {
         let scalar = nodes[node]
         guard scalar.kind == .scalar, scalar.isPlain else { return false }
-        return scalar.length == 0 || equals(node, EventTape.tilde) || equals(node, EventTape.null)
+        switch scalar.length {
+        case 0: return true
+        case 1: return equals(node, EventTape.tilde)
+        case 4: return equals(node, EventTape.null)
+        default: return false
+        }
     }
 
     private static let tilde = Array("~".utf8)
