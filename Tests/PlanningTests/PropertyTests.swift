@@ -48,6 +48,35 @@ struct PropertyTests {
         #expect(Planner.rehearse(fleet.situation()).waves.map(\.tasks) == Planner.rehearse(fleet.situation()).waves.map(\.tasks))
     }
 
+    /// What a rehearsal keeps from step to step never changes what is decided: each step alone, everything looked at
+    /// anew, comes to the same.
+    @Test(arguments: seeds)
+    func `a rehearsal is the steps that each look anew`(seed: UInt64) {
+        var random = SeededGenerator(state: seed)
+        var fleet = TestFleet()
+        var compared = 0
+        for _ in 0..<Self.roundsPerSeed {
+            _ = fleet.allocate()
+            let whole = Planner.rehearse(fleet.situation())
+            var world = fleet.situation()
+            let bound = world.policy.rehearsalStepsMax
+            world.policy.rehearsalStepsMax = 1
+            var waves: [[PlannedTask]] = []
+            var last = Rehearsal(unit: whole.unit)
+            for _ in 0..<bound {
+                (last, world) = Planner.rehearseToEnd(world)
+                waves += last.waves.map(\.tasks)
+                guard last.refusal == "the plan did not end within 1 steps" else { break }
+            }
+            #expect(waves == whole.waves.map(\.tasks), "seed \(seed)")
+            #expect(last.refusal == whole.refusal && last.waits == whole.waits && last.conditions == whole.conditions, "seed \(seed)")
+            compared += waves.count
+            fleet.converge()
+            if Bool.random(using: &random) { commit(&fleet, &random) } else { damage(&fleet, &random) }
+        }
+        #expect(compared > 5)
+    }
+
     private func isRetention(_ wait: Wait) -> Bool {
         if case .retention = wait.reason { return true }
         return false
