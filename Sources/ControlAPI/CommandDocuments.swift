@@ -66,7 +66,8 @@ package struct UnitCommand: JSONCodable, Hashable {
 
 /// How a `reconcile` with a wait ended.
 package struct SettleDocument: JSONCodable, Hashable {
-    /// `converged`, `waiting`, `stalled`, or `requested` where nothing was waited for.
+    /// `converged`, `waiting`, `stalled`, `suspended` (nothing else is left to do), or `requested` where nothing was
+    /// waited for.
     package var result = "requested"
     /// What was waited for, or why no progress is made, by unit.
     package var units: [String: [String]] = [:]

@@ -32,6 +32,18 @@ package struct UnitStatus: Sendable {
         return plan.first?.isConverged ?? plan.waits.isEmpty
     }
 
+    /// Nothing runs, and all that is to be done waits until somebody resumes the unit.
+    package var isHeldBySuspension: Bool {
+        guard let plan, running.isEmpty, plan.waves.isEmpty, plan.refusal == nil, !waits.isEmpty else { return false }
+        return waits.allSatisfy { wait in
+            switch wait.reason {
+            case .approval(let what): what == Wait.resume
+            case .retention: true
+            case .time, .host, .attempt, .budget, .fact: false
+            }
+        }
+    }
+
     /// No progress without a change from outside.
     package var isStalled: Bool { conditions.contains { $0.type == .stalled && $0.isTrue } }
 }
@@ -130,6 +142,8 @@ package enum SettleResult: Sendable, Hashable {
     case waiting([UnitID: [String]])
     /// These need a change from outside; why, by unit.
     case stalled([UnitID: [String]])
+    /// All others have converged, and these are suspended; what stays undone, by unit.
+    case suspended([UnitID: [String]])
 }
 
 /// A question to the planner that changes nothing.
