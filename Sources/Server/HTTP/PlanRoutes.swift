@@ -38,17 +38,14 @@ struct PlanRoutes: Sendable {
         let fleet = try await fleet(command, in: view)
         let request = FleetPlanRequest(
             fleet: fleet, snapshot: Snapshot(view), now: view.now, units: try units(command))
-        var body: [UInt8] = []
-        let totals: PlanTotals
-        switch command.format {
-        case "json": totals = try await FleetPlanner.plan(request, as: PlanJSON()) { body += $0 }
-        case "text":
-            let width = command.columns > 0 ? command.columns : nil
-            totals = try await FleetPlanner.plan(request, as: PlanText(width: width, isColored: command.hasColor)) { body += $0 }
-        default:
-            throw APIError(.unprocessableContent, "there is no plan in the form \"\(command.format)\"", help: "text or json")
+        guard let form = PlanForm(rawValue: command.format) else {
+            let forms = PlanForm.allCases.map(\.rawValue).joined(separator: ", ")
+            throw APIError(.unprocessableContent, "there is no plan in the form \"\(command.format)\"", help: "one of \(forms)")
         }
-        var headers: HTTPFields = [.contentType: command.format == "json" ? "application/json" : "text/plain; charset=utf-8"]
+        var body: [UInt8] = []
+        let totals = try await FleetPlanner.plan(
+            request, in: form, width: command.columns > 0 ? command.columns : nil, isColored: command.hasColor) { body += $0 }
+        var headers: HTTPFields = [.contentType: form.mediaType]
         if let name = HTTPField.Name(HeaderName.exitStatus) { headers[name] = String(totals.exitStatus) }
         return Response(status: .ok, headers: headers, body: ResponseBody(byteBuffer: ByteBuffer(bytes: body)))
     }

@@ -18,12 +18,11 @@ struct Plan: AsyncParsableCommand {
               evenkeel plan --revision feature-x               a branch or commit of the source
               evenkeel plan --path . --observed snapshot.json  offline; `{}`: nothing was ever seen
               evenkeel snapshot > snapshot.json                such a snapshot
+              evenkeel plan -o dot | dot -Tsvg > plan.svg      as a picture
 
             Exit codes: 0 nothing to do, 1 error, 2 changes, 3 refused for safety, 4 waits for what no rehearsal can \
             supply, 6 drift only, 8 a host seen before is silent.
             """)
-
-    enum Format: String, ExpressibleByArgument, CaseIterable { case text, json, markdown }
 
     @Option(help: "A folder of manifests, committed or not.")
     var path: String?
@@ -39,8 +38,8 @@ struct Plan: AsyncParsableCommand {
     var unit: [String] = []
     @Option(help: "Which source, where the server has several.")
     var source: String?
-    @Option(name: [.customShort("o"), .long], help: "text, json or markdown.")
-    var output: Format = .text
+    @Option(name: [.customShort("o"), .long], help: "text, json, markdown or dot (for Graphviz).")
+    var output: PlanForm = .text
     @OptionGroup var connection: ConnectionOptions
 
     func validate() throws {
@@ -64,17 +63,14 @@ struct Plan: AsyncParsableCommand {
         command.source = source
         command.revision = revision
         command.units = units.map(\.description)
-        command.format = output == .json ? "json" : "text"
+        command.format = output.rawValue
         command.columns = Terminal.standardOutput.isTerminal ? Terminal.standardOutput.width : 0
         command.hasColor = output == .text && Terminal.standardOutput.hasColor
         if let path { command.files = try Plan.files(path) }
         let answer = try await Client.with(connection) { try await $0.post(Route.plan, body: command.jsonBytes) }
-        let text = String(decoding: answer.body, as: UTF8.self)
-        Terminal.standardOutput.write(output == .markdown ? Plan.markdown(text) : text)
+        Terminal.standardOutput.write(answer.body)
         try (answer.exitStatus ?? .nothingToDo).leave()
     }
-
-    static func markdown(_ text: String) -> String { "### Evenkeel plan\n\n```text\n\(text)```\n" }
 
     /// All manifests of a folder, checked here first: errors are told at once, without a server.
     private static func files(_ path: String) throws -> [PlanCommand.File] {
@@ -93,6 +89,8 @@ struct Plan: AsyncParsableCommand {
     }
 }
 
+extension PlanForm: ExpressibleByArgument {}
+
 /// The manifests of a folder; a `CommandError` where it is not there.
 func readManifests(_ path: String) throws -> [ManifestFile] {
     do {
@@ -108,7 +106,7 @@ struct OfflinePlan {
     var observed: String
     var now: String?
     var units: [UnitID]
-    var format: Plan.Format
+    var format: PlanForm
     /// For benchmarks: a fleet in which nothing is left to do, without running one.
     var convergedOut: String?
 
@@ -137,19 +135,10 @@ struct OfflinePlan {
     }
 
     private func render(_ request: FleetPlanRequest) async throws -> PlanTotals {
-        let write: ([UInt8]) -> Void = { Terminal.standardOutput.write($0) }
-        switch format {
-        case .json: return try await FleetPlanner.plan(request, as: PlanJSON(), sink: write)
-        case .text:
-            let terminal = Terminal.standardOutput
-            return try await FleetPlanner.plan(
-                request, as: PlanText(width: terminal.isTerminal ? terminal.width : nil, isColored: terminal.hasColor), sink: write)
-        case .markdown:
-            var text: [UInt8] = []
-            let totals = try await FleetPlanner.plan(request, as: PlanText()) { text += $0 }
-            Terminal.standardOutput.write(Plan.markdown(String(decoding: text, as: UTF8.self)))
-            return totals
-        }
+        let terminal = Terminal.standardOutput
+        return try await FleetPlanner.plan(
+            request, in: format, width: terminal.isTerminal ? terminal.width : nil, isColored: terminal.hasColor
+        ) { terminal.write($0) }
     }
 
     private static func snapshot(_ observed: String) throws -> Snapshot {
