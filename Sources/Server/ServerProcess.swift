@@ -8,6 +8,7 @@ import Hummingbird
 import HummingbirdCore
 import HummingbirdTLS
 import Monitoring
+import NIOCore
 import Reconciliation
 import ServiceLifecycle
 import UnixSignals
@@ -74,8 +75,12 @@ package struct ServerProcess: Sendable {
             seed: UInt64.random(in: 0...UInt64.max))
     }
 
+    /// A connection on which nothing comes though something should, or that nobody uses, is closed: longer than clients
+    /// keep one, and than any agent is silent.
+    private static let idleTimeout = TimeAmount.seconds(90)
+
     private func serverBuilder() throws -> HTTPServerBuilder {
-        let http = HTTPServerBuilder.http1()
+        let http = HTTPServerBuilder.http1(configuration: .init(idleTimeout: ServerProcess.idleTimeout))
         let files: (certificate: String, key: String)
         switch configuration.tls {
         case .off: return http
