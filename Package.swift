@@ -80,7 +80,7 @@ let package = Package(
         .executableTarget(
             name: "evenkeel",
             dependencies: [
-                "Server", "Agent", "Simulation", arguments, httpClient, hummingbird, logging, lifecycle, signals, nioCore,
+                "Server", "Agent", "Simulation", "SourceControl", arguments, httpClient, hummingbird, logging, lifecycle, signals, nioCore,
                 nioHTTP1, nioTLS,
             ],
             swiftSettings: settings),

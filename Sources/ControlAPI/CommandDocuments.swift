@@ -157,7 +157,8 @@ package struct PlanCommand: JSONCodable, Hashable {
     package var source: String?
     /// Plan this commit or branch; nil with `files` nil: what is in force.
     package var revision: String?
-    /// Files that differ from `base`, or, where that is nil, the whole tree.
+    /// Files that differ from `base` (a commit of the source), or, where that is nil, the whole tree. Paths count from the
+    /// source's folder.
     package var files: [File]?
     package var base: String?
     /// Only these units; empty: all.

@@ -149,7 +149,7 @@ package enum SettleResult: Sendable, Hashable {
 /// A question to the planner that changes nothing.
 package struct PlanRequest: Sendable {
     package struct File: Sendable {
-        /// The path within the fleet repository, with `/`.
+        /// The path within the source's folder, with `/`.
         package var path: String
         /// Nil: the file is not there any more (only in a request of differences).
         package var contents: [UInt8]?
@@ -182,6 +182,16 @@ package struct PlanRequest: Sendable {
         self.source = source
         self.units = units
     }
+}
+
+/// Which file of the revision in force holds what, by path within the source's folder.
+package struct SourceTree: Sendable, Hashable {
+    package var source: String
+    package var folder: String
+    /// Nil: no revision is in force.
+    package var commit: String?
+    /// The ids of git's blobs.
+    package var files: [String: String]
 }
 
 /// What the planner needs to answer a plan request (`FleetPlanner.plan`), and what else is to be said.
@@ -217,7 +227,8 @@ package struct ReconcilerError: Error, Sendable, Hashable, CustomStringConvertib
         case unavailable
         /// The store is being rebuilt, or an approval of that was asked for where it is not.
         case rebuilding
-        /// An approval is refused for safety, or is of something else than what is seen now.
+        /// An approval is refused for safety, or is of something else than what is seen now; or a plan relies on a revision
+        /// that is not known (any more).
         case refused, stale
     }
 

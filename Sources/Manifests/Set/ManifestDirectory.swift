@@ -17,6 +17,8 @@ package enum ManifestDirectory {
         return walk.files.sorted { $0.path < $1.path }
     }
 
+    package static func isFolder(_ path: String) -> Bool { realPath(path).map { kind($0) == S_IFDIR } ?? false }
+
     /// Deeper folders are not looked into.
     static let depthMax = 32
     /// A folder with more files than this is not a fleet repository.

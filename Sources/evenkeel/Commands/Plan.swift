@@ -10,7 +10,8 @@ struct Plan: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "What reconciliation would do, task by task; changes nothing.",
         discussion: """
-            The server plans, from what it observes now. With --observed a snapshot is planned from, offline.
+            The server plans, from what it observes now; of a folder it is sent what differs from the revision in force. \
+            With --observed a snapshot is planned from, offline.
 
             Examples:
               evenkeel plan                                    what is in force
@@ -66,26 +67,31 @@ struct Plan: AsyncParsableCommand {
         command.format = output.rawValue
         command.columns = Terminal.standardOutput.isTerminal ? Terminal.standardOutput.width : 0
         command.hasColor = output == .text && Terminal.standardOutput.hasColor
-        if let path { command.files = try Plan.files(path) }
-        let answer = try await Client.with(connection) { try await $0.post(Route.plan, body: command.jsonBytes) }
+        let answer = try await Client.with(connection) { [command] client in
+            guard let path else { return try await client.post(Route.plan, body: command.jsonBytes) }
+            return try await ask(client, command, path)
+        }
         Terminal.standardOutput.write(answer.body)
         try (answer.exitStatus ?? .nothingToDo).leave()
     }
 
-    /// All manifests of a folder, checked here first: errors are told at once, without a server.
-    private static func files(_ path: String) throws -> [PlanCommand.File] {
-        let files = try readManifests(path)
-        var manifests = ManifestSet()
-        _ = manifests.apply(changed: files, revision: Revision(commit: "worktree"))
-        let assembly = manifests.assemble()
-        guard !assembly.hasErrors else {
-            Terminal.standardError.write(assembly.diagnostics.rendered(color: Terminal.standardError.hasColor))
-            throw ExitStatus.error
+    /// Sends what differs from the revision in force. Where the server does not know that any more when it is asked to
+    /// plan (another came, and history was rewritten), the differences are made once again.
+    private func ask(_ client: Client, _ command: PlanCommand, _ path: String) async throws -> Client.Answer {
+        var command = command
+        let query = source.map { [("source", $0)] } ?? []
+        var tree: TreeDocument = try await client.get(Route.tree, query: query)
+        let files = try WorkingTree(WorkingTree.folder(path, of: tree))
+        for isLast in [false, true] {
+            command.base = tree.revision.isEmpty ? nil : tree.revision
+            command.files = tree.revision.isEmpty ? files.whole : try files.differences(from: tree)
+            do {
+                return try await client.post(Route.plan, body: command.jsonBytes)
+            } catch let error as CommandError where error.status == .planIsStale && !isLast {
+                tree = try await client.get(Route.tree, query: query)
+            }
         }
-        return files.compactMap { file in
-            guard case .bytes(let bytes) = file.content else { return nil }
-            return PlanCommand.File(path: file.path, text: String(decoding: bytes, as: UTF8.self))
-        }
+        throw CommandError("the revision in force changed twice meanwhile", help: "ask again", status: .planIsStale)
     }
 }
 
