@@ -14,15 +14,17 @@ struct Plan: AsyncParsableCommand {
             With --observed a snapshot is planned from, offline.
 
             Examples:
-              evenkeel plan                                    what is in force
-              evenkeel plan --path .                           this folder, before you commit
-              evenkeel plan --revision feature-x               a branch or commit of the source
-              evenkeel plan --path . --observed snapshot.json  offline; `{}`: nothing was ever seen
-              evenkeel snapshot > snapshot.json                such a snapshot
-              evenkeel plan -o dot | dot -Tsvg > plan.svg      as a picture
+              evenkeel plan                           what is in force
+              evenkeel plan --path .                  this folder, before you commit
+              evenkeel plan --revision feature-x      a branch or commit of the source
+              evenkeel plan -o dot | dot -Tsvg        as a picture
+              evenkeel snapshot > seen.json           what is observed now, and with it
+              evenkeel plan --path . --observed seen.json      offline
+
+            A snapshot of `{}` says that nothing was ever seen.
 
             Exit codes: 0 nothing to do, 1 error, 2 changes, 3 refused for safety, 4 waits for what no rehearsal can \
-            supply, 6 drift only, 8 a host seen before is silent.
+            supply, 5 the revision in force changed meanwhile, 6 drift only, 8 a host seen before is silent.
             """)
 
     @Option(help: "A folder of manifests, committed or not.")
