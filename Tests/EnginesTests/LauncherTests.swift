@@ -13,7 +13,10 @@ import Testing
     /// A folder with both tools; removed at the end.
     private final class Tools {
         let folder: String
-        var launcher: SystemdLauncher { SystemdLauncher(run: folder + "/systemd-run", control: folder + "/systemctl") }
+        /// Patient: it is counted how often it tries, and a busy machine takes its time.
+        var launcher: SystemdLauncher {
+            SystemdLauncher(run: folder + "/systemd-run", control: folder + "/systemctl", leavingMax: .seconds(600))
+        }
         var calls: Int { (try? Files.text(folder + "/calls")).flatMap { $0 }?.split(separator: "\n").count ?? 0 }
 
         init(run: String, control: String) throws {

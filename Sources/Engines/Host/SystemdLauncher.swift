@@ -6,14 +6,14 @@ struct SystemdLauncher: ProcessLauncher {
     /// Paths of systemd's own tools.
     var run: String
     var control: String
+    /// How long a unit of this name that is on its way out is waited for: after a `kill -9` the agent may be faster
+    /// than systemd.
+    var leavingMax: Duration = .seconds(10)
 
     var setsUser: Bool { true }
 
     /// Of one call of such a tool.
     static let toolBound: Duration = .seconds(30)
-    /// How long a unit of this name that is on its way out is waited for: after a `kill -9` the agent may be faster
-    /// than systemd.
-    static let leavingMax: Duration = .seconds(10)
     private static let leavingInterval: Duration = .milliseconds(50)
     /// A shutdown of the host asks the database to end and gives it this long to write its pages out.
     private static let stopSecondsMax = 900
@@ -32,7 +32,7 @@ struct SystemdLauncher: ProcessLauncher {
 
     func launch(_ order: LaunchOrder) async throws -> ProcessIdentity? {
         let unit = Self.unit(order.name)
-        let deadline = ContinuousClock.now + Self.leavingMax
+        let deadline = ContinuousClock.now + leavingMax
         var wasGone = false
         while true {
             let outcome = try await Tool.run(run, Self.arguments(order), within: Self.toolBound)
