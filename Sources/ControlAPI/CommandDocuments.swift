@@ -1,10 +1,12 @@
 package import JSONStream
 
 /// What a refused request is answered with: what failed and why, how to mend it, and the exit code it stands for.
-package struct ErrorDocument: JSONCodable, Hashable {
+package struct ErrorDocument: JSONDocument, Hashable {
     package var error = ""
     package var help = ""
     package var exitStatus = 1
+
+    package init() {}
 
     package init(_ error: String, help: String = "", exitStatus: Int = 1) {
         self.error = error
@@ -12,118 +14,76 @@ package struct ErrorDocument: JSONCodable, Hashable {
         self.exitStatus = exitStatus
     }
 
-    package func write(to writer: inout JSONWriter) {
-        writer.beginObject()
-        writer.member("error", error)
-        writer.member("help", help)
-        writer.member("exitStatus", exitStatus)
-        writer.endObject()
-    }
-
-    package init(from reader: inout JSONReader) throws {
-        try reader.object { reader, key in
-            switch key {
-            case "error": try reader.read(&error)
-            case "help": try reader.read(&help)
-            case "exitStatus": try reader.read(&exitStatus)
-            default: try reader.skip()
-            }
-        }
-        try reader.requireFilled(error, "error")
-    }
+    package static let fields: [JSONField<Self>] = [
+        JSONField("error", required: \.error),
+        JSONField("help", \.help),
+        JSONField("exitStatus", \.exitStatus),
+    ]
 }
 
 /// A command on one unit, or on all where `unit` is nil: reconcile, suspend, resume.
-package struct UnitCommand: JSONCodable, Hashable {
+package struct UnitCommand: JSONDocument, Hashable {
     /// `Cluster/orders`.
     package var unit: String?
     /// Reconcile only: answer when the unit has settled, at most after so long.
     package var waitSeconds: Int?
+
+    package init() {}
 
     package init(unit: String?, waitSeconds: Int? = nil) {
         self.unit = unit
         self.waitSeconds = waitSeconds
     }
 
-    package func write(to writer: inout JSONWriter) {
-        writer.beginObject()
-        writer.member("unit", ifPresent: unit)
-        writer.member("waitSeconds", ifPresent: waitSeconds)
-        writer.endObject()
-    }
-
-    package init(from reader: inout JSONReader) throws {
-        self.init(unit: nil)
-        try reader.object { reader, key in
-            switch key {
-            case "unit": unit = try String?(from: &reader)
-            case "waitSeconds": waitSeconds = try Int?(from: &reader)
-            default: try reader.skip()
-            }
-        }
-    }
+    package static let fields: [JSONField<Self>] = [
+        JSONField("unit", ifPresent: \.unit),
+        JSONField("waitSeconds", ifPresent: \.waitSeconds),
+    ]
 }
 
 /// How a `reconcile` with a wait ended.
-package struct SettleDocument: JSONCodable, Hashable {
-    /// `converged`, `waiting`, `stalled`, or `requested` where nothing was waited for.
+package struct SettleDocument: JSONDocument, Hashable {
+    /// `converged`, `waiting`, `stalled`, `suspended` (nothing else is left to do), or `requested` where nothing was
+    /// waited for.
     package var result = "requested"
     /// What was waited for, or why no progress is made, by unit.
     package var units: [String: [String]] = [:]
+
+    package init() {}
 
     package init(result: String, units: [String: [String]] = [:]) {
         self.result = result
         self.units = units
     }
 
-    package func write(to writer: inout JSONWriter) {
-        writer.beginObject()
-        writer.member("result", result)
-        writer.member("units", units)
-        writer.endObject()
-    }
-
-    package init(from reader: inout JSONReader) throws {
-        try reader.object { reader, key in
-            switch key {
-            case "result": try reader.read(&result)
-            case "units": try reader.read(&units)
-            default: try reader.skip()
-            }
-        }
-    }
+    package static let fields: [JSONField<Self>] = [
+        JSONField("result", \.result),
+        JSONField("units", \.units),
+    ]
 }
 
 /// Takes a revision that waits for approval into force.
-package struct ApproveCommand: JSONCodable, Hashable {
+package struct ApproveCommand: JSONDocument, Hashable {
     package var revision = ""
+
+    package init() {}
 
     package init(revision: String) { self.revision = revision }
 
-    package func write(to writer: inout JSONWriter) {
-        writer.beginObject()
-        writer.member("revision", revision)
-        writer.endObject()
-    }
-
-    package init(from reader: inout JSONReader) throws {
-        try reader.object { reader, key in
-            switch key {
-            case "revision": try reader.read(&revision)
-            default: try reader.skip()
-            }
-        }
-        try reader.requireFilled(revision, "revision")
-    }
+    package static let fields: [JSONField<Self>] = [
+        JSONField("revision", required: \.revision),
+    ]
 }
 
 /// Asks for a plan that changes nothing.
-package struct PlanCommand: JSONCodable, Hashable {
-    package struct File: JSONCodable, Hashable {
+package struct PlanCommand: JSONDocument, Hashable {
+    package struct File: JSONDocument, Hashable {
         package var path = ""
         /// Nil: not there any more. Manifests are UTF-8; one that is not is sent base64-encoded.
         package var text: String?
         package var base64: String?
+
+        package init() {}
 
         package init(path: String, text: String?, base64: String? = nil) {
             self.path = path
@@ -131,32 +91,19 @@ package struct PlanCommand: JSONCodable, Hashable {
             self.base64 = base64
         }
 
-        package func write(to writer: inout JSONWriter) {
-            writer.beginObject()
-            writer.member("path", path)
-            writer.member("text", ifPresent: text)
-            writer.member("base64", ifPresent: base64)
-            writer.endObject()
-        }
-
-        package init(from reader: inout JSONReader) throws {
-            try reader.object { reader, key in
-                switch key {
-                case "path": try reader.read(&path)
-                case "text": text = try String?(from: &reader)
-                case "base64": base64 = try String?(from: &reader)
-                default: try reader.skip()
-                }
-            }
-            try reader.requireFilled(path, "path")
-        }
+        package static let fields: [JSONField<Self>] = [
+            JSONField("path", required: \.path),
+            JSONField("text", ifPresent: \.text),
+            JSONField("base64", ifPresent: \.base64),
+        ]
     }
 
     /// Which source; nil: the only one.
     package var source: String?
     /// Plan this commit or branch; nil with `files` nil: what is in force.
     package var revision: String?
-    /// Files that differ from `base`, or, where that is nil, the whole tree.
+    /// Files that differ from `base` (a commit of the source), or, where that is nil, the whole tree. Paths count from the
+    /// source's folder.
     package var files: [File]?
     package var base: String?
     /// Only these units; empty: all.
@@ -169,43 +116,26 @@ package struct PlanCommand: JSONCodable, Hashable {
 
     package init() {}
 
-    package func write(to writer: inout JSONWriter) {
-        writer.beginObject()
-        writer.member("source", ifPresent: source)
-        writer.member("revision", ifPresent: revision)
-        writer.member("files", ifPresent: files)
-        writer.member("base", ifPresent: base)
-        writer.member("units", units)
-        writer.member("format", format)
-        writer.member("columns", columns)
-        writer.member("color", hasColor)
-        writer.endObject()
-    }
-
-    package init(from reader: inout JSONReader) throws {
-        self.init()
-        try reader.object { reader, key in
-            switch key {
-            case "source": source = try String?(from: &reader)
-            case "revision": revision = try String?(from: &reader)
-            case "files": files = try [File]?(from: &reader)
-            case "base": base = try String?(from: &reader)
-            case "units": try reader.read(&units)
-            case "format": try reader.read(&format)
-            case "columns": try reader.read(&columns)
-            case "color": try reader.read(&hasColor)
-            default: try reader.skip()
-            }
-        }
-    }
+    package static let fields: [JSONField<Self>] = [
+        JSONField("source", ifPresent: \.source),
+        JSONField("revision", ifPresent: \.revision),
+        JSONField("files", ifPresent: \.files),
+        JSONField("base", ifPresent: \.base),
+        JSONField("units", \.units),
+        JSONField("format", \.format),
+        JSONField("columns", \.columns),
+        JSONField("color", \.hasColor),
+    ]
 }
 
 /// Makes a token: `role` viewer, operator, admin (subject: a person's name) or enrolment (subject: a host's name).
-package struct TokenCommand: JSONCodable, Hashable {
+package struct TokenCommand: JSONDocument, Hashable {
     package var role = ""
     package var subject = ""
     /// Nil: no end; an enrolment token always has one.
     package var validSeconds: Int?
+
+    package init() {}
 
     package init(role: String, subject: String, validSeconds: Int? = nil) {
         self.role = role
@@ -213,49 +143,24 @@ package struct TokenCommand: JSONCodable, Hashable {
         self.validSeconds = validSeconds
     }
 
-    package func write(to writer: inout JSONWriter) {
-        writer.beginObject()
-        writer.member("role", role)
-        writer.member("subject", subject)
-        writer.member("validSeconds", ifPresent: validSeconds)
-        writer.endObject()
-    }
-
-    package init(from reader: inout JSONReader) throws {
-        try reader.object { reader, key in
-            switch key {
-            case "role": try reader.read(&role)
-            case "subject": try reader.read(&subject)
-            case "validSeconds": validSeconds = try Int?(from: &reader)
-            default: try reader.skip()
-            }
-        }
-        try reader.requireFilled(role, "role")
-        try reader.requireFilled(subject, "subject")
-    }
+    package static let fields: [JSONField<Self>] = [
+        JSONField("role", required: \.role),
+        JSONField("subject", required: \.subject),
+        JSONField("validSeconds", ifPresent: \.validSeconds),
+    ]
 }
 
 /// A new token, said once: the server keeps only its SHA-256.
-package struct TokenDocument: JSONCodable, Hashable {
+package struct TokenDocument: JSONDocument, Hashable {
     package var token = ""
+
+    package init() {}
 
     package init(token: String) { self.token = token }
 
-    package func write(to writer: inout JSONWriter) {
-        writer.beginObject()
-        writer.member("token", token)
-        writer.endObject()
-    }
-
-    package init(from reader: inout JSONReader) throws {
-        try reader.object { reader, key in
-            switch key {
-            case "token": try reader.read(&token)
-            default: try reader.skip()
-            }
-        }
-        try reader.requireFilled(token, "token")
-    }
+    package static let fields: [JSONField<Self>] = [
+        JSONField("token", required: \.token),
+    ]
 }
 
 /// An agent's first request: its one-time token is in the header, the host it says it is here.

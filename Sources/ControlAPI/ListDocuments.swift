@@ -2,7 +2,7 @@ package import FleetModel
 package import JSONStream
 
 /// One attempt of a task, running or ended.
-package struct TaskDocument: JSONCodable, Hashable {
+package struct TaskDocument: JSONDocument, Hashable {
     package var id = ""
     package var unit = ""
     package var action = ""
@@ -23,48 +23,25 @@ package struct TaskDocument: JSONCodable, Hashable {
 
     package init() {}
 
-    package func write(to writer: inout JSONWriter) {
-        writer.beginObject()
-        writer.member("id", id)
-        writer.member("unit", unit)
-        writer.member("action", action)
-        writer.member("target", target)
-        writer.member("host", host)
-        writer.member("summary", summary)
-        writer.member("cause", cause)
-        writer.member("revision", revision)
-        writer.member("plan", plan)
-        writer.member("startedMilliseconds", started)
-        writer.member("endedMilliseconds", ifPresent: ended)
-        writer.member("state", state)
-        writer.member("message", message)
-        writer.endObject()
-    }
-
-    package init(from reader: inout JSONReader) throws {
-        try reader.object { reader, key in
-            switch key {
-            case "id": try reader.read(&id)
-            case "unit": try reader.read(&unit)
-            case "action": try reader.read(&action)
-            case "target": try reader.read(&target)
-            case "host": try reader.read(&host)
-            case "summary": try reader.read(&summary)
-            case "cause": try reader.read(&cause)
-            case "revision": try reader.read(&revision)
-            case "plan": try reader.read(&plan)
-            case "startedMilliseconds": try reader.read(&started)
-            case "endedMilliseconds": ended = try Instant?(from: &reader)
-            case "state": try reader.read(&state)
-            case "message": try reader.read(&message)
-            default: try reader.skip()
-            }
-        }
-    }
+    package static let fields: [JSONField<Self>] = [
+        JSONField("id", \.id),
+        JSONField("unit", \.unit),
+        JSONField("action", \.action),
+        JSONField("target", \.target),
+        JSONField("host", \.host),
+        JSONField("summary", \.summary),
+        JSONField("cause", \.cause),
+        JSONField("revision", \.revision),
+        JSONField("plan", \.plan),
+        JSONField("startedMilliseconds", \.started),
+        JSONField("endedMilliseconds", ifPresent: \.ended),
+        JSONField("state", \.state),
+        JSONField("message", \.message),
+    ]
 }
 
 /// One revision as the loop took it.
-package struct RevisionDocument: JSONCodable, Hashable {
+package struct RevisionDocument: JSONDocument, Hashable {
     package var source = ""
     package var revision = Revision(commit: "")
     package var seen = Instant(milliseconds: 0)
@@ -74,55 +51,30 @@ package struct RevisionDocument: JSONCodable, Hashable {
 
     package init() {}
 
-    package func write(to writer: inout JSONWriter) {
-        writer.beginObject()
-        writer.member("source", source)
-        writer.member("revision", revision)
-        writer.member("seenMilliseconds", seen)
-        writer.member("state", state)
-        writer.member("message", message)
-        writer.endObject()
-    }
-
-    package init(from reader: inout JSONReader) throws {
-        try reader.object { reader, key in
-            switch key {
-            case "source": try reader.read(&source)
-            case "revision": try reader.read(&revision)
-            case "seenMilliseconds": try reader.read(&seen)
-            case "state": try reader.read(&state)
-            case "message": try reader.read(&message)
-            default: try reader.skip()
-            }
-        }
-    }
+    package static let fields: [JSONField<Self>] = [
+        JSONField("source", \.source),
+        JSONField("revision", \.revision),
+        JSONField("seenMilliseconds", \.seen),
+        JSONField("state", \.state),
+        JSONField("message", \.message),
+    ]
 }
 
 /// One line of `GET /api/v1/watch`: where something changed. The truth is read from the view.
-package struct ChangeDocument: JSONCodable, Hashable {
+package struct ChangeDocument: JSONDocument, Hashable {
     /// `unit`, `host`, `source` or `leadership`.
     package var kind = ""
     package var name = ""
+
+    package init() {}
 
     package init(kind: String, name: String) {
         self.kind = kind
         self.name = name
     }
 
-    package func write(to writer: inout JSONWriter) {
-        writer.beginObject()
-        writer.member("kind", kind)
-        writer.member("name", name)
-        writer.endObject()
-    }
-
-    package init(from reader: inout JSONReader) throws {
-        try reader.object { reader, key in
-            switch key {
-            case "kind": try reader.read(&kind)
-            case "name": try reader.read(&name)
-            default: try reader.skip()
-            }
-        }
-    }
+    package static let fields: [JSONField<Self>] = [
+        JSONField("kind", \.kind),
+        JSONField("name", \.name),
+    ]
 }

@@ -93,6 +93,9 @@ package struct Wait: Sendable, Hashable {
         case fact(String)
     }
 
+    /// The approval that a suspended unit waits for.
+    package static let resume = "resume"
+
     package var reason: Reason
     package var message: String
 

@@ -1,3 +1,5 @@
+import BlockingWork
+
 /// Where a server listens.
 package enum MySQLAddress: Sendable, Hashable {
     /// The path of a unix socket.

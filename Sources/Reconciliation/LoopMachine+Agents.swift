@@ -54,9 +54,21 @@ extension LoopMachine {
     mutating func pulse() {
         guard leadership.isActive else { return }
         deadlines.insert(.pulse, at: now + LoopMachine.pulse)
-        for (host, session) in agents.sorted(by: { $0.key < $1.key }) where now - session.lastSent >= LoopMachine.heartbeat {
-            send(.heartbeat, to: host)
+        for (host, session) in agents.sorted(by: { $0.key < $1.key }) {
+            if now - session.heard > settings.agentStreamSilenceMax {
+                giveUp(host, session)
+            } else if now - session.lastSent >= LoopMachine.heartbeat {
+                send(.heartbeat, to: host)
+            }
         }
+    }
+
+    /// Ends the stream of an agent that is not heard any more; one that lives dials again.
+    private mutating func giveUp(_ host: String, _ session: AgentSession) {
+        agents[host] = nil
+        directives.append(.close(host: host, connection: session.connection))
+        directives.append(.tell(LoopNotice(.warning, "an agent was not heard for long: its stream is ended", ["host": host])))
+        directives.append(.changed(.host(host)))
     }
 
     mutating func received(_ message: AgentMessage, _ host: String, _ connection: UInt64) {

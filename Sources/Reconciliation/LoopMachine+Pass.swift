@@ -23,7 +23,9 @@ extension LoopMachine {
             passUnplaced(unit)
             return
         }
-        if isWaitingForAgents(cluster) {
+        let unheard = unheardHosts(cluster)
+        if !unheard.isEmpty {
+            showWaiting(unit, for: unheard)
             schedule(unit, at: now + .milliseconds(500))
             return
         }
@@ -32,9 +34,22 @@ extension LoopMachine {
         decide(unit, cluster)
     }
 
-    /// A new leader lets a unit's agents say hello before it says that they are silent.
-    private func isWaitingForAgents(_ cluster: ClusterRecords) -> Bool {
-        isInGrace && cluster.members.contains { $0.phase != .purged && observed[$0.host] == nil }
+    /// A new leader lets a unit's agents say hello before it says that they are silent: those it waits for.
+    private func unheardHosts(_ cluster: ClusterRecords) -> [String] {
+        guard isInGrace else { return [] }
+        return Set(cluster.members.filter { $0.phase != .purged && observed[$0.host] == nil }.map(\.host)).sorted()
+    }
+
+    /// Nothing is judged yet and nothing told to alerts; conditions are those that the store had.
+    private mutating func showWaiting(_ unit: UnitID, for hosts: [String]) {
+        let waits = [Wait(.host(hosts[0]), "its agents' first report: \(hosts.joined(separator: ", "))")]
+        guard statuses[unit]?.waits != waits else { return }
+        let place = declaredStatus(unit)
+        status(of: unit) { status in
+            (status.revision, status.position) = (place.revision, place.position)
+            status.waits = waits
+        }
+        directives.append(.changed(.unit(unit)))
     }
 
     /// Others may have left since: a cluster without a place is tried again, but no more often than at its interval.

@@ -75,15 +75,18 @@ extension LoopMachine {
         guard isLeading, desired != nil, !isBarred else { return .waiting([:]) }
         var waiting: [UnitID: [String]] = [:]
         var stalled: [UnitID: [String]] = [:]
+        var suspended: [UnitID: [String]] = [:]
         for unit in unit.map({ [$0] }) ?? Array(units.keys) {
             switch rest(of: unit) {
             case .converged: break
             case .waiting(let reasons): waiting[unit] = reasons[unit]
             case .stalled(let reasons): stalled[unit] = reasons[unit]
+            case .suspended(let reasons): suspended[unit] = reasons[unit]
             }
         }
         if !waiting.isEmpty { return .waiting(waiting) }
-        return stalled.isEmpty ? .converged : .stalled(stalled)
+        if !stalled.isEmpty { return .stalled(stalled) }
+        return suspended.isEmpty ? .converged : .suspended(suspended)
     }
 
     private func rest(of unit: UnitID) -> SettleResult {
@@ -99,6 +102,7 @@ extension LoopMachine {
             return .stalled([unit: status.conditions.filter { $0.type == .stalled && $0.isTrue }.map(\.message)])
         }
         if status.isConverged { return .converged }
+        if status.isHeldBySuspension { return .suspended([unit: status.waits.map(\.message)]) }
         let reasons = status.waits.map(\.message) + (status.plan?.waves.first?.tasks.map(\.summary) ?? [])
         return .waiting([unit: reasons.isEmpty ? ["its next pass"] : reasons])
     }

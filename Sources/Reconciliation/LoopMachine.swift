@@ -130,6 +130,9 @@ package struct LoopSettings: Sendable {
     package var passesPerEventMax = 256
     /// A connected agent that was not heard for so long is taken for gone when another comes under its name.
     package var agentSilenceMax: Duration = .seconds(3)
+    /// The stream of an agent that was not heard for so long is ended: by now its facts are stale, and half of a broken
+    /// TCP connection would stay for a quarter of an hour.
+    package var agentStreamSilenceMax: Duration = ObservedHost.ageMax
     /// A new leader waits so long for the agents of a unit before it says that they are silent.
     package var graceMax: Duration = .seconds(5)
     /// An attempt whose record took longer to be stored than this is not sent: its facts are too old.

@@ -25,6 +25,24 @@ extension Reconciler {
     /// Observed state, records and policy, as `GET /api/v1/snapshot` gives them.
     package func snapshot() -> Snapshot { machine.snapshot(at: clock.now()) }
 
+    /// The files of a source (nil: the only one) as they are in force.
+    package func tree(source: String?) async throws(ReconcilerError) -> SourceTree {
+        try checkLeader()
+        let watcher = try watcher(source)
+        let folder = folder(of: watcher)
+        let accepted = await watcher.accepted
+        var files: [String: String] = [:]
+        for (path, id) in accepted?.files ?? [:] { files[String(path.dropFirst(folder.count))] = id }
+        return SourceTree(
+            source: watcher.name, folder: String(folder.dropLast()), commit: accepted?.commit.id, files: files)
+    }
+
+    /// What stands before a path within the source's folder; empty, or with a slash at its end.
+    private func folder(of watcher: SourceWatcher) -> String {
+        let text = configuration.sources.first { $0.name == watcher.name }?.folder ?? ""
+        return text.split(separator: "/").filter { $0 != "." }.map { $0 + "/" }.joined()
+    }
+
     // MARK: Manifests
 
     private func assembly(_ request: PlanRequest) async throws(ReconcilerError) -> Assembly {
@@ -36,18 +54,24 @@ extension Reconciler {
             switch request.base {
             case .current: break
             case .revision(let text): manifests = try await watcher.read(text).manifests
-            case .tree(let files): manifests = await watcher.applied(whole: files.map(ManifestFile.init))
+            case .tree(let files): manifests = await watcher.applied(whole: self.files(files, in: watcher))
             case .differences(let commit, let files):
                 let base = try await watcher.read(commit)
                 manifests = base.manifests
-                let removed = files.filter { $0.contents == nil }.map(\.path)
-                _ = manifests.apply(
-                    changed: files.filter { $0.contents != nil }.map(ManifestFile.init), removed: removed, revision: .worktree)
+                let removed = files.filter { $0.contents == nil }.map { folder(of: watcher) + $0.path }
+                let changed = self.files(files.filter { $0.contents != nil }, in: watcher)
+                _ = manifests.apply(changed: changed, removed: removed, revision: .worktree)
             }
         } catch {
+            if case .differences = request.base { throw ReconcilerError(.stale, error.description) }
             throw ReconcilerError(.notFound, error.description)
         }
         return manifests.assemble(holdingRevisionOnError: holds)
+    }
+
+    private func files(_ files: [PlanRequest.File], in watcher: SourceWatcher) -> [ManifestFile] {
+        let folder = folder(of: watcher)
+        return files.map { ManifestFile(path: folder + $0.path, bytes: $0.contents ?? []) }
     }
 
     private func current() throws(ReconcilerError) -> Assembly {
@@ -90,10 +114,6 @@ extension Reconciler {
 extension Revision {
     /// What is not committed.
     static let worktree = Revision(commit: "worktree")
-}
-
-extension ManifestFile {
-    fileprivate init(_ file: PlanRequest.File) { self.init(path: file.path, bytes: file.contents ?? []) }
 }
 
 extension SourceWatcher {

@@ -32,6 +32,18 @@ package struct UnitStatus: Sendable {
         return plan.first?.isConverged ?? plan.waits.isEmpty
     }
 
+    /// Nothing runs, and all that is to be done waits until somebody resumes the unit.
+    package var isHeldBySuspension: Bool {
+        guard let plan, running.isEmpty, plan.waves.isEmpty, plan.refusal == nil, !waits.isEmpty else { return false }
+        return waits.allSatisfy { wait in
+            switch wait.reason {
+            case .approval(let what): what == Wait.resume
+            case .retention: true
+            case .time, .host, .attempt, .budget, .fact: false
+            }
+        }
+    }
+
     /// No progress without a change from outside.
     package var isStalled: Bool { conditions.contains { $0.type == .stalled && $0.isTrue } }
 }
@@ -130,12 +142,14 @@ package enum SettleResult: Sendable, Hashable {
     case waiting([UnitID: [String]])
     /// These need a change from outside; why, by unit.
     case stalled([UnitID: [String]])
+    /// All others have converged, and these are suspended; what stays undone, by unit.
+    case suspended([UnitID: [String]])
 }
 
 /// A question to the planner that changes nothing.
 package struct PlanRequest: Sendable {
     package struct File: Sendable {
-        /// The path within the fleet repository, with `/`.
+        /// The path within the source's folder, with `/`.
         package var path: String
         /// Nil: the file is not there any more (only in a request of differences).
         package var contents: [UInt8]?
@@ -168,6 +182,16 @@ package struct PlanRequest: Sendable {
         self.source = source
         self.units = units
     }
+}
+
+/// Which file of the revision in force holds what, by path within the source's folder.
+package struct SourceTree: Sendable, Hashable {
+    package var source: String
+    package var folder: String
+    /// Nil: no revision is in force.
+    package var commit: String?
+    /// The ids of git's blobs.
+    package var files: [String: String]
 }
 
 /// What the planner needs to answer a plan request (`FleetPlanner.plan`), and what else is to be said.
@@ -203,7 +227,8 @@ package struct ReconcilerError: Error, Sendable, Hashable, CustomStringConvertib
         case unavailable
         /// The store is being rebuilt, or an approval of that was asked for where it is not.
         case rebuilding
-        /// An approval is refused for safety, or is of something else than what is seen now.
+        /// An approval is refused for safety, or is of something else than what is seen now; or a plan relies on a revision
+        /// that is not known (any more).
         case refused, stale
     }
 

@@ -1,13 +1,9 @@
 import Dispatch
-package import FleetModel
 import GRDB
 import Glibc
 import MetadataStore
 
 extension SQLiteStore {
-    /// Daily backups that are kept.
-    package static let dailyBackupsMax = 7
-
     /// A consistent copy, checked, on disk before this returns; commits go on meanwhile. Refused where there is a file.
     package func backUp(to path: String) async throws {
         guard !StoreFile.exists(path) else {
@@ -43,37 +39,5 @@ extension SQLiteStore {
         if let reason = StoreFile.publish(temporary, as: path) {
             throw StoreError.unavailable("The backup \(path) cannot be written: \(reason). Check its directory's owner, mode and space.")
         }
-    }
-
-    /// The backup of the day of `now` (UTC), where it is not there yet; then only the newest seven are kept. Returns its
-    /// path, or nil where it was there. The directory is made; nothing in it but our daily backups is touched.
-    @discardableResult
-    package func backUpDaily(directory: String, now: Instant) async throws -> String? {
-        guard mkdir(directory, 0o700) == 0 || errno == EEXIST else {
-            throw StoreError.unavailable("The backups' directory \(directory) cannot be made: \(StoreFile.reason). Make it, or name another.")
-        }
-        let name = DailyBackup.name(of: now)
-        let path = directory + "/" + name
-        guard !StoreFile.exists(path) else { return nil }
-        try await backUp(to: path)
-        for old in DailyBackup.surplus(in: StoreFile.names(in: directory), keeping: Self.dailyBackupsMax) {
-            unlink(directory + "/" + old)
-        }
-        return path
-    }
-}
-
-/// The names of daily backups: `evenkeel-2026-11-21.sqlite`, which sort by day.
-enum DailyBackup {
-    static func name(of now: Instant) -> String {
-        var seconds = time_t(now.milliseconds / 1000)
-        var parts = tm()
-        gmtime_r(&seconds, &parts)
-        let day = [Int(parts.tm_year) + 1900, Int(parts.tm_mon) + 1, Int(parts.tm_mday)]
-        return "evenkeel-" + day.map { $0 < 10 ? "0\($0)" : "\($0)" }.joined(separator: "-") + ".sqlite"
-    }
-
-    static func surplus(in names: [String], keeping count: Int) -> [String] {
-        names.filter { $0.wholeMatch(of: #/evenkeel-\d{4}-\d\d-\d\d\.sqlite/#) != nil }.sorted().dropLast(count)
     }
 }

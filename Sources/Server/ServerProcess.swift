@@ -8,6 +8,7 @@ import Hummingbird
 import HummingbirdCore
 import HummingbirdTLS
 import Monitoring
+import NIOCore
 import Reconciliation
 import ServiceLifecycle
 import UnixSignals
@@ -74,8 +75,12 @@ package struct ServerProcess: Sendable {
             seed: UInt64.random(in: 0...UInt64.max))
     }
 
+    /// A connection on which nothing comes though something should, or that nobody uses, is closed: longer than clients
+    /// keep one, and than any agent is silent.
+    private static let idleTimeout = TimeAmount.seconds(90)
+
     private func serverBuilder() throws -> HTTPServerBuilder {
-        let http = HTTPServerBuilder.http1()
+        let http = HTTPServerBuilder.http1(configuration: .init(idleTimeout: ServerProcess.idleTimeout))
         let files: (certificate: String, key: String)
         switch configuration.tls {
         case .off: return http
@@ -150,30 +155,29 @@ struct DailyBackup: Service {
             while true {
                 // A store that is being rebuilt takes no good copy's place. Before the lead nothing is known of it.
                 while await !reconciler.view().isLeader { try await clock.sleep(until: clock.now() + DailyBackup.wait) }
-                if isDue, await !reconciler.isRebuilding { await backUp() }
+                if await !reconciler.isRebuilding { await backUpIfDue() }
                 try await clock.sleep(until: clock.now() + DailyBackup.look)
             }
         }
     }
 
-    private var copies: [String] {
+    /// When our copies were made, in seconds since 1970, the oldest first; other files are none of ours.
+    private var copies: [Int64] {
         let names = (try? FileManager.default.contentsOfDirectory(atPath: configuration.backupDirectory)) ?? []
-        return names.filter { $0.hasPrefix("evenkeel-") && $0.hasSuffix(".sqlite") }.sorted()
+        return names.filter { $0.hasPrefix("evenkeel-") && $0.hasSuffix(".sqlite") }
+            .compactMap { Int64($0.dropFirst(9).dropLast(7)) }.sorted()
     }
 
-    private var isDue: Bool {
-        guard let last = copies.last, let time = Int64(last.dropFirst(9).dropLast(7)) else { return true }
-        return clock.now() - Instant(milliseconds: time * 1000) >= DailyBackup.interval
-    }
+    private func path(_ copy: Int64) -> String { "\(configuration.backupDirectory)/evenkeel-\(copy).sqlite" }
 
-    private func backUp() async {
-        let path = "\(configuration.backupDirectory)/evenkeel-\(clock.now().milliseconds / 1000).sqlite"
+    func backUpIfDue() async {
+        let now = clock.now()
+        if let last = copies.last, now - Instant(milliseconds: last * 1000) < DailyBackup.interval { return }
+        let path = path(now.milliseconds / 1000)
         do {
             try PrivateFile.makeDirectory(configuration.backupDirectory)
             try await store.backUp(to: path)
-            for old in copies.dropLast(configuration.backupsKept) {
-                try FileManager.default.removeItem(atPath: configuration.backupDirectory + "/" + old)
-            }
+            for old in copies.dropLast(configuration.backupsKept) { try FileManager.default.removeItem(atPath: self.path(old)) }
         } catch {
             logger.error("the store's backup failed", metadata: ["path": "\(path)", "error": "\(error)"])
         }

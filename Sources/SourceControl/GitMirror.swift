@@ -1,3 +1,4 @@
+import BlockingWork
 import ChildProcess
 
 /// A bare mirror of one fleet repository: fetched by the system's `git`, read through libgit2 without a work tree.

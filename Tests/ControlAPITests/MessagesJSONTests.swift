@@ -73,3 +73,16 @@ func `an order without what fences it is refused`(_ key: String) throws {
     #expect(renamed != whole)
     #expect(throws: JSONError.self) { try AttemptOrder(jsonText: renamed) }
 }
+
+@Test func `commands have one form, and what they need may not be missing`() throws {
+    var plan = PlanCommand()
+    plan.files = [PlanCommand.File(path: "a.yaml", text: nil), PlanCommand.File(path: "b.yaml", text: "kind: Host\n")]
+    plan.base = "c"
+    #expect(
+        plan.jsonText
+            == #"{"files":[{"path":"a.yaml"},{"path":"b.yaml","text":"kind: Host\n"}],"base":"c","units":[],"format":"json","columns":0,"color":false}"#)
+    try check(plan)
+    #expect(throws: JSONError.self) { try ApproveCommand(jsonText: "{}") }
+    #expect(throws: JSONError.self) { try PlanCommand(jsonText: #"{"files":[{"text":"x"}]}"#) }
+    #expect(try TreeDocument(jsonText: #"{"revision":"c","later":[1],"files":{"a.yaml":"id"}}"#).files == ["a.yaml": "id"])
+}

@@ -1,6 +1,7 @@
 import FleetModel
 import Glibc
 import MySQLClient
+import Planning
 import Synchronization
 import Testing
 
@@ -63,47 +64,14 @@ final class TestHost: Sendable {
             storageBytes: storageBytes)
     }
 
+    /// What the server would order, with small sizes.
     func configuration(_ ordinal: Int, parameters: [String: String] = [:]) -> String {
-        """
-        [mariadbd]
-        datadir=@DATADIR@
-        socket=@SOCKET@
-        pid_file=@PIDFILE@
-        log_error=@LOGDIR@/error.log
-        tmpdir=@TMPDIR@
-        bind_address=\(peer(ordinal).address)
-        port=\(peer(ordinal).port)
-        report_host=\(peer(ordinal).address)
-        report_port=\(peer(ordinal).port)
-        server_id=\(ordinal)
-        gtid_domain_id=7
-        read_only=ON
-        skip_slave_start=ON
-        log_bin=binlog
-        log_slave_updates=ON
-        binlog_format=ROW
-        gtid_strict_mode=ON
-        sync_binlog=1
-        innodb_flush_log_at_trx_commit=1
-        relay_log=relay-bin
-        rpl_semi_sync_master_enabled=OFF
-        rpl_semi_sync_slave_enabled=OFF
-        rpl_semi_sync_master_wait_point=AFTER_SYNC
-        rpl_semi_sync_master_wait_no_slave=ON
-        rpl_semi_sync_master_timeout=18446744073709551615
-        rpl_semi_sync_slave_kill_conn_timeout=1
-        master_retry_count=0
-        slave_net_timeout=2
-        slave_parallel_threads=8
-        slave_parallel_mode=optimistic
-        skip_name_resolve=ON
-        innodb_log_file_size=16M
-        \(ConfigurationFile.declaredLine)
-        innodb_buffer_pool_size=67108864
-        character_set_server=utf8mb4
-        \(parameters.sorted { $0.key < $1.key }.map { $0.key + "=" + $0.value }.joined(separator: "\n"))
-
-        """
+        let member = MemberRecord(
+            ordinal: ordinal, host: peer(ordinal).host, zone: "zone", address: peer(ordinal).address, port: peer(ordinal).port,
+            serverID: Int64(ordinal))
+        let small = ["innodb_log_file_size": "16777216", "innodb_buffer_pool_size": "67108864", "character_set_server": "utf8mb4"]
+        let all = small.merging(parameters) { $1 }.sorted { $0.key < $1.key }.map { ($0.key, $0.value) }
+        return MariaDBConfiguration.render(member, gtidDomain: 7, parameters: all)
     }
 
     static let secrets = [

@@ -30,7 +30,7 @@ import Testing
         #expect(try ManifestDirectory.read(folder.appending(path: "b.yaml").path()).map(\.path) == ["b.yaml"])
     }
 
-    @Test func `a symbolic link that leaves the folder is an error at its path`() throws {
+    @Test func `a symbolic link that leaves the folder is an error at its path, one within it is passed over`() throws {
         try write("inside/a.yaml", "kind: Foo\n")
         try link("in.yaml", to: "inside/a.yaml")
         try link("out.yaml", to: "/etc/hostname")
@@ -38,7 +38,7 @@ import Testing
         try link("loop", to: ".")
         try link("nothing.yaml", to: "gone.yaml")
         let files = try ManifestDirectory.read(folder.path())
-        #expect(files.map(\.path) == ["in.yaml", "inside/a.yaml", "nothing.yaml", "out.yaml", "up.yaml"])
+        #expect(files.map(\.path) == ["inside/a.yaml", "nothing.yaml", "out.yaml", "up.yaml"])
         let diagnostics = assembled([places] + files).diagnostics
         #expect(
             lines(diagnostics).filter { $0.contains("link") } == [
@@ -46,7 +46,6 @@ import Testing
                 "out.yaml:1:1: error: the symbolic link leaves the repository",
                 "up.yaml:1:1: error: the symbolic link leads to nothing",
             ])
-        #expect(files[0].content == files[1].content)
     }
 
     @Test func `a file that is too large is not read to its end`() throws {

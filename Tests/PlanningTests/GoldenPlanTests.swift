@@ -103,6 +103,11 @@ private enum Scene: String, CaseIterable {
     try expectGolden("\(scene.rawValue).json", json)
     #expect(again == totals)
     #expect(throws: Never.self) { try JSONReader.readAll(json) { try $0.skip() } }
+    let (dot, drawn) = try await render(scene.fleet, PlanDot())
+    try expectGolden("\(scene.rawValue).dot", dot)
+    #expect(drawn == totals)
+    let (page, _) = try await render(scene.fleet, PlanMarkdown())
+    #expect(page == Array("### Evenkeel plan\n\n```text\n".utf8) + text + Array("```\n".utf8))
 }
 
 @Test private func `golden: a narrow terminal gets folded lines and asked-for colours`() async throws {
@@ -114,7 +119,9 @@ private enum Scene: String, CaseIterable {
 }
 
 @Test(arguments: Scene.allCases) private func `no plan tells a secret or moves the cursor`(_ scene: Scene) async throws {
-    for bytes in [try await render(scene.fleet, PlanText()).bytes, try await render(scene.fleet, PlanJSON()).bytes] {
+    for form in PlanForm.allCases {
+        var bytes: [UInt8] = []
+        _ = try await FleetPlanner.plan(scene.fleet.request(), in: form) { bytes += $0 }
         #expect(!String(decoding: bytes, as: UTF8.self).contains("s3cret"))
         #expect(!bytes.contains(0x1B))
     }
@@ -227,6 +234,7 @@ private func handMade() -> UnitPlan {
     try expectGolden("hand-made.txt", PlanText().unit(handMade()))
     try expectGolden("hand-made-50.txt", PlanText(width: 50).unit(handMade()))
     try expectGolden("hand-made.json", PlanJSON().unit(handMade()))
+    try expectGolden("hand-made.dot", PlanDot().unit(handMade()))
     #expect(!PlanText(isColored: true).unit(handMade()).contains(0x07))
 }
 

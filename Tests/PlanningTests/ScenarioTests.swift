@@ -154,8 +154,24 @@ struct DriftTests {
         fleet.change(1) { $0.database?.accounts = [] }
         let plan = fleet.converge()
         #expect(plan.outline == "" && reasons(plan) == ["AccountDrift"])
+        #expect(plan.waits == [Wait(.approval("resume"), "`evenkeel resume orders`, for orders-1: create account app@127.%")])
         fleet.edit { $0.suspend = false }
         #expect(fleet.converge().outline == "ensureAccount 1")
+    }
+
+    @Test func `suspended, what was declared since is told and left alone`() {
+        var fleet = converged()
+        fleet.edit { $0.suspend = true }
+        #expect(Planner.step(fleet.situation()).isConverged)
+        fleet.edit { $0.parameters["back_log"] = "200" }
+        let plan = fleet.converge()
+        #expect(plan.outline == "" && plan.waits.count == 3)
+        fleet.declare(TestFleet.orders([1, 2, 1]))
+        fleet.edit { $0.suspend = true }
+        _ = fleet.allocate()
+        let grown = Planner.step(fleet.situation())
+        #expect(grown.tasks.isEmpty && grown.waits.contains { $0.message.hasSuffix("to be made") })
+        #expect(grown.records == fleet.situation().records)
     }
 
     @Test func `a variable set by hand is set back`() {

@@ -1,3 +1,4 @@
+import ControlAPI
 import FleetModel
 import Manifests
 import MetadataStore
@@ -36,6 +37,7 @@ private struct Drive {
     var now = Instant(milliseconds: 1_000_000)
     let store = MemoryStore()
     var verdicts: [Bool] = []
+    var closed: [UInt64] = []
     private static let eventsMax = 2000
 
     init(_ planner: any UnitPlanner) {
@@ -61,11 +63,21 @@ private struct Drive {
                     }
                 case .wake(let moment) where moment <= now: events.append(.woke)
                 case .judged(_, _, let isAccepted): verdicts.append(isAccepted)
+                case .close(_, let connection): closed.append(connection)
                 default: break
                 }
             }
         }
         return false
+    }
+
+    /// The same; throws where it does not end.
+    mutating func must(_ event: LoopEvent) throws {
+        guard handle(event) else { throw TimeIsOver() }
+    }
+
+    mutating func mustLead() throws {
+        guard try lead() else { throw TimeIsOver() }
     }
 
     mutating func lead() throws -> Bool {
@@ -134,5 +146,52 @@ private struct Drive {
         #expect(ends8)
         #expect(drive.verdicts == [true, true])
         #expect(drive.store.loadNow().revisions.first?.revision.commit == "c2")
+    }
+
+    // MARK: Agents that are not heard
+
+    private var founded: ClusterRecords {
+        var records = ClusterRecords(uid: "u1", name: "orders", gtidDomain: 7)
+        records.members = [MemberRecord(ordinal: 1, host: "host-1", zone: "a", address: "127.0.1.1", port: 3306, serverID: 1)]
+        (records.isFounded, records.primary) = (true, 1)
+        return records
+    }
+
+    @Test func `until its agents have reported, a new leader shows a cluster as waiting for them`() throws {
+        var drive = Drive(StandardPlanner())
+        let lease = try drive.store.acquireNow(holder: "before", duration: .seconds(1), now: drive.now)
+        try drive.store.commitNow(
+            [.putCluster(founded), .putConditions(UnitID(.cluster, "orders"), [Condition(.ready, true, reason: "Converged")])],
+            term: lease.term)
+        drive.now = drive.now + .seconds(2)
+        try drive.mustLead()
+        try drive.must(read(["orders"], "c1"))
+        var status = try #require(drive.machine.view(at: drive.now).units[UnitID(.cluster, "orders")])
+        #expect(status.waits == [Wait(.host("host-1"), "its agents' first report: host-1")])
+        #expect(status.findings.isEmpty && status.pass == nil && !status.isConverged)
+        #expect(drive.machine.settled(UnitID(.cluster, "orders")) == .waiting([UnitID(.cluster, "orders"): [status.waits[0].message]]))
+        drive.now = drive.now + .seconds(6)
+        try drive.must(.woke)
+        status = try #require(drive.machine.view(at: drive.now).units[UnitID(.cluster, "orders")])
+        #expect(status.pass == drive.now && status.waits.first?.message.contains("first report:") != true)
+    }
+
+    @Test func `the stream of an agent that is silent for long is ended, that of another is not`() throws {
+        var drive = Drive(StandardPlanner())
+        try drive.mustLead()
+        for (number, host) in ["host-1", "host-2"].enumerated() {
+            try drive.must(.agentConnected(host: host, connection: UInt64(number + 1)))
+        }
+        for _ in 0..<11 {
+            drive.now = drive.now + .seconds(1)
+            try drive.must(.agentMessage(.heartbeat(digest: "d", delay: .zero), host: "host-2", connection: 2))
+            try drive.must(.woke)
+        }
+        #expect(drive.closed == [1])
+        #expect(drive.machine.view(at: drive.now).agents.keys.sorted() == ["host-2"])
+        // The end of its streams, told late, is not taken for the end of a newer one.
+        try drive.must(.agentConnected(host: "host-1", connection: 3))
+        try drive.must(.agentDisconnected(host: "host-1", connection: 1))
+        #expect(drive.machine.view(at: drive.now).agents["host-1"]?.isConnected == true)
     }
 }

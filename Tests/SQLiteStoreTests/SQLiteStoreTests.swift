@@ -163,27 +163,10 @@ import Testing
         #expect(try await store.load().rebuilding == moment)
     }
 
-    @Test func `a daily backup is made once a day, and seven are kept`() async throws {
-        let directory = try TestDirectory()
-        let store = try SQLiteStore.create(at: directory.store, holder: "test")
-        let backups = directory.path + "/backups"
-        for day in 0..<9 {
-            let now = moment + .seconds(day * 86_400)
-            #expect(try await store.backUpDaily(directory: backups, now: now) != nil)
-            #expect(try await store.backUpDaily(directory: backups, now: now + .seconds(60)) == nil)
-            if day == 0 { try Data().write(to: URL(fileURLWithPath: backups + "/notes.txt")) }
-        }
-        let names = try FileManager.default.contentsOfDirectory(atPath: backups).sorted()
-        // 1,700,000,000 s is 2023-11-14.
-        #expect(names == (16...22).map { "evenkeel-2023-11-\($0).sqlite" } + ["notes.txt"])
-    }
-
     @Test func `a backup that cannot be written says so and leaves nothing`() async throws {
         let directory = try TestDirectory()
         let store = try SQLiteStore.create(at: directory.store, holder: "test")
         await #expect(throws: StoreError.self) { try await store.backUp(to: directory.path + "/none/copy") }
-        await #expect(throws: StoreError.self) {
-            try await store.backUpDaily(directory: directory.store + "/under-a-file", now: moment)
-        }
+        await #expect(throws: StoreError.self) { try await store.backUp(to: directory.store + "/under-a-file/copy") }
     }
 }

@@ -1,6 +1,7 @@
+import BlockingWork
 import CLinux
-import Glibc
 import FleetModel
+import Glibc
 import MySQLClient
 
 /// A program at the other end of a pipe: one whose output we read, or whose input we write. It is killed and reaped at

@@ -10,7 +10,9 @@ struct Spawn {
     var output: Int32?
     var error: Int32?
     /// Nothing of the agent's environment reaches it but this.
-    var environment: [String] = ["PATH=/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL=C.UTF-8", "TZ=UTC"]
+    var environment = Spawn.environmentDefault
+
+    static let environmentDefault = ["PATH=/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL=C.UTF-8", "TZ=UTC"]
 
     /// Starts it. The caller reaps it. Throws `EngineError`.
     func start() throws(EngineError) -> pid_t {

@@ -1,3 +1,4 @@
+import BlockingWork
 import CLinux
 import Glibc
 import MySQLClient

@@ -1,3 +1,4 @@
+import BlockingWork
 import FleetModel
 import MySQLClient
 

@@ -10,6 +10,8 @@ package struct MariaDBHost: Sendable {
     package var binaryDirectories: [String]
     /// The ports from which the receiver of a copy takes one.
     package var copyPorts: ClosedRange<Int>
+    /// How database processes are started.
+    var launcher: any ProcessLauncher = ProcessLaunchers.suited()
 
     package init(
         dataDirectory: String, databaseUser: String = "mysql",

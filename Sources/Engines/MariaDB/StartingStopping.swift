@@ -31,7 +31,7 @@ extension InstanceWorker {
         }
         try Files.write(layout.started, configuration)
         let logged = Files.size(layout.errorLog)
-        try spawn(binaries, as: user)
+        try await launch(binaries, as: user)
         try await waitUntilReady(from: logged)
         process.expectEnd(false)
         guard process.living() != nil else { throw startFailure(from: logged) }
@@ -45,22 +45,25 @@ extension InstanceWorker {
         try Files.write(layout.configuration, layout.substituted(ordered))
     }
 
-    private func spawn(_ binaries: MariaDBBinaries, as user: HostUser?) throws {
-        let log = Glibc.open(layout.errorLog, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0o640)
-        guard log >= 0 else { throw EngineError.system("open", layout.errorLog) }
-        defer { close(log) }
-        if let user { try Files.give(layout.errorLog, to: user) }
+    private func launch(_ binaries: MariaDBBinaries, as user: HostUser?) async throws {
+        try makeErrorLog(for: user)
         var arguments = ["--defaults-file=" + layout.started, "--read-only=1", "--skip-slave-start", "--event-scheduler=OFF"]
-        if let user { arguments.append("--user=" + user.name) }
+        if let user, !host.launcher.setsUser { arguments.append("--user=" + user.name) }
         if binaries.base != "/usr" { arguments.append("--basedir=" + binaries.base) }
-        let started = try Spawn(executable: binaries.server, arguments: arguments, output: log, error: log).start()
-        guard let process = ProcessIdentity.living(started) else {
-            var status: Int32 = 0
-            waitpid(started, &status, 0)
-            return
-        }
+        let order = LaunchOrder(
+            name: "\(try identity().clusterName)-\(layout.id.ordinal)", executable: binaries.server, arguments: arguments,
+            user: user, log: layout.errorLog)
+        guard let process = try await host.launcher.launch(order) else { return }
         self.process.adopt(process)
         try Files.write(layout.processRecord, process.description)
+    }
+
+    /// There before the server writes to it, as its user's own.
+    private func makeErrorLog(for user: HostUser?) throws {
+        let log = Glibc.open(layout.errorLog, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0o640)
+        guard log >= 0 else { throw EngineError.system("open", layout.errorLog) }
+        close(log)
+        if let user { try Files.give(layout.errorLog, to: user) }
     }
 
     /// Waits until the server answers; throws with what its log says where it ends before, or where it neither answers

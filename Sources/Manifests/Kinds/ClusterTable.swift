@@ -92,7 +92,7 @@ extension KindTable where Value == Cluster {
             "How long the directory of a removed instance is kept before it is purged."),
         .optional(
             "deletionPolicy", \.deletionPolicy, .choice, default: .retain, "Retain",
-            "What becomes of data when the manifest is removed: `Retain` keeps it, `Delete` removes it."),
+            "What may become of the data when the manifest is removed. In this release it is kept and the cluster left as it is, with `Delete` too."),
         .optional(
             "suspend", \.suspend, .boolean, default: false, "false",
             "`true` stops voluntary work and healing; a killed instance is still restarted, and alerts still go out."),

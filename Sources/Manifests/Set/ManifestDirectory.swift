@@ -42,6 +42,8 @@ package enum ManifestDirectory {
         }
     }
 
+    package static func isFolder(_ path: String) -> Bool { realPath(path).map { kind($0) == S_IFDIR } ?? false }
+
     /// Deeper folders are not looked into.
     static let depthMax = 32
     /// A folder with more files than this is not a fleet repository.
@@ -65,8 +67,7 @@ package enum ManifestDirectory {
             }
         }
 
-        /// A link to a file of the same folder is read as that file; one to a folder is not followed, so that no walk
-        /// goes in circles.
+        /// A link within the folder is passed over, as the server does: the file that it names is read under its own path.
         private mutating func readLink(_ path: String) {
             guard ManifestFile.isManifest(path: path) else { return }
             guard let target = ManifestDirectory.realPath(root + "/" + path) else {
@@ -75,8 +76,6 @@ package enum ManifestDirectory {
             guard target.hasPrefix(root + "/") else {
                 return refuse(path, "the symbolic link leaves the repository", "replace it by the file itself")
             }
-            guard ManifestDirectory.kind(target) == S_IFREG else { return }
-            add(path, target)
         }
 
         private mutating func add(_ path: String, _ file: String) {

@@ -24,14 +24,25 @@ extension PrimaryReplicaProcedure {
         wait(.attempt(context.name), "the end of the running wave")
     }
 
+    /// What is left undone is waited for by name, so that nobody takes a suspended cluster for a converged one.
     private mutating func holdSuspended() {
         guard records.switchover == nil else { return }
-        decision.tasks.removeAll { task in
-            switch task.action {
-            case .start, .open, .close: task.isVoluntary
-            default: true
-            }
+        let held = decision.tasks.filter(isHeldWhileSuspended)
+        decision.tasks.removeAll(where: isHeldWhileSuspended)
+        for task in held { waitForResume(task.summary, on: task.target) }
+    }
+
+    private func isHeldWhileSuspended(_ task: PlannedTask) -> Bool {
+        switch task.action {
+        case .start, .open, .close: task.isVoluntary
+        default: true
         }
+    }
+
+    private mutating func waitForResume(_ summary: String, on target: TaskTarget) {
+        var subject = situation.name
+        if case .instance(let id, _) = target { subject = label(id.ordinal) }
+        wait(.approval(Wait.resume), "`evenkeel resume \(situation.name)`, for \(subject): \(summary)")
     }
 
     /// Making an instance that is wanted no more is not worth its end.

@@ -15,7 +15,7 @@ extension PrimaryReplicaProcedure {
         keepWriter(primary)
         for view in views where view.isActive && view.ordinal != primary.ordinal { keepReplica(view, primary) }
         for view in views where view.record.phase == .leaving && view.ordinal != primary.ordinal && view.isWritable { close(view) }
-        guard !isSuspended else { return tellDrift(primary) }
+        guard !isSuspended else { return tellUndone(primary) }
         configure()
         keepContent(primary)
         keepRetired()
@@ -23,11 +23,15 @@ extension PrimaryReplicaProcedure {
         if isQuiet && isAllServing { disruptOne(primary) }
     }
 
-    /// While suspended nothing is healed, and `conclude` takes the tasks out; what has drifted is told all the same.
-    private mutating func tellDrift(_ primary: MemberView) {
+    /// While suspended nothing is healed, and `conclude` takes the tasks out; what has drifted or was declared since is
+    /// told all the same. A disruption is no task yet where it is a switchover, so that it is told here.
+    private mutating func tellUndone(_ primary: MemberView) {
         let unchanged = records
         configure()
         keepContent(primary)
+        let isQuiet = decision.tasks.isEmpty && situation.running.isEmpty
+        if isQuiet && isAllServing { disruptOne(primary) }
+        if records.switchover != nil { wait(.approval(Wait.resume), "`evenkeel resume \(situation.name)`, for a switchover from \(label(primary))") }
         records = unchanged
     }
 
@@ -128,7 +132,11 @@ extension PrimaryReplicaProcedure {
     private mutating func keepReplica(_ view: MemberView, _ primary: MemberView) {
         if waitsForHost(view) || waitsForAttempt(view) { return }
         guard let report = view.report, report.directory != .halfMade else {
-            if !isSuspended { copy(to: view, primary) }
+            if isSuspended {
+                wait(.approval(Wait.resume), "`evenkeel resume \(situation.name)`, for \(label(view)) on \(view.record.host): to be made")
+            } else {
+                copy(to: view, primary)
+            }
             return
         }
         guard report.directory == .ready else { return }

@@ -24,8 +24,7 @@ package struct PlanText: PlanRendering {
 
     package func head(_ head: PlanHead, _ totals: PlanTotals?) -> [UInt8] {
         var page = Page(width: width, isColored: paint.isOn)
-        let name = head.revision.commit == "worktree" ? "the files as they are, not committed" : head.revision.short
-        var line = "Plan " + (totals.map { paint.bold($0.shortDigest) + " " } ?? "") + "for " + name
+        var line = "Plan " + (totals.map { paint.bold($0.shortDigest) + " " } ?? "") + "for " + Self.name(of: head.revision)
         if !head.revision.subject.isEmpty { line += " \"\(head.revision.subject)\"" }
         let about = [head.revision.author, age(of: head.revision, head.now)].filter { !$0.isEmpty }
         if !about.isEmpty { line += " (\(about.joined(separator: ", ")))" }
@@ -33,6 +32,11 @@ package struct PlanText: PlanRendering {
         page.add(seen(head))
         page.add("")
         return page.bytes
+    }
+
+    /// How people see the revision that a plan is for.
+    static func name(of revision: Revision) -> String {
+        revision.commit == "worktree" ? "the files as they are, not committed" : revision.short
     }
 
     private func age(of revision: Revision, _ now: Instant) -> String {

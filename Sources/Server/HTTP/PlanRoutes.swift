@@ -8,7 +8,7 @@ import NIOCore
 import Planning
 import Reconciliation
 
-/// `POST /api/v1/plan` and `GET /api/v1/snapshot`: rehearsals that change nothing, and what they rely on.
+/// `POST /api/v1/plan`, and `GET /api/v1/tree` and `/snapshot`: rehearsals that change nothing, and what they rely on.
 struct PlanRoutes: Sendable {
     let control: ControlPlane
 
@@ -16,6 +16,11 @@ struct PlanRoutes: Sendable {
         router.post(RouterPath(Route.plan)) { request, context in
             _ = try context.identity(with: .viewer)
             return try await plan(try await APIRouter.body(request, upTo: WireLimit.planBytesMax))
+        }
+        router.get(RouterPath(Route.tree)) { request, context in
+            _ = try context.identity(with: .viewer)
+            let source = request.uri.queryParameters["source"].map(String.init)
+            return APIRouter.json(TreeDocument(try await control.reconciler.tree(source: source)))
         }
         router.get(RouterPath(Route.snapshot)) { _, context in
             _ = try context.identity(with: .viewer)
@@ -34,38 +39,29 @@ struct PlanRoutes: Sendable {
     }
 
     private func plan(_ command: PlanCommand) async throws -> Response {
-        let view = try await leadingView()
-        let fleet = try await fleet(command, in: view)
-        let request = FleetPlanRequest(
-            fleet: fleet, snapshot: Snapshot(view), now: view.now, units: try units(command))
-        var body: [UInt8] = []
-        let totals: PlanTotals
-        switch command.format {
-        case "json": totals = try await FleetPlanner.plan(request, as: PlanJSON()) { body += $0 }
-        case "text":
-            let width = command.columns > 0 ? command.columns : nil
-            totals = try await FleetPlanner.plan(request, as: PlanText(width: width, isColored: command.hasColor)) { body += $0 }
-        default:
-            throw APIError(.unprocessableContent, "there is no plan in the form \"\(command.format)\"", help: "text or json")
+        let request = try await request(command)
+        guard let form = PlanForm(rawValue: command.format) else {
+            let forms = PlanForm.allCases.map(\.rawValue).joined(separator: ", ")
+            throw APIError(.unprocessableContent, "there is no plan in the form \"\(command.format)\"", help: "one of \(forms)")
         }
-        var headers: HTTPFields = [.contentType: command.format == "json" ? "application/json" : "text/plain; charset=utf-8"]
+        var body: [UInt8] = []
+        let totals = try await FleetPlanner.plan(
+            request, in: form, width: command.columns > 0 ? command.columns : nil, isColored: command.hasColor) { body += $0 }
+        var headers: HTTPFields = [.contentType: form.mediaType]
         if let name = HTTPField.Name(HeaderName.exitStatus) { headers[name] = String(totals.exitStatus) }
         return Response(status: .ok, headers: headers, body: ResponseBody(byteBuffer: ByteBuffer(bytes: body)))
     }
 
-    /// The desired state that is asked about; one that does not validate is refused with its diagnostics.
-    private func fleet(_ command: PlanCommand, in view: FleetView) async throws -> DesiredFleet {
-        guard let base = try base(command) else {
-            guard let desired = view.desired else {
-                throw APIError(.serviceUnavailable, "no revision was read yet", help: "see `evenkeel get sources`")
-            }
-            return desired
-        }
-        let answer = try await control.reconciler.plan(PlanRequest(base: base, source: command.source))
-        guard !answer.hasErrors else {
+    /// What is asked about and all that the loop would rely on; manifests that do not validate are refused with their
+    /// diagnostics. What is in force was accepted with them.
+    private func request(_ command: PlanCommand) async throws -> FleetPlanRequest {
+        let base = try base(command)
+        let answer = try await control.reconciler.plan(
+            PlanRequest(base: base ?? .current, source: command.source, units: try units(command)))
+        guard base == nil || !answer.hasErrors else {
             throw APIError(.unprocessableContent, "the manifests are not valid\n" + answer.diagnostics.joined(separator: "\n"))
         }
-        return answer.desired
+        return answer.request
     }
 
     /// Nil: what is in force.
@@ -94,6 +90,16 @@ struct PlanRoutes: Sendable {
                 guard let unit = UnitID(text) else { throw APIError(.badRequest, "\"\(text)\" names no unit") }
                 return unit
             })
+    }
+}
+
+extension TreeDocument {
+    fileprivate init(_ tree: SourceTree) {
+        self.init()
+        source = tree.source
+        revision = tree.commit ?? ""
+        folder = tree.folder
+        files = tree.files
     }
 }
 

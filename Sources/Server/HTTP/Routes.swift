@@ -118,6 +118,7 @@ enum APIRouter {
         case .converged: return SettleDocument(result: "converged")
         case .waiting(let units): return SettleDocument(result: "waiting", units: byName(units))
         case .stalled(let units): return SettleDocument(result: "stalled", units: byName(units))
+        case .suspended(let units): return SettleDocument(result: "suspended", units: byName(units))
         }
     }
 

@@ -15,11 +15,12 @@ struct AgentCommand: AsyncParsableCommand {
         abstract: "Run a host's agent: observe, carry out tasks, supervise database processes.",
         discussion: """
             Databases outlive the agent: stopping or killing it never touches them. It dials out; nothing listens on the \
-            host but the health port, where one is asked for, and one port during a copy.
+            host but the health port, where one is asked for, and one port during a copy (24400 to 24499). As root, where \
+            systemd runs the host, each database is a unit of its own, evenkeel-<cluster>-<number>.service.
 
             Example:
-              evenkeel agent --server https://control:7070 --host hz-a-1 --data /var/lib/evenkeel-agent \\
-                --token-file hz-a-1.token --ca-file ca.pem
+              evenkeel agent --server https://control:7070 --host hz-a-1 \\
+                --data /var/lib/evenkeel-agent --token-file hz-a-1.token --ca-file ca.pem
             """)
 
     @Option(help: "URLs of the servers, separated by commas.")

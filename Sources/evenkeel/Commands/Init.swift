@@ -10,7 +10,8 @@ struct Init: ParsableCommand {
             are there already are never overwritten.
 
             Example:
-              evenkeel init fleet && cd fleet && git init && git add . && git commit -m 'A fleet'
+              evenkeel init fleet && cd fleet && git init -b main
+              git add . && git commit -m 'A fleet'
             """)
 
     @Argument(help: "The directory; made if it is not there.")

@@ -10,20 +10,22 @@ struct Plan: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "What reconciliation would do, task by task; changes nothing.",
         discussion: """
-            The server plans, from what it observes now. With --observed a snapshot is planned from, offline.
+            The server plans, from what it observes now; of a folder it is sent what differs from the revision in force. \
+            With --observed a snapshot is planned from, offline.
 
             Examples:
-              evenkeel plan                                    what is in force
-              evenkeel plan --path .                           this folder, before you commit
-              evenkeel plan --revision feature-x               a branch or commit of the source
-              evenkeel plan --path . --observed snapshot.json  offline; `{}`: nothing was ever seen
-              evenkeel snapshot > snapshot.json                such a snapshot
+              evenkeel plan                           what is in force
+              evenkeel plan --path .                  this folder, before you commit
+              evenkeel plan --revision feature-x      a branch or commit of the source
+              evenkeel plan -o dot | dot -Tsvg        as a picture
+              evenkeel snapshot > seen.json           what is observed now, and with it
+              evenkeel plan --path . --observed seen.json      offline
+
+            A snapshot of `{}` says that nothing was ever seen.
 
             Exit codes: 0 nothing to do, 1 error, 2 changes, 3 refused for safety, 4 waits for what no rehearsal can \
-            supply, 6 drift only, 8 a host seen before is silent.
+            supply, 5 the revision in force changed meanwhile, 6 drift only, 8 a host seen before is silent.
             """)
-
-    enum Format: String, ExpressibleByArgument, CaseIterable { case text, json, markdown }
 
     @Option(help: "A folder of manifests, committed or not.")
     var path: String?
@@ -39,8 +41,8 @@ struct Plan: AsyncParsableCommand {
     var unit: [String] = []
     @Option(help: "Which source, where the server has several.")
     var source: String?
-    @Option(name: [.customShort("o"), .long], help: "text, json or markdown.")
-    var output: Format = .text
+    @Option(name: [.customShort("o"), .long], help: "text, json, markdown or dot (for Graphviz).")
+    var output: PlanForm = .text
     @OptionGroup var connection: ConnectionOptions
 
     func validate() throws {
@@ -64,34 +66,38 @@ struct Plan: AsyncParsableCommand {
         command.source = source
         command.revision = revision
         command.units = units.map(\.description)
-        command.format = output == .json ? "json" : "text"
+        command.format = output.rawValue
         command.columns = Terminal.standardOutput.isTerminal ? Terminal.standardOutput.width : 0
         command.hasColor = output == .text && Terminal.standardOutput.hasColor
-        if let path { command.files = try Plan.files(path) }
-        let answer = try await Client.with(connection) { try await $0.post(Route.plan, body: command.jsonBytes) }
-        let text = String(decoding: answer.body, as: UTF8.self)
-        Terminal.standardOutput.write(output == .markdown ? Plan.markdown(text) : text)
+        let answer = try await Client.with(connection) { [command] client in
+            guard let path else { return try await client.post(Route.plan, body: command.jsonBytes) }
+            return try await ask(client, command, path)
+        }
+        Terminal.standardOutput.write(answer.body)
         try (answer.exitStatus ?? .nothingToDo).leave()
     }
 
-    static func markdown(_ text: String) -> String { "### Evenkeel plan\n\n```text\n\(text)```\n" }
-
-    /// All manifests of a folder, checked here first: errors are told at once, without a server.
-    private static func files(_ path: String) throws -> [PlanCommand.File] {
-        let files = try readManifests(path)
-        var manifests = ManifestSet()
-        _ = manifests.apply(changed: files, revision: Revision(commit: "worktree"))
-        let assembly = manifests.assemble()
-        guard !assembly.hasErrors else {
-            Terminal.standardError.write(assembly.diagnostics.rendered(color: Terminal.standardError.hasColor))
-            throw ExitStatus.error
+    /// Sends what differs from the revision in force. Where the server does not know that any more when it is asked to
+    /// plan (another came, and history was rewritten), the differences are made once again.
+    private func ask(_ client: Client, _ command: PlanCommand, _ path: String) async throws -> Client.Answer {
+        var command = command
+        let query = source.map { [("source", $0)] } ?? []
+        var tree: TreeDocument = try await client.get(Route.tree, query: query)
+        let files = try WorkingTree(WorkingTree.folder(path, of: tree))
+        for isLast in [false, true] {
+            command.base = tree.revision.isEmpty ? nil : tree.revision
+            command.files = tree.revision.isEmpty ? files.whole : try files.differences(from: tree)
+            do {
+                return try await client.post(Route.plan, body: command.jsonBytes)
+            } catch let error as CommandError where error.status == .planIsStale && !isLast {
+                tree = try await client.get(Route.tree, query: query)
+            }
         }
-        return files.compactMap { file in
-            guard case .bytes(let bytes) = file.content else { return nil }
-            return PlanCommand.File(path: file.path, text: String(decoding: bytes, as: UTF8.self))
-        }
+        throw CommandError("the revision in force changed twice meanwhile", help: "ask again", status: .planIsStale)
     }
 }
+
+extension PlanForm: ExpressibleByArgument {}
 
 /// The manifests of a folder; a `CommandError` where it is not there.
 func readManifests(_ path: String) throws -> [ManifestFile] {
@@ -108,7 +114,7 @@ struct OfflinePlan {
     var observed: String
     var now: String?
     var units: [UnitID]
-    var format: Plan.Format
+    var format: PlanForm
     /// For benchmarks: a fleet in which nothing is left to do, without running one.
     var convergedOut: String?
 
@@ -135,19 +141,10 @@ struct OfflinePlan {
     }
 
     private func render(_ request: FleetPlanRequest) async throws -> PlanTotals {
-        let write: ([UInt8]) -> Void = { Terminal.standardOutput.write($0) }
-        switch format {
-        case .json: return try await FleetPlanner.plan(request, as: PlanJSON(), sink: write)
-        case .text:
-            let terminal = Terminal.standardOutput
-            return try await FleetPlanner.plan(
-                request, as: PlanText(width: terminal.isTerminal ? terminal.width : nil, isColored: terminal.hasColor), sink: write)
-        case .markdown:
-            var text: [UInt8] = []
-            let totals = try await FleetPlanner.plan(request, as: PlanText()) { text += $0 }
-            Terminal.standardOutput.write(Plan.markdown(String(decoding: text, as: UTF8.self)))
-            return totals
-        }
+        let terminal = Terminal.standardOutput
+        return try await FleetPlanner.plan(
+            request, in: format, width: terminal.isTerminal ? terminal.width : nil, isColored: terminal.hasColor
+        ) { terminal.write($0) }
     }
 
     private static func snapshot(_ observed: String) throws -> Snapshot {

@@ -11,7 +11,9 @@ struct Reconcile: AsyncParsableCommand {
               evenkeel reconcile --wait                    until everything has converged
               evenkeel reconcile Cluster/orders --wait --timeout 120
 
-            Exit codes: 0 converged (or asked for, without --wait), 4 did not converge in time, 1 stalled.
+            A suspended unit that has something to do is not waited for: what stays undone is told.
+
+            Exit codes: 0 converged (or asked for, without --wait), 1 stalled, 4 did not converge in time, or is suspended.
             """)
 
     @Argument(help: "The unit, as Kind/name; a name alone is a cluster's. Default: everything.")
@@ -31,7 +33,7 @@ struct Reconcile: AsyncParsableCommand {
         }
         output.show(SettleView(settled: settled))
         switch settled.result {
-        case "waiting": throw ExitStatus.didNotConverge
+        case "waiting", "suspended": throw ExitStatus.didNotConverge
         case "stalled": throw ExitStatus.error
         default: return
         }
@@ -44,11 +46,20 @@ struct SettleView: View {
     var names: [String] { settled.units.keys.sorted() }
 
     func text(terminal: Terminal, isWide: Bool) -> String {
-        var text = settled.result == "requested" ? "Requested.\n" : "\(settled.result.prefix(1).uppercased())\(settled.result.dropFirst()).\n"
+        var text = heading + "\n"
         for (unit, reasons) in settled.units.sorted(by: { $0.key < $1.key }) {
             text += reasons.map { "  \(unit): \($0)\n" }.joined()
         }
         return text
+    }
+
+    private var heading: String {
+        switch settled.result {
+        case "waiting": "Not converged in time. What is waited for, or was under way:"
+        case "stalled": "Stalled: there is no progress without a change from outside."
+        case "suspended": "Suspended. What stays undone waits for:"
+        default: settled.result.prefix(1).uppercased() + settled.result.dropFirst() + "."
+        }
     }
 
     func json(to writer: inout JSONWriter) { settled.write(to: &writer) }

@@ -8,13 +8,15 @@ struct Serve: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Run the server: API, loop and monitor.",
         discussion: """
-            The configuration is YAML:
-              listen: 127.0.0.1:7070            any other address needs tls
-              data: /var/lib/evenkeel           store, mirrors, keys
+            The configuration is YAML, such as
+              listen: 127.0.0.1:7070            # any other address needs tls
+              data: /var/lib/evenkeel           # store, mirrors, keys
               sources:
-                - {name: fleet, url: "git@example.org:fleet.git", branch: main, interval: 30s}
+                - {url: "git@example.org:fleet.git", branch: main, interval: 30s}
               secrets: {root: /etc/evenkeel/secrets}
-              tls: auto                         our own small authority; or {certificate: FILE, key: FILE}
+              tls: auto                         # our own small authority, or
+                                                # {certificate: FILE, key: FILE}
+            Every field is in Sources/Server/README.md; units for systemd are in manifests/systemd.
 
             A store that was lost, or put back from data/backups, is rebuilt by --rebuild: from git and from what the \
             agents tell, over what is in the store, if there is one. The server then only looks on until `evenkeel rebuild` \

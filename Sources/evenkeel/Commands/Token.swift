@@ -6,10 +6,11 @@ struct Token: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Make a token: for a person with a role, or to enrol one host's agent.",
         discussion: """
-            The token goes to standard output, once: the server keeps only its SHA-256.
+            The token goes to standard output, once: the server keeps only its SHA-256. An enrolment's is good once, for \
+            an hour, and for that host only.
 
             Examples:
-              evenkeel token enrolment hz-a-1 > hz-a-1.token     good once, for an hour, for that host only
+              evenkeel token enrolment hz-a-1 > hz-a-1.token
               evenkeel token viewer grafana
               evenkeel token operator jane --valid 28800
             """)

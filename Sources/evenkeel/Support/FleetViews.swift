@@ -6,18 +6,21 @@ extension UnitDocument {
     /// One word for the state of a unit.
     var state: String {
         func holds(_ type: ConditionType) -> Bool { conditions.contains { $0.type == type && $0.isTrue } }
+        // Conditions of before this leader's first pass may be over.
+        if pass == nil { return waits.isEmpty ? "Unknown" : "Waiting" }
         if holds(.stalled) { return "Stalled" }
         if holds(.degraded) { return "Degraded" }
         if holds(.drifted) { return "Drifted" }
         if holds(.suspended) { return "Suspended" }
         if !running.isEmpty || holds(.reconciling) { return "Reconciling" }
         if isConverged || holds(.ready) { return "Ready" }
-        return pass == nil ? "Unknown" : "Waiting"
+        return "Waiting"
     }
 
     /// The sentence that matters most now.
     var message: String {
         if !refusal.isEmpty { return refusal }
+        if pass == nil, let wait = waits.first { return "waits for \(wait)" }
         if let running = running.first { return running.summary + (running.progress.isEmpty ? "" : " (\(running.progress))") }
         let bad = conditions.first { $0.isTrue && $0.type != .ready && !$0.message.isEmpty }
         return bad?.message ?? waits.first ?? warnings.first ?? ""
