@@ -43,6 +43,8 @@ struct PrimaryReplicaProcedure {
     var decision: Decision
     /// Ordinals that have a task in this step, or are busy.
     private var taken: Set<Int>
+    /// Keys of failures whose task this step wants: only those keep a unit from its end.
+    var wantedFailures: Set<String> = []
     /// Whether the active members are in more than one zone.
     private let isOverZones: Bool
     /// Rendered configurations; the same in every step of a rehearsal.
@@ -127,12 +129,13 @@ struct PrimaryReplicaProcedure {
         _ action: Action, on view: MemberView, donor: MemberView? = nil, isVoluntary: Bool = true, cause: Cause,
         _ summary: String
     ) -> Bool {
-        guard !taken.contains(view.ordinal), donor.map({ !taken.contains($0.ordinal) }) ?? true else { return false }
         let task = PlannedTask(
             unit: UnitID(.cluster, situation.name), target: .instance(id(view.ordinal), host: view.record.host),
             action: action, alsoBusy: donor.map { id($0.ordinal) }, isVoluntary: isVoluntary, cause: cause,
             summary: summary)
-        if !records.failures.isEmpty, let failure = records.failures[Planner.key(of: task)], failure.retryAt > situation.now {
+        let failure = failure(of: task)
+        guard !taken.contains(view.ordinal), donor.map({ !taken.contains($0.ordinal) }) ?? true else { return false }
+        if let failure, failure.retryAt > situation.now {
             decision.waits.append(
                 Wait(.time(failure.retryAt), "\(label(view)): \(action.name) failed \(failure.count) times: \(failure.message)"))
             return false
@@ -141,6 +144,15 @@ struct PrimaryReplicaProcedure {
         if let donor { taken.insert(donor.ordinal) }
         decision.tasks.append(task)
         return true
+    }
+
+    /// How a task that is wanted now failed before.
+    private mutating func failure(of task: PlannedTask) -> FailureRecord? {
+        guard !records.failures.isEmpty else { return nil }
+        let key = Planner.key(of: task)
+        guard let failure = records.failures[key] else { return nil }
+        wantedFailures.insert(key)
+        return failure
     }
 
     mutating func wait(_ reason: Wait.Reason, _ message: String) {
