@@ -221,6 +221,7 @@ extension LoopMachine {
         units[unit]?.pause = nil
         units[unit]?.pauses = 0
         enqueue(unit)
+        units[unit]?.isChanged = true
     }
 
     mutating func enqueueAll() {
@@ -231,6 +232,8 @@ extension LoopMachine {
         for name in desired.hosts.keys.sorted() { enqueue(UnitID(.host, name)) }
         for name in desired.regions.keys.sorted() { enqueue(UnitID(.region, name)) }
         for name in desired.zones.keys.sorted() { enqueue(UnitID(.availabilityZone, name)) }
+        // What the store has conditions of: a unit that is gone is forgotten by its pass.
+        for unit in statuses.keys.sorted() { enqueue(unit) }
     }
 
     /// Agents of hosts that a cluster is new on need its key, to name its accounts.

@@ -8,11 +8,8 @@ import MetadataStore
 extension LoopMachine {
     /// Regions, zones, and clusters that have no place: the manifest is all there is.
     mutating func passDeclared(_ unit: UnitID) {
-        let isDeclared = desired?.place(of: unit) != nil
-        guard isDeclared || units[unit]?.held != nil else {
-            statuses[unit] = nil
-            return
-        }
+        guard let desired else { return }
+        guard desired.place(of: unit) != nil || units[unit]?.held != nil else { return forget(unit) }
         var status = declaredStatus(unit)
         status.conditions = [Condition(.ready, true, reason: "Declared")]
         status.plan = Rehearsal(unit: unit)
@@ -32,6 +29,10 @@ extension LoopMachine {
             return
         }
         if let problem = hostProblems[host], problem.until <= now { hostProblems[host] = nil }
+        if isGone(host) {
+            observed[host] = nil
+            return forget(unit)
+        }
         var status = declaredStatus(unit)
         status.plan = Rehearsal(unit: unit)
         if let problem = hostProblems[host] { status.findings.append(problem.finding) }
@@ -50,8 +51,17 @@ extension LoopMachine {
         finish(status)
     }
 
+    /// Declared no more, holds nothing, and its agent is not heard: nobody misses it.
+    private func isGone(_ host: String) -> Bool {
+        guard let desired, desired.hosts[host] == nil, hostProblems[host] == nil, agents[host] == nil else { return false }
+        guard units[UnitID(.host, host)]?.held == nil, (clustersByHost[host] ?? []).isEmpty, !leftOut.contains(host) else {
+            return false
+        }
+        return !(observed[host]?.isFresh(at: now) ?? false)
+    }
+
     mutating func passSource(_ unit: UnitID) {
-        guard let source = sources[unit.name]?.status else { return }
+        guard let source = sources[unit.name]?.status else { return forget(unit) }
         var status = UnitStatus(unit: unit, revision: source.accepted?.commit ?? "")
         status.plan = Rehearsal(unit: unit)
         if let approval = source.approvalNeeded, let seen = source.seen {
@@ -77,10 +87,7 @@ extension LoopMachine {
         let declared = desired?.channels[unit.name]
         let inForce = records.channels[unit.name]
         let wanted = declared.map { FleetPlanner.digest(of: $0.value) }
-        guard declared != nil || inForce != nil || units[unit]?.held != nil else {
-            statuses[unit] = nil
-            return
-        }
+        guard declared != nil || inForce != nil || units[unit]?.held != nil else { return forget(unit) }
         var status = declaredStatus(unit)
         status.conditions = [Condition(.ready, true, reason: "InForce")]
         status.plan = Rehearsal(unit: unit)
@@ -92,6 +99,8 @@ extension LoopMachine {
             return
         }
         pass.channel = PassCommit.ChannelChange(name: unit.name, digest: wanted)
+        // A channel that is gone is forgotten by the next pass.
+        if wanted == nil { units[unit]?.isDirty = true }
         let task = ChannelPlan.task(unit, desired, wanted: wanted, inForce: inForce)
         events.append(Event(time: now, unit: unit, level: .info, reason: "TaskSucceeded", message: task.label))
         conclude(pass, [.putChannel(name: unit.name, digest: wanted)] + channelAttempt(task), events)

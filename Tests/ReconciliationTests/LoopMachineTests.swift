@@ -31,7 +31,7 @@ private final class FullFleet: UnitPlanner {
 }
 
 /// Drives a machine: its commits succeed at once, time moves only when told.
-private struct Drive {
+struct Drive {
     var machine: LoopMachine
     var now = Instant(milliseconds: 1_000_000)
     let store = MemoryStore()
