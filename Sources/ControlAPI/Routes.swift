@@ -20,6 +20,7 @@ package enum Route {
     package static let history = prefix + "/history"
     package static let snapshot = prefix + "/snapshot"
     package static let watch = prefix + "/watch"
+    package static let settled = prefix + "/settled"
 
     // Commands.
     package static let plan = prefix + "/plan"
