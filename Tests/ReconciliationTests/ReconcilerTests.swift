@@ -99,6 +99,26 @@ import Testing
         }
     }
 
+    @Test(.timeLimit(.minutes(1))) func `an agent that reads nothing is let go once its buffer is full`() async throws {
+        let bench = Bench()
+        await bench.repository.push(["places.yaml": Manifest.places])
+        try await bench.run { bench in
+            try await bench.until { $0.desired != nil }
+            let messages = await bench.reconciler.agentConnected(host: "host-1", connection: 1)
+            await bench.reconciler.receive(
+                .hello(version: agentProtocolVersion, term: 0, attempts: [], report: HostReport(host: "host-1"), digest: "d", delay: .zero),
+                host: "host-1", connection: 1)
+            await bench.reconciler.receive(.promised(term: 1), host: "host-1", connection: 1)
+            // Each is answered by a request for a whole report.
+            for _ in 0...Reconciler.messagesBufferedMax {
+                await bench.reconciler.receive(.heartbeat(digest: "another", delay: .zero), host: "host-1", connection: 1)
+            }
+            var count = 0
+            for await _ in messages { count += 1 }
+            #expect(count == Reconciler.messagesBufferedMax)
+        }
+    }
+
     @Test func `an agent of another store or a higher term is refused`() async throws {
         let bench = Bench()
         await bench.repository.push(["places.yaml": Manifest.places])
