@@ -130,8 +130,9 @@ package struct LoopSettings: Sendable {
     package var passesPerEventMax = 256
     /// A connected agent that was not heard for so long is taken for gone when another comes under its name.
     package var agentSilenceMax: Duration = .seconds(3)
-    /// A new leader waits so long for the agents of a unit before it says that they are silent.
-    package var graceMax: Duration = .seconds(5)
+    /// A new leader waits so long for the agents of a unit before it says that they are silent: longer than an agent's
+    /// longest pause between two tries to connect (`AgentLimits.reconnectMax`), also of the release before.
+    package var graceMax: Duration = .seconds(15)
     /// An attempt whose record took longer to be stored than this is not sent: its facts are too old.
     package var dispatchDelayMax: Duration = .seconds(2)
     /// How long the end of an attempt waits for the look that follows it; then its host's facts are stale anyway.

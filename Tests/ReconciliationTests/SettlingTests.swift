@@ -154,6 +154,22 @@ private struct QuietPlanner: UnitPlanner {
         #expect(drive.store.loadNow().conditions[host] == nil)
     }
 
+    @Test func `agents that took their longest pause before the server was back are not told as silent`() throws {
+        var drive = try led()
+        var first = fleet("c1")
+        let value = Host(metadata: Metadata(name: "host-1"), zone: "a", room: "r", address: "127.0.0.9")
+        first.hosts["host-1"] = Declared(value: value, file: "h.yaml", line: 1, revision: "c1")
+        let ends = drive.handle(read(first, changed: [host]))
+        #expect(ends)
+        for second in 1...20 {
+            drive.now = drive.now + .seconds(1)
+            let endsPass = drive.handle(.woke)
+            let status = drive.machine.view(at: drive.now).units[host]
+            let isTold = status?.conditions.contains { $0.reason == "AgentSilent" } ?? false
+            #expect(endsPass && (isTold ? second >= 15 : second < 17), "after \(second) s")
+        }
+    }
+
     @Test func `conditions of a unit that is gone do not bring it back at the next start`() throws {
         var drive = Drive(QuietPlanner())
         let lease = try drive.store.acquireNow(holder: "test", duration: .seconds(3600), now: drive.now)
