@@ -15,6 +15,7 @@ extension LoopMachine {
         source(read.source) { source in
             source.status.seen = read.revision
             source.status.problems = read.assembly.diagnostics
+            source.status.strayErrors = read.assembly.strayErrors
             source.status.lastFetch = moment
             source.status.problem = nil
         }

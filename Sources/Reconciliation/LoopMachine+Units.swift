@@ -1,5 +1,6 @@
 import ControlAPI
 package import FleetModel
+import Manifests
 import Planning
 import MetadataStore
 
@@ -76,8 +77,32 @@ extension LoopMachine {
             let message = source.accepted.map { "revision \($0.short) is in force" } ?? "nothing was read yet"
             status.conditions = [Condition(.ready, source.accepted != nil, reason: "InForce", message: message)]
         }
+        let stray = Self.findings(of: source.strayErrors)
+        if let first = stray.first, !status.isStalled { status.stall(first.reason, first.message) }
+        status.findings += stray
         finish(status)
     }
+
+    /// One for each file, of at most `strayFilesMax`.
+    private static func findings(of errors: [Diagnostic]) -> [Finding] {
+        var files: [(file: String, errors: [Diagnostic])] = []
+        for error in errors {
+            if files.last?.file == error.position.file {
+                files[files.count - 1].errors.append(error)
+            } else {
+                files.append((error.position.file, [error]))
+            }
+        }
+        return files.prefix(strayFilesMax).map { file, errors in
+            let help = errors[0].help.isEmpty ? "" : " (\(errors[0].help))"
+            let more = errors.count > 1 ? ", and \(errors.count - 1) more" : ""
+            let message = "\(errors[0].position): \(errors[0].message)\(help)\(more); nothing of it is in force"
+            return Finding(reason: "InvalidManifest", subject: file, message: message, isDrift: false)
+        }
+    }
+
+    /// Of many files that cannot be read the first are told; `get sources` shows all.
+    private static let strayFilesMax = 20
 
     // MARK: Channels
 

@@ -170,6 +170,24 @@ private struct QuietPlanner: UnitPlanner {
         }
     }
 
+    @Test func `an error that no unit owns is told by its source, and its end too`() throws {
+        let source = UnitID(.source, "fleet")
+        var drive = try led()
+        let place = SourcePosition(file: "new.yaml", line: 3, column: 7)
+        let stray = Diagnostic(position: place, message: "this is not YAML", help: "close the bracket")
+        let owned = Diagnostic(position: SourcePosition(file: "c.yaml", line: 3, column: 1), message: "no", unit: orders)
+        let assembly = Assembly(fleet: fleet("c1"), held: [orders: [owned]], diagnostics: [owned, stray])
+        let ends1 = drive.handle(
+            .revisionRead(RevisionRead(source: "fleet", revision: Revision(commit: "c1"), assembly: assembly)))
+        let status = try #require(drive.machine.view(at: drive.now).units[source])
+        #expect(ends1 && status.findings.map(\.subject) == ["new.yaml"])
+        #expect(status.findings.first?.message.contains("new.yaml:3:7: this is not YAML (close the bracket)") == true)
+        #expect(status.isStalled && status.conditions.contains { $0.reason == "InvalidManifest" })
+        let ends2 = drive.handle(read(fleet("c2"), changed: []))
+        let after = try #require(drive.machine.view(at: drive.now).units[source])
+        #expect(ends2 && after.findings.isEmpty && !after.isStalled)
+    }
+
     @Test func `conditions of a unit that is gone do not bring it back at the next start`() throws {
         var drive = Drive(QuietPlanner())
         let lease = try drive.store.acquireNow(holder: "test", duration: .seconds(3600), now: drive.now)
