@@ -116,6 +116,10 @@ extension LoopMachine {
         var status = declaredStatus(unit)
         status.conditions = [Condition(.ready, true, reason: "InForce")]
         status.plan = Rehearsal(unit: unit)
+        if let declared, let problem = unknownScript(of: declared) {
+            status.stall("ScriptUnknown", problem)
+            status.findings = [Finding(reason: "ScriptUnknown", subject: unit.name, message: problem, isDrift: false)]
+        }
         complete(&status)
         var pass = PassCommit(unit: unit, status: status, decided: now)
         var events = statusEvents(status)
@@ -129,6 +133,14 @@ extension LoopMachine {
         let task = ChannelPlan.task(unit, desired, wanted: wanted, inForce: inForce)
         events.append(Event(time: now, unit: unit, level: .info, reason: "TaskSucceeded", message: task.label))
         conclude(pass, [.putChannel(name: unit.name, digest: wanted)] + channelAttempt(task), events)
+    }
+
+    /// Why a channel can deliver nothing: only the server's configuration knows its scripts.
+    private func unknownScript(of channel: Declared<AlertChannel>) -> String? {
+        guard case .script(let name, _) = channel.value.target, !settings.scripts.contains(name) else { return nil }
+        let known = settings.scripts.sorted().map { "`\($0)`" }.joined(separator: ", ")
+        let place = SourcePosition(file: channel.file, line: Int(channel.line), column: 1)
+        return "\(place): the server's configuration declares no script `\(name)` (\(known.isEmpty ? "it declares none" : "it declares \(known)")); add it there under `scripts` and start the server again, or name another"
     }
 
     private mutating func channelAttempt(_ task: PlannedTask) -> [StoreChange] {

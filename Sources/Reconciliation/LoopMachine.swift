@@ -124,6 +124,8 @@ package struct LoopSettings: Sendable {
     package var ownURL: String
     /// Every unit gets a pass at least so often, with a tenth of it as jitter.
     package var unitInterval: Duration
+    /// The names of the scripts that the server's configuration declares for alert channels.
+    package var scripts: Set<String>
     /// Commits in flight at once.
     package var commitsMax = 64
     /// Passes in answer to one event; what is left is done after the next.
@@ -145,11 +147,12 @@ package struct LoopSettings: Sendable {
 
     package init(
         policy: PlanningPolicy = PlanningPolicy(), sources: [SourceConfiguration] = [], ownURL: String = "",
-        unitInterval: Duration = .seconds(60)
+        unitInterval: Duration = .seconds(60), scripts: Set<String> = []
     ) {
         self.policy = policy
         self.sources = sources
         self.ownURL = ownURL
         self.unitInterval = unitInterval
+        self.scripts = scripts
     }
 }

@@ -71,6 +71,7 @@ package struct ServerProcess: Sendable {
             serverName: configuration.name.isEmpty ? ProcessInfo.processInfo.hostName : configuration.name,
             sources: configuration.sources, leaderURL: configuration.url, mirrorDirectory: configuration.mirrorDirectory,
             unitInterval: configuration.unitInterval, leaseDuration: configuration.leaseDuration,
+            scripts: Set(configuration.scripts.keys),
             seed: UInt64.random(in: 0...UInt64.max))
     }
 

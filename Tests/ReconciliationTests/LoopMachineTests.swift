@@ -38,9 +38,9 @@ struct Drive {
     var verdicts: [Bool] = []
     private static let eventsMax = 2000
 
-    init(_ planner: any UnitPlanner) {
+    init(_ planner: any UnitPlanner, scripts: Set<String> = ["page"]) {
         machine = LoopMachine(
-            settings: LoopSettings(sources: [SourceConfiguration(name: "fleet", url: "memory")]),
+            settings: LoopSettings(sources: [SourceConfiguration(name: "fleet", url: "memory")], scripts: scripts),
             credentials: Credentials(fleetKey: [1]), seed: 1, planner: planner)
     }
 

@@ -97,6 +97,18 @@ private struct QuietPlanner: UnitPlanner {
         #expect(ends4 && drive.machine.settled(orders) == .converged)
     }
 
+    @Test func `a channel whose script the server does not know is stalled, and says which there are`() throws {
+        var drive = Drive(QuietPlanner(), scripts: ["note"])
+        let led = try drive.lead()
+        var first = fleet("c1")
+        with(channel: "pager", in: &first)
+        let ends1 = drive.handle(read(first, changed: [pager]))
+        let status = try #require(drive.machine.view(at: drive.now).units[pager])
+        #expect(led && ends1 && status.isStalled && status.findings.map(\.reason) == ["ScriptUnknown"])
+        #expect(status.findings.first?.message.contains("no script `page` (it declares `note`)") == true)
+        #expect(status.findings.first?.message.hasPrefix("a.yaml:1") == true)
+    }
+
     private func with(channel: String, in fleet: inout DesiredFleet) {
         let value = AlertChannel(metadata: Metadata(name: channel), target: .script(name: "page", timeout: .seconds(5)))
         fleet.channels[channel] = Declared(value: value, file: "a.yaml", line: 1, revision: fleet.revision.commit)
