@@ -60,6 +60,28 @@ import Testing
         }
     }
 
+    @Test func `a revision that a newer one has overtaken is not approved`() async throws {
+        let bench = Bench()
+        await bench.repository.push(["places.yaml": Manifest.places, "orders.yaml": Manifest.cluster("orders", port: 3306)])
+        try await bench.run { bench in
+            try await bench.until { $0.records.clusters["orders"] != nil }
+            await bench.repository.push(["places.yaml": Manifest.places])
+            try await bench.reconciler.reconcile(unit: nil, by: "ann")
+            try await bench.until { $0.sources.first?.approvalNeeded != nil }
+            let looked = try #require(await bench.reconciler.view().sources.first?.seen)
+            await bench.repository.push(["places.yaml": Manifest.places + "\n# another"])
+            try await bench.reconciler.reconcile(unit: nil, by: "ann")
+            try await bench.until { $0.sources.first?.seen?.commit != looked.commit && $0.sources.first?.approvalNeeded != nil }
+            do throws(ReconcilerError) {
+                try await bench.reconciler.approve(revision: looked.commit, by: "ann")
+                Issue.record("it was approved")
+            } catch {
+                #expect(error.kind == .stale)
+            }
+            #expect(await bench.reconciler.view().desired?.clusters["orders"] != nil)
+        }
+    }
+
     @Test func `a source that cannot be read is told and changes nothing`() async throws {
         let bench = Bench()
         await bench.repository.push(["places.yaml": Manifest.places, "orders.yaml": Manifest.cluster("orders", port: 3306)])
