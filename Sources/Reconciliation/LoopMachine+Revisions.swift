@@ -210,6 +210,7 @@ extension LoopMachine {
         enqueue(UnitID(.source, read.source))
         if isFirst {
             enqueueAll()
+            for unit in held.keys.sorted() { enqueue(unit) }
         } else {
             for unit in Set(read.assembly.changed).union(heldBefore).union(held.keys).sorted() { noteChange(unit) }
             if read.assembly.changed.contains(where: { $0.kind == .host || $0.kind == .availabilityZone }) { enqueueAll() }

@@ -70,6 +70,10 @@ private struct QuietPlanner: UnitPlanner {
         return false
     }
 
+    private func isForgotten(_ drive: Drive, _ unit: UnitID) -> Bool {
+        drive.machine.view(at: drive.now).units[unit] == nil
+    }
+
     @Test func `what an earlier manifest came to does not settle the unit while the new one's secrets are read`() throws {
         var drive = try led()
         var first = fleet("c1")
@@ -123,7 +127,7 @@ private struct QuietPlanner: UnitPlanner {
         let ends2 = drive.handle(read(fleet("c2"), changed: [pager]))
         #expect(ends2)
         #expect(drive.machine.settled(nil) == .converged)
-        #expect(drive.machine.view(at: drive.now).units[pager] == nil)
+        #expect(isForgotten(drive, pager))
         // Nor is it remembered later on, by its own interval or by the next leader.
         drive.now = drive.now + .seconds(200)
         let ends3 = drive.handle(.woke)
@@ -143,7 +147,7 @@ private struct QuietPlanner: UnitPlanner {
         let ends2 = drive.handle(read(fleet("c2"), changed: []))
         #expect(ends2)
         #expect(drive.machine.settled(nil) == .converged)
-        #expect(drive.machine.view(at: drive.now).units[orders] == nil)
+        #expect(isForgotten(drive, orders))
         drive.now = drive.now + .seconds(200)
         let ends3 = drive.handle(.woke)
         #expect(ends3)
@@ -162,7 +166,7 @@ private struct QuietPlanner: UnitPlanner {
         let ends3 = drive.handle(read(fleet("c2"), changed: [host]))
         let ends4 = drive.handle(.woke)
         #expect(ends3 && ends4)
-        #expect(drive.machine.view(at: drive.now).units[host] == nil)
+        #expect(isForgotten(drive, host))
         #expect(drive.store.loadNow().conditions[host] == nil)
     }
 
@@ -210,7 +214,7 @@ private struct QuietPlanner: UnitPlanner {
         let ends2 = drive.handle(read(fleet("c1"), changed: []))
         let ends3 = drive.handle(.woke)
         #expect(ends1 && ends2 && ends3)
-        #expect(drive.machine.view(at: drive.now).units[gone] == nil)
+        #expect(isForgotten(drive, gone))
         #expect(drive.store.loadNow().conditions[gone] == nil)
     }
 }
