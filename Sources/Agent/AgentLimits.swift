@@ -23,7 +23,7 @@ package enum AgentLimits {
     /// Reconnection: evenly between the first and a limit that doubles from `reconnectSpread` to `reconnectMax`.
     package static let reconnectFirst: Duration = .milliseconds(200)
     package static let reconnectSpread: Duration = .milliseconds(500)
-    package static let reconnectMax: Duration = .seconds(10)
+    package static let reconnectMax: Duration = .seconds(5)
 
     /// Between two starts of a process that ends again and again: doubles from the first to the limit, begins anew
     /// once the process has lasted.

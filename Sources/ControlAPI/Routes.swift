@@ -21,6 +21,7 @@ package enum Route {
     package static let snapshot = prefix + "/snapshot"
     package static let watch = prefix + "/watch"
     package static let tree = prefix + "/tree"
+    package static let settled = prefix + "/settled"
 
     // Commands.
     package static let plan = prefix + "/plan"

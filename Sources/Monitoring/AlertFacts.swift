@@ -35,6 +35,7 @@ enum AlertFacts {
         "SecretMissing": (.warning, "Give the server the secret that the manifest names."),
         "SwitchoverAbandoned": (.warning, "The old primary goes on; evenkeel describe shows why it was given up."),
         "InvalidManifest": (.warning, "Correct the manifest; evenkeel validate shows the place. What runs stays as it was."),
+        "ScriptUnknown": (.warning, "Declare the script in the server's configuration, or name one that is there; until then this channel tells nobody."),
         "TaskFailing": (.critical, "evenkeel describe shows the task and its error; it is tried again meanwhile."),
         "PlanRefused": (.critical, "evenkeel plan shows the reason; nothing was changed."),
         "NoPlace": (.warning, "Declare another host in the zone, or ask for fewer instances."),

@@ -17,21 +17,34 @@ struct AgentStream {
 
     init(_ continuation: AsyncStream<ServerMessage>.Continuation) { self.continuation = continuation }
 
-    mutating func add(_ item: Item) { waiting.append(item) }
+    /// An agent that reads too slowly, or whose orders wait too long for a secret, is let go: it says hello anew, and is
+    /// told what counts then.
+    mutating func add(_ item: Item) {
+        guard !isClosed else { return }
+        waiting.append(item)
+        if waiting.count > AgentStream.waitingMax { finish() }
+    }
+
+    private mutating func give(_ message: ServerMessage) {
+        if case .dropped = continuation.yield(message) { finish() }
+    }
+
+    /// Messages behind an order whose secret is being resolved.
+    static let waitingMax = 4096
 
     /// Sends what can be sent. The answer is an order that needs a secret first; `resolved` goes on.
     mutating func advance(_ credentials: Credentials) -> (AttemptOrder, OfferSecrets)? {
         guard resolving == nil else { return nil }
         while !waiting.isEmpty {
             switch waiting.removeFirst() {
-            case .message(let message): continuation.yield(message)
+            case .message(let message): give(message)
             case .close: finish()
             case .offer(let order, let secrets):
                 guard secrets.account == nil else {
                     resolving = order.id
                     return (order, secrets)
                 }
-                continuation.yield(.offer(order.with(secrets, credentials, accountPassword: nil)))
+                give(.offer(order.with(secrets, credentials, accountPassword: nil)))
             }
         }
         return nil
@@ -40,7 +53,7 @@ struct AgentStream {
     /// The secret is there; nil: it is not, and the order is not sent.
     mutating func resolved(_ order: AttemptOrder?) {
         resolving = nil
-        if let order { continuation.yield(.offer(order)) }
+        if let order { give(.offer(order)) }
     }
 
     mutating func finish() {

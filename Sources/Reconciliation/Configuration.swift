@@ -48,13 +48,15 @@ package struct ReconcilerConfiguration: Sendable {
     package var unitInterval: Duration
     /// How long the lease is good without a renewal. It is renewed three times in that time.
     package var leaseDuration: Duration
+    /// The names of the scripts that alert channels may run.
+    package var scripts: Set<String>
     /// The seed of the jitter.
     package var seed: UInt64
 
     package init(
         serverName: String, sources: [SourceConfiguration], policy: PlanningPolicy = PlanningPolicy(),
         leaderURL: String, mirrorDirectory: String, unitInterval: Duration = .seconds(60),
-        leaseDuration: Duration = .seconds(15), seed: UInt64
+        leaseDuration: Duration = .seconds(15), scripts: Set<String> = [], seed: UInt64
     ) {
         self.serverName = serverName
         self.sources = sources
@@ -63,6 +65,7 @@ package struct ReconcilerConfiguration: Sendable {
         self.mirrorDirectory = mirrorDirectory
         self.unitInterval = unitInterval
         self.leaseDuration = leaseDuration
+        self.scripts = scripts
         self.seed = seed
     }
 }

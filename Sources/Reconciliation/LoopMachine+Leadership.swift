@@ -126,6 +126,8 @@ extension LoopMachine {
         for cluster in records.clusters.values { index(cluster) }
         units = [:]
         statuses = statuses.filter { desired != nil && $0.key.kind != .source }
+        // Found under an earlier lease: shown until the next pass, and no reason to call anything converged.
+        for unit in statuses.keys { statuses[unit]?.plan = nil }
         for (unit, conditions) in state.conditions { status(of: unit) { $0.conditions = conditions } }
         for held in state.held { units[held.unit, default: UnitState()].held = held }
         attempts = [:]

@@ -15,7 +15,20 @@ extension LoopMachine {
         case .source: passSource(unit)
         case .region, .availabilityZone: passDeclared(unit)
         }
-        schedule(unit, at: now + generator.jittered(settings.unitInterval))
+        // One that was forgotten gets none again.
+        if units[unit] != nil { schedule(unit, at: now + generator.jittered(settings.unitInterval)) }
+    }
+
+    /// A unit that is declared no more and of which nothing is left: what it found is over, and nobody waits for it.
+    mutating func forget(_ unit: UnitID) {
+        if let status = statuses.removeValue(forKey: unit) {
+            var last = UnitStatus(unit: unit)
+            last.pass = now
+            directives.append(.publish(last))
+            if !status.conditions.isEmpty { housekeeping.append(.putConditions(unit, [])) }
+        }
+        units[unit] = nil
+        directives.append(.changed(.unit(unit)))
     }
 
     private mutating func passCluster(_ unit: UnitID) {
@@ -95,7 +108,7 @@ extension LoopMachine {
         guard case .asked(let before) = units[unit]?.secrets else { return }
         units[unit]?.secrets = .known(fingerprints, at: now)
         units[unit]?.secretProblems = problems
-        if before != fingerprints { enqueue(unit) }
+        if before != fingerprints { enqueue(unit) } else { directives.append(.changed(.unit(unit))) }
     }
 
     // MARK: Deciding

@@ -15,6 +15,7 @@ extension LoopMachine {
         source(read.source) { source in
             source.status.seen = read.revision
             source.status.problems = read.assembly.diagnostics
+            source.status.strayErrors = read.assembly.strayErrors
             source.status.lastFetch = moment
             source.status.problem = nil
         }
@@ -209,6 +210,7 @@ extension LoopMachine {
         enqueue(UnitID(.source, read.source))
         if isFirst {
             enqueueAll()
+            for unit in held.keys.sorted() { enqueue(unit) }
         } else {
             for unit in Set(read.assembly.changed).union(heldBefore).union(held.keys).sorted() { noteChange(unit) }
             if read.assembly.changed.contains(where: { $0.kind == .host || $0.kind == .availabilityZone }) { enqueueAll() }
@@ -221,6 +223,7 @@ extension LoopMachine {
         units[unit]?.pause = nil
         units[unit]?.pauses = 0
         enqueue(unit)
+        units[unit]?.isChanged = true
     }
 
     mutating func enqueueAll() {
@@ -231,6 +234,8 @@ extension LoopMachine {
         for name in desired.hosts.keys.sorted() { enqueue(UnitID(.host, name)) }
         for name in desired.regions.keys.sorted() { enqueue(UnitID(.region, name)) }
         for name in desired.zones.keys.sorted() { enqueue(UnitID(.availabilityZone, name)) }
+        // What the store has conditions of: a unit that is gone is forgotten by its pass.
+        for unit in statuses.keys.sorted() { enqueue(unit) }
     }
 
     /// Agents of hosts that a cluster is new on need its key, to name its accounts.

@@ -147,6 +147,7 @@ extension LoopMachine {
         var status = pass.status
         status.running = running(of: pass.unit)
         statuses[pass.unit] = status
+        units[pass.unit]?.isChanged = false
         units[pass.unit]?.waitsForFacts = status.waits.contains(where: \.isForFacts) || !status.running.isEmpty
         for wait in status.waits {
             switch wait.reason {

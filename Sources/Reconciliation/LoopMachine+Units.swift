@@ -1,5 +1,6 @@
 import ControlAPI
 package import FleetModel
+import Manifests
 import Planning
 import MetadataStore
 
@@ -8,11 +9,8 @@ import MetadataStore
 extension LoopMachine {
     /// Regions, zones, and clusters that have no place: the manifest is all there is.
     mutating func passDeclared(_ unit: UnitID) {
-        let isDeclared = desired?.place(of: unit) != nil
-        guard isDeclared || units[unit]?.held != nil else {
-            statuses[unit] = nil
-            return
-        }
+        guard let desired else { return }
+        guard desired.place(of: unit) != nil || units[unit]?.held != nil else { return forget(unit) }
         var status = declaredStatus(unit)
         status.conditions = [Condition(.ready, true, reason: "Declared")]
         status.plan = Rehearsal(unit: unit)
@@ -32,6 +30,10 @@ extension LoopMachine {
             return
         }
         if let problem = hostProblems[host], problem.until <= now { hostProblems[host] = nil }
+        if isGone(host) {
+            observed[host] = nil
+            return forget(unit)
+        }
         var status = declaredStatus(unit)
         status.plan = Rehearsal(unit: unit)
         if let problem = hostProblems[host] { status.findings.append(problem.finding) }
@@ -50,8 +52,17 @@ extension LoopMachine {
         finish(status)
     }
 
+    /// Declared no more, holds nothing, and its agent is not heard: nobody misses it.
+    private func isGone(_ host: String) -> Bool {
+        guard let desired, desired.hosts[host] == nil, hostProblems[host] == nil, agents[host] == nil else { return false }
+        guard units[UnitID(.host, host)]?.held == nil, (clustersByHost[host] ?? []).isEmpty, !leftOut.contains(host) else {
+            return false
+        }
+        return !(observed[host]?.isFresh(at: now) ?? false)
+    }
+
     mutating func passSource(_ unit: UnitID) {
-        guard let source = sources[unit.name]?.status else { return }
+        guard let source = sources[unit.name]?.status else { return forget(unit) }
         var status = UnitStatus(unit: unit, revision: source.accepted?.commit ?? "")
         status.plan = Rehearsal(unit: unit)
         if let approval = source.approvalNeeded, let seen = source.seen {
@@ -66,8 +77,32 @@ extension LoopMachine {
             let message = source.accepted.map { "revision \($0.short) is in force" } ?? "nothing was read yet"
             status.conditions = [Condition(.ready, source.accepted != nil, reason: "InForce", message: message)]
         }
+        let stray = Self.findings(of: source.strayErrors)
+        if let first = stray.first, !status.isStalled { status.stall(first.reason, first.message) }
+        status.findings += stray
         finish(status)
     }
+
+    /// One for each file, of at most `strayFilesMax`.
+    private static func findings(of errors: [Diagnostic]) -> [Finding] {
+        var files: [(file: String, errors: [Diagnostic])] = []
+        for error in errors {
+            if files.last?.file == error.position.file {
+                files[files.count - 1].errors.append(error)
+            } else {
+                files.append((error.position.file, [error]))
+            }
+        }
+        return files.prefix(strayFilesMax).map { file, errors in
+            let help = errors[0].help.isEmpty ? "" : " (\(errors[0].help))"
+            let more = errors.count > 1 ? ", and \(errors.count - 1) more" : ""
+            let message = "\(errors[0].position): \(errors[0].message)\(help)\(more); nothing of it is in force"
+            return Finding(reason: "InvalidManifest", subject: file, message: message, isDrift: false)
+        }
+    }
+
+    /// Of many files that cannot be read the first are told; `get sources` shows all.
+    private static let strayFilesMax = 20
 
     // MARK: Channels
 
@@ -77,13 +112,14 @@ extension LoopMachine {
         let declared = desired?.channels[unit.name]
         let inForce = records.channels[unit.name]
         let wanted = declared.map { FleetPlanner.digest(of: $0.value) }
-        guard declared != nil || inForce != nil || units[unit]?.held != nil else {
-            statuses[unit] = nil
-            return
-        }
+        guard declared != nil || inForce != nil || units[unit]?.held != nil else { return forget(unit) }
         var status = declaredStatus(unit)
         status.conditions = [Condition(.ready, true, reason: "InForce")]
         status.plan = Rehearsal(unit: unit)
+        if let declared, let problem = unknownScript(of: declared) {
+            status.stall("ScriptUnknown", problem)
+            status.findings = [Finding(reason: "ScriptUnknown", subject: unit.name, message: problem, isDrift: false)]
+        }
         complete(&status)
         var pass = PassCommit(unit: unit, status: status, decided: now)
         var events = statusEvents(status)
@@ -92,9 +128,19 @@ extension LoopMachine {
             return
         }
         pass.channel = PassCommit.ChannelChange(name: unit.name, digest: wanted)
+        // A channel that is gone is forgotten by the next pass.
+        if wanted == nil { units[unit]?.isDirty = true }
         let task = ChannelPlan.task(unit, desired, wanted: wanted, inForce: inForce)
         events.append(Event(time: now, unit: unit, level: .info, reason: "TaskSucceeded", message: task.label))
         conclude(pass, [.putChannel(name: unit.name, digest: wanted)] + channelAttempt(task), events)
+    }
+
+    /// Why a channel can deliver nothing: only the server's configuration knows its scripts.
+    private func unknownScript(of channel: Declared<AlertChannel>) -> String? {
+        guard case .script(let name, _) = channel.value.target, !settings.scripts.contains(name) else { return nil }
+        let known = settings.scripts.sorted().map { "`\($0)`" }.joined(separator: ", ")
+        let place = SourcePosition(file: channel.file, line: Int(channel.line), column: 1)
+        return "\(place): the server's configuration declares no script `\(name)` (\(known.isEmpty ? "it declares none" : "it declares \(known)")); add it there under `scripts` and start the server again, or name another"
     }
 
     private mutating func channelAttempt(_ task: PlannedTask) -> [StoreChange] {

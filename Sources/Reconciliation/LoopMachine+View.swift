@@ -94,6 +94,9 @@ extension LoopMachine {
             return .waiting([unit: ["a pass is under way"]])
         }
         guard let status = statuses[unit] else { return units[unit] == nil ? .converged : .waiting([unit: ["its first pass"]]) }
+        // What an earlier manifest came to says nothing about the one in force.
+        if units[unit]?.isChanged == true { return .waiting([unit: ["the first pass of its new manifest"]]) }
+        if case .asked = units[unit]?.secrets { return .waiting([unit: ["its secrets to be read"]]) }
         let running = running(of: unit)
         if !running.isEmpty {
             return .waiting([unit: running.map { $0.progress.isEmpty ? $0.task.summary : "\($0.task.summary): \($0.progress)" }])

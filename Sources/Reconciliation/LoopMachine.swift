@@ -124,6 +124,8 @@ package struct LoopSettings: Sendable {
     package var ownURL: String
     /// Every unit gets a pass at least so often, with a tenth of it as jitter.
     package var unitInterval: Duration
+    /// The names of the scripts that the server's configuration declares for alert channels.
+    package var scripts: Set<String>
     /// Commits in flight at once.
     package var commitsMax = 64
     /// Passes in answer to one event; what is left is done after the next.
@@ -133,8 +135,9 @@ package struct LoopSettings: Sendable {
     /// The stream of an agent that was not heard for so long is ended: by now its facts are stale, and half of a broken
     /// TCP connection would stay for a quarter of an hour.
     package var agentStreamSilenceMax: Duration = ObservedHost.ageMax
-    /// A new leader waits so long for the agents of a unit before it says that they are silent.
-    package var graceMax: Duration = .seconds(5)
+    /// A new leader waits so long for the agents of a unit before it says that they are silent: longer than an agent's
+    /// longest pause between two tries to connect (`AgentLimits.reconnectMax`), also of the release before.
+    package var graceMax: Duration = .seconds(15)
     /// An attempt whose record took longer to be stored than this is not sent: its facts are too old.
     package var dispatchDelayMax: Duration = .seconds(2)
     /// How long the end of an attempt waits for the look that follows it; then its host's facts are stale anyway.
@@ -147,11 +150,12 @@ package struct LoopSettings: Sendable {
 
     package init(
         policy: PlanningPolicy = PlanningPolicy(), sources: [SourceConfiguration] = [], ownURL: String = "",
-        unitInterval: Duration = .seconds(60)
+        unitInterval: Duration = .seconds(60), scripts: Set<String> = []
     ) {
         self.policy = policy
         self.sources = sources
         self.ownURL = ownURL
         self.unitInterval = unitInterval
+        self.scripts = scripts
     }
 }

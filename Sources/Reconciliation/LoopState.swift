@@ -121,6 +121,8 @@ struct UnitState: Sendable {
     var isCommitting = false
     /// Something happened while it was committing: another pass follows.
     var isDirty = false
+    /// Its manifest is another than the one that its status tells of.
+    var isChanged = false
     /// The next pass that nothing else asks for, and the earliest entry for it in the queue of deadlines.
     var due: Instant?
     var scheduled: Instant?

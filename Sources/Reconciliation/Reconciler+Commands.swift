@@ -60,10 +60,24 @@ extension Reconciler {
     package func approve(revision: String, by: String) async throws(ReconcilerError) {
         try checkLeader()
         guard let commit = machine.pendingRevision(revision) else {
+            if let newer = await newerRevision(than: revision) {
+                throw ReconcilerError(.stale, "Revision \(revision) waited for approval, and \(newer.short) has been read since: what was looked at is not what would be approved. Look at `evenkeel plan` and `evenkeel get sources` again.")
+            }
             throw ReconcilerError(.notFound, "No revision \(revision) waits for approval; `evenkeel get sources` shows which do.")
         }
         handle(.request(.approve(revision: commit, by: by)))
     }
+
+    /// The newest revision of a source that held this one before.
+    private func newerRevision(than text: String) async -> Revision? {
+        guard text.count >= 7, let known = try? await store.revisions(limit: Reconciler.revisionsSearched) else { return nil }
+        guard let old = known.first(where: { $0.revision.commit.hasPrefix(text) }), old.state == .held else { return nil }
+        let newest = machine.sources[old.source]?.status.seen
+        return newest?.commit == old.revision.commit ? nil : newest
+    }
+
+    /// How far back a revision that is to be approved is looked for.
+    private static let revisionsSearched = 1000
 
     func checkLeader() throws(ReconcilerError) {
         try checkRebuilt()

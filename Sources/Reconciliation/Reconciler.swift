@@ -64,7 +64,7 @@ package actor Reconciler {
         machine = LoopMachine(
             settings: LoopSettings(
                 policy: configuration.policy, sources: configuration.sources, ownURL: configuration.leaderURL,
-                unitInterval: configuration.unitInterval),
+                unitInterval: configuration.unitInterval, scripts: configuration.scripts),
             credentials: credentials, seed: configuration.seed)
         keeper = LeaseKeeper(duration: configuration.leaseDuration)
         (jobs, jobSink) = AsyncStream.makeStream()

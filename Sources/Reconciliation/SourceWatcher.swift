@@ -59,6 +59,8 @@ actor SourceWatcher {
     /// Looks now; returns when what was found has been judged. At once where the watch is over.
     func look() async {
         if isFinished { return }
+        // At once, and not when the signal is taken: a look that is under way may have begun before what is asked about.
+        isLookWanted = true
         await withCheckedContinuation { continuation in
             lookers.append(continuation)
             sink.yield(.look)

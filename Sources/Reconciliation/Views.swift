@@ -63,6 +63,8 @@ package struct SourceStatus: Sendable, Hashable {
     package var approvalNeeded: String?
     /// Problems of the newest revision's manifests, sorted, and the same rendered.
     package var problems: [Diagnostic] = []
+    /// Of these the errors that hold no unit: a file that cannot be read, a document without a kind or a name.
+    package var strayErrors: [Diagnostic] = []
     package var diagnostics: [String] { problems.map { $0.rendered() } }
 
     package init(name: String, url: String, branch: String) {

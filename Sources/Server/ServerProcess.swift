@@ -32,12 +32,14 @@ package struct ServerProcess: Sendable {
         try PrivateFile.makeDirectory(configuration.dataDirectory)
         // The store before the fleet key: a key without a store means that the store was lost.
         let store = try await openStore(configuration)
-        let secrets = try FileSecrets(configuration)
+        let state = try await store.load()
+        let isUsed = !state.records.clusters.isEmpty || state.credentials.contains { $0.role == .agent }
+        let secrets = try FileSecrets(configuration, mayMakeKey: !isUsed)
         let builder = try serverBuilder()
         let clock = SystemTime()
         let reconciler = Reconciler(
             store: store, configuration: loopConfiguration(), secrets: secrets, clock: clock)
-        let tokens = Tokens(store: store, credentials: try await store.load().credentials)
+        let tokens = Tokens(store: store, credentials: state.credentials)
         let control = ControlPlane(
             reconciler: reconciler, tokens: tokens, membership: Membership(fleetKey: secrets.fleetKey()), clock: clock)
         let application = Application(
@@ -72,6 +74,7 @@ package struct ServerProcess: Sendable {
             serverName: configuration.name.isEmpty ? ProcessInfo.processInfo.hostName : configuration.name,
             sources: configuration.sources, leaderURL: configuration.url, mirrorDirectory: configuration.mirrorDirectory,
             unitInterval: configuration.unitInterval, leaseDuration: configuration.leaseDuration,
+            scripts: Set(configuration.scripts.keys),
             seed: UInt64.random(in: 0...UInt64.max))
     }
 

@@ -22,8 +22,8 @@ struct Evenkeel: AsyncParsableCommand {
               evenkeel get clusters          what runs
 
             The server is EVENKEEL_SERVER or http://127.0.0.1:7070. Exit codes: 0 nothing to do, 1 error, 2 changes, \
-            3 refused for safety, 4 waited and did not converge, 5 the plan is stale, 6 drift only, 7 partly applied, \
-            8 a host seen before is silent.
+            3 refused for safety, 4 waited and did not converge, 5 what was looked at is stale (approve, rebuild), 6 drift only, \
+            8 a host seen before is silent; 7, partly applied, is not given by this release.
             """,
         version: Version.text,
         groupedSubcommands: [

@@ -4,8 +4,10 @@ import json
 import pathlib
 import re
 import shutil
+import socket
 import subprocess
 import tempfile
+import threading
 import unittest
 
 from harness import EXAMPLE, Fleet, FleetTestCase, binary
@@ -92,6 +94,47 @@ class Validate(unittest.TestCase):
         self.assertRegex(self.validate(status=1), r"error")
         self.fleet.rmdir()
         self.assertRegex(self.validate(status=1), r"error")
+
+
+class Commands(unittest.TestCase):
+    """What a command says when there is no server where it was sent: a sentence, never a name out of a library."""
+
+    def refusal(self, *arguments):
+        done = subprocess.run([binary(), *arguments], capture_output=True, text=True, timeout=60)
+        self.assertEqual(done.returncode, 1, done.stdout + done.stderr)
+        self.assertIn("help: ", done.stderr)
+        self.assertNotRegex(done.stderr, r"Error\b|errno|emptyScheme|\w\(\w*:|[Ii]nvalidURL")
+        return done.stderr
+
+    def test_an_address_that_is_no_url(self):
+        for arguments in (["get", "clusters"], ["agent", "--host", "h", "--data", "/nonexistent"]):
+            self.assertIn("http://127.0.0.1:7070", self.refusal(*arguments, "--server", "127.0.0.1:7070"))
+            self.assertIn("names no host", self.refusal(*arguments, "--server", "http://"))
+            self.assertIn("begins with ftp://", self.refusal(*arguments, "--server", "ftp://x"))
+
+    def test_a_name_that_is_not_known(self):
+        self.assertIn("not known", self.refusal("get", "clusters", "--server", "http://no-such.invalid:7070"))
+
+    def test_a_server_that_hangs_up(self):
+        with socket.create_server(("127.0.0.1", 0)) as door:
+            def hang_up():
+                connection, _ = door.accept()
+                connection.recv(10)
+                connection.close()
+
+            other = threading.Thread(target=hang_up, daemon=True)
+            other.start()
+            said = self.refusal("get", "clusters", "--server", f"http://127.0.0.1:{door.getsockname()[1]}")
+            self.assertRegex(said, "closed the connection|connection reset")
+            other.join(10)
+
+    def test_a_health_address_that_is_not_known(self):
+        with tempfile.TemporaryDirectory(prefix="ek-") as folder:
+            (pathlib.Path(folder) / "token").write_text("t")
+            said = self.refusal(
+                "agent", "--server", "http://127.0.0.1:9", "--host", "h", "--data", folder + "/data",
+                "--token-file", folder + "/token", "--health", "no-such.invalid:7071")
+            self.assertIn("--health", said)
 
 
 class Repository(FleetTestCase):

@@ -38,6 +38,23 @@ struct FailureTests {
         #expect(stalled?.isTrue == true && stalled?.message == "disk full")
     }
 
+    @Test func `a failure of what nothing asks for any more stalls nothing`() throws {
+        var fleet = converged()
+        let before = try #require(fleet.fleet.clusters["orders"]?.value)
+        fleet.edit { $0.databases.append(DatabaseSpec(name: "audit")) }
+        for _ in 0..<FailureRecord.stalledAfter {
+            _ = pass(&fleet) { _ in .failed("disk full") }
+            fleet.now = try #require(fleet.orders?.failures.values.first).retryAt
+            for host in TestFleet.hostNames { fleet.observed[host]?.renewed = fleet.now }
+        }
+        #expect(Planner.step(fleet.situation()).conditions.contains { $0.type == .stalled && $0.isTrue })
+        fleet.declare(before)
+        let decision = Planner.step(fleet.situation())
+        #expect(decision.isConverged)
+        #expect(!decision.conditions.contains { $0.type == .stalled })
+        #expect(decision.conditions.contains { $0.type == .ready && $0.isTrue })
+    }
+
     @Test func `a failing task holds up no other`() {
         var fleet = converged()
         fleet.edit { $0.databases.append(DatabaseSpec(name: "audit")) }

@@ -32,7 +32,7 @@ private final class FullFleet: UnitPlanner {
 }
 
 /// Drives a machine: its commits succeed at once, time moves only when told.
-private struct Drive {
+struct Drive {
     var machine: LoopMachine
     var now = Instant(milliseconds: 1_000_000)
     let store = MemoryStore()
@@ -40,9 +40,9 @@ private struct Drive {
     var closed: [UInt64] = []
     private static let eventsMax = 2000
 
-    init(_ planner: any UnitPlanner) {
+    init(_ planner: any UnitPlanner, scripts: Set<String> = ["page"]) {
         machine = LoopMachine(
-            settings: LoopSettings(sources: [SourceConfiguration(name: "fleet", url: "memory")]),
+            settings: LoopSettings(sources: [SourceConfiguration(name: "fleet", url: "memory")], scripts: scripts),
             credentials: Credentials(fleetKey: [1]), seed: 1, planner: planner)
     }
 

@@ -60,6 +60,28 @@ import Testing
         }
     }
 
+    @Test func `a revision that a newer one has overtaken is not approved`() async throws {
+        let bench = Bench()
+        await bench.repository.push(["places.yaml": Manifest.places, "orders.yaml": Manifest.cluster("orders", port: 3306)])
+        try await bench.run { bench in
+            try await bench.until { $0.records.clusters["orders"] != nil }
+            await bench.repository.push(["places.yaml": Manifest.places])
+            try await bench.reconciler.reconcile(unit: nil, by: "ann")
+            try await bench.until { $0.sources.first?.approvalNeeded != nil }
+            let looked = try #require(await bench.reconciler.view().sources.first?.seen)
+            await bench.repository.push(["places.yaml": Manifest.places + "\n# another"])
+            try await bench.reconciler.reconcile(unit: nil, by: "ann")
+            try await bench.until { $0.sources.first?.seen?.commit != looked.commit && $0.sources.first?.approvalNeeded != nil }
+            do throws(ReconcilerError) {
+                try await bench.reconciler.approve(revision: looked.commit, by: "ann")
+                Issue.record("it was approved")
+            } catch {
+                #expect(error.kind == .stale)
+            }
+            #expect(await bench.reconciler.view().desired?.clusters["orders"] != nil)
+        }
+    }
+
     @Test func `a source that cannot be read is told and changes nothing`() async throws {
         let bench = Bench()
         await bench.repository.push(["places.yaml": Manifest.places, "orders.yaml": Manifest.cluster("orders", port: 3306)])
@@ -96,6 +118,26 @@ import Testing
                 return
             }
             #expect(await second.next() == nil)
+        }
+    }
+
+    @Test(.timeLimit(.minutes(1))) func `an agent that reads nothing is let go once its buffer is full`() async throws {
+        let bench = Bench()
+        await bench.repository.push(["places.yaml": Manifest.places])
+        try await bench.run { bench in
+            try await bench.until { $0.desired != nil }
+            let messages = await bench.reconciler.agentConnected(host: "host-1", connection: 1)
+            await bench.reconciler.receive(
+                .hello(version: agentProtocolVersion, term: 0, attempts: [], report: HostReport(host: "host-1"), digest: "d", delay: .zero),
+                host: "host-1", connection: 1)
+            await bench.reconciler.receive(.promised(term: 1), host: "host-1", connection: 1)
+            // Each is answered by a request for a whole report.
+            for _ in 0...Reconciler.messagesBufferedMax {
+                await bench.reconciler.receive(.heartbeat(digest: "another", delay: .zero), host: "host-1", connection: 1)
+            }
+            var count = 0
+            for await _ in messages { count += 1 }
+            #expect(count == Reconciler.messagesBufferedMax)
         }
     }
 

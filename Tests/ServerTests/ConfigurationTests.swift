@@ -83,4 +83,16 @@ struct ConfigurationTests {
         #expect(configuration.leaseDuration == .seconds(120))
         #expect(configuration.backupsKept == 3)
     }
+
+    @Test func `a lost fleet key is not replaced where clusters derive from it`() throws {
+        try withFile("data: data") { file in
+            let configuration = try ServerConfiguration(file: file)
+            try PrivateFile.makeDirectory(configuration.dataDirectory)
+            #expect(throws: ConfigurationError.self) { _ = try FileSecrets(configuration, mayMakeKey: false) }
+            #expect(!FileManager.default.fileExists(atPath: configuration.fleetKeyPath))
+            let made = try FileSecrets(configuration, mayMakeKey: true).fleetKey()
+            #expect(made.count == FileSecrets.keyBytes)
+            #expect(try FileSecrets(configuration, mayMakeKey: false).fleetKey() == made)
+        }
+    }
 }

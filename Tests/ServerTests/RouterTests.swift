@@ -26,6 +26,7 @@ private struct Door: Sendable, CustomTestStringConvertible {
         Door(method: .get, path: Route.history, role: .viewer),
         Door(method: .get, path: Route.snapshot, role: .viewer),
         Door(method: .get, path: Route.tree, role: .viewer),
+        Door(method: .get, path: Route.settled, role: .viewer),
         Door(method: .get, path: Route.watch, role: .viewer, isLong: true),
         Door(method: .post, path: Route.plan, role: .viewer, body: "{}"),
         Door(method: .post, path: Route.reconcile, role: .operator, body: "{}"),

@@ -43,6 +43,14 @@ package struct Assembly: Sendable {
     }
 
     package var hasErrors: Bool { diagnostics.contains { $0.severity == .error } }
+
+    /// Errors that hold no unit, and so would be told nowhere: sorted, as `diagnostics` are.
+    package var strayErrors: [Diagnostic] {
+        let errors = diagnostics.filter { $0.severity == .error }
+        guard !errors.isEmpty else { return [] }
+        let owned = Set(held.values.joined())
+        return errors.filter { !owned.contains($0) }
+    }
 }
 
 /// A last good manifest out of an earlier revision, for a server that starts anew (`HeldUnit` in the store).

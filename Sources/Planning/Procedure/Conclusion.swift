@@ -65,7 +65,7 @@ extension PrimaryReplicaProcedure {
         var conditions: [Condition] = []
         let active = views.count(where: \.isActive)
         let serving = servingCount
-        let stalled = records.failures.values.filter { $0.count >= FailureRecord.stalledAfter }.max { $0.last < $1.last }
+        let stalled = stallingFailure()
         let isReady = decision.isConverged && serving == active && running.isEmpty
         if isSuspended { conditions.append(Condition(.suspended, true, reason: "Suspended", message: "voluntary work and healing are suspended")) }
         if let stalled { conditions.append(Condition(.stalled, true, reason: "TaskFailing", message: stalled.message)) }
@@ -81,6 +81,15 @@ extension PrimaryReplicaProcedure {
         let message = isReady ? "\(serving) of \(active) instances serve" : decision.waits.first?.message ?? progress()
         conditions.append(Condition(.ready, isReady, reason: isReady ? "Converged" : "NotConverged", message: message))
         return conditions
+    }
+
+    /// The newest failure that keeps the unit from its end. One whose task nothing asks for any more does not: it is only
+    /// kept to space out tries, should the task be wanted again.
+    private func stallingFailure() -> FailureRecord? {
+        let stalling = records.failures.filter { $0.value.count >= FailureRecord.stalledAfter }
+        guard !stalling.isEmpty else { return nil }
+        let wanted = wantedFailures.union(running.map { Planner.key(of: $0.task) })
+        return stalling.filter { wanted.contains($0.key) }.values.max { $0.last < $1.last }
     }
 
     private func progress() -> String {

@@ -39,6 +39,8 @@ struct PrimaryReplicaProcedure {
     var decision: Decision
     /// Ordinals that have a task in this step, or are busy.
     private var taken: [Int]
+    /// Keys of failures whose task this step wants: only those keep a unit from its end.
+    var wantedFailures: Set<String> = []
     /// Whether the active members are in more than one zone.
     private let isOverZones: Bool
 
@@ -125,12 +127,13 @@ struct PrimaryReplicaProcedure {
         _ action: Action, on view: MemberView, donor: MemberView? = nil, isVoluntary: Bool = true, cause: Cause,
         _ summary: String
     ) -> Bool {
-        guard !taken.contains(view.ordinal), donor.map({ !taken.contains($0.ordinal) }) ?? true else { return false }
         let task = PlannedTask(
             unit: context.unit, target: .instance(id(view.ordinal), host: view.record.host),
             action: action, alsoBusy: donor.map { id($0.ordinal) }, isVoluntary: isVoluntary, cause: cause,
             summary: summary)
-        if !records.failures.isEmpty, let failure = records.failures[Planner.key(of: task)], failure.retryAt > now {
+        let failure = failure(of: task)
+        guard !taken.contains(view.ordinal), donor.map({ !taken.contains($0.ordinal) }) ?? true else { return false }
+        if let failure, failure.retryAt > now {
             decision.waits.append(
                 Wait(.time(failure.retryAt), "\(label(view)): \(action.name) failed \(failure.count) times: \(failure.message)"))
             return false
@@ -139,6 +142,15 @@ struct PrimaryReplicaProcedure {
         if let donor { taken.append(donor.ordinal) }
         decision.tasks.append(task)
         return true
+    }
+
+    /// How a task that is wanted now failed before.
+    private mutating func failure(of task: PlannedTask) -> FailureRecord? {
+        guard !records.failures.isEmpty else { return nil }
+        let key = Planner.key(of: task)
+        guard let failure = records.failures[key] else { return nil }
+        wantedFailures.insert(key)
+        return failure
     }
 
     mutating func wait(_ reason: Wait.Reason, _ message: String) {

@@ -11,6 +11,7 @@ extension PrimaryReplicaProcedure {
 
     /// Records the intent and does the first of it; false where a failed one is to be let rest.
     mutating func begin(from: MemberView, to: MemberView, _ reason: String) -> Bool {
+        wantedFailures.insert(Self.switchoverKey)
         if let failure = records.failures[Self.switchoverKey], failure.retryAt > now {
             wait(.time(failure.retryAt), "a switchover failed \(failure.count) times: \(failure.message)")
             return true
@@ -30,6 +31,7 @@ extension PrimaryReplicaProcedure {
         guard let intent = records.switchover, let from = views.first(where: { $0.ordinal == intent.from }),
             let to = views.first(where: { $0.ordinal == intent.to })
         else { return }
+        wantedFailures.insert(Self.switchoverKey)
         if to.isWritable && !to.isBusy && mayHaveTakenOver(intent, to) {
             finish(intent, to)
             return

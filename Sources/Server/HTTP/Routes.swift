@@ -6,6 +6,7 @@ import JSONStream
 import MetadataStore
 import NIOCore
 import Reconciliation
+import ServiceLifecycle
 
 /// All routes of the API.
 enum APIRouter {
@@ -59,6 +60,11 @@ enum APIRouter {
             _ = try context.identity(with: .viewer)
             return json(try await control.reconciler.revisions(limit: limit(request)).map(RevisionDocument.init))
         }
+        router.get(RouterPath(Route.settled)) { request, context in
+            _ = try context.identity(with: .viewer)
+            let seconds = request.uri.queryParameters["wait"].flatMap { Int($0) } ?? 0
+            return json(try await settled(try unit(request), within: seconds, of: request, control))
+        }
         router.get(RouterPath(Route.watch)) { request, context in
             _ = try context.identity(with: .viewer)
             return await WatchStream.response(to: request, control)
@@ -83,7 +89,7 @@ enum APIRouter {
         router.post(RouterPath(Route.reconcile)) { request, context in
             let by = try context.identity(with: .operator).subject
             let command: UnitCommand = try await body(request)
-            return json(try await reconcile(command, by: by, control))
+            return json(try await reconcile(command, by: by, of: request, control))
         }
         router.post(RouterPath(Route.suspend)) { request, context in
             let by = try context.identity(with: .operator).subject
@@ -109,12 +115,28 @@ enum APIRouter {
         RebuildRoutes(control: control).add(to: router)
     }
 
-    private static func reconcile(_ command: UnitCommand, by: String, _ control: ControlPlane) async throws -> SettleDocument {
+    private static func reconcile(
+        _ command: UnitCommand, by: String, of request: Request, _ control: ControlPlane
+    ) async throws -> SettleDocument {
         let unit = try command.unit.map { text in try APIRouter.unit(text) }
         try await control.reconciler.reconcile(unit: unit, by: by)
         guard let seconds = command.waitSeconds else { return SettleDocument(result: "requested") }
+        return try await settled(unit, within: seconds, of: request, control)
+    }
+
+    /// Whether the unit (nil: every unit) has come to rest, once it has or the time is over.
+    private static func settled(
+        _ unit: UnitID?, within seconds: Int, of request: Request, _ control: ControlPlane
+    ) async throws -> SettleDocument {
         let wait = Duration.seconds(min(max(seconds, 0), waitSecondsMax))
-        switch try await control.reconciler.waitSettled(unit: unit, timeout: wait) {
+        let reconciler = control.reconciler
+        let result: SettleResult
+        if wait == .zero {
+            result = try await reconciler.waitSettled(unit: unit, timeout: .zero)
+        } else {
+            result = try await LongWait.run(of: request) { try await reconciler.waitSettled(unit: unit, timeout: wait) }
+        }
+        switch result {
         case .converged: return SettleDocument(result: "converged")
         case .waiting(let units): return SettleDocument(result: "waiting", units: byName(units))
         case .stalled(let units): return SettleDocument(result: "stalled", units: byName(units))

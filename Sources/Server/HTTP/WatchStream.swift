@@ -28,23 +28,20 @@ enum LongStream {
         _ items: AsyncStream<Item>, of request: Request, to writer: inout any ResponseBodyWriter,
         endedBy: (@escaping @Sendable () -> Void) -> Void = { _ in }, _ line: (Item) -> [UInt8]
     ) async throws {
-        let (merged, continuation) = AsyncStream.makeStream(of: Item.self)
-        let pump = Task {
-            for await item in items { continuation.yield(item) }
-            continuation.finish()
-        }
-        defer { pump.cancel() }
-        endedBy { continuation.finish() }
+        let paced = PacedStream(items)
+        defer { paced.cancel() }
+        endedBy { paced.finish() }
         // The client's side is read only to see its end; it sends nothing here.
         let (written, isWritten) = AsyncStream.makeStream(of: Void.self)
         let body = request.body
         let watcher = Task {
             try? await body.consumeWithInboundCloseHandler(
-                { _ in for await _ in written {} }, onInboundClosed: { continuation.finish() })
+                { _ in for await _ in written {} }, onInboundClosed: { paced.finish() })
         }
         do {
-            for await item in merged.cancelOnGracefulShutdown() {
+            for await item in paced.items.cancelOnGracefulShutdown() {
                 try await writer.write(ByteBuffer(bytes: line(item) + [UInt8(ascii: "\n")]))
+                paced.next()
             }
         } catch {
             isWritten.finish()

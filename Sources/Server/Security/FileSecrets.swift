@@ -17,17 +17,28 @@ package struct FileSecrets: SecretProvider {
     /// A secret is one line of text.
     private static let secretBytesMax = 4096
 
-    /// Makes the fleet key where there is none. Throws where it can be read by others.
-    package init(_ configuration: ServerConfiguration) throws(ConfigurationError) {
+    /// Makes the fleet key where there is none, and `mayMakeKey`: nothing derives from one yet. Throws where it is lost,
+    /// or can be read by others.
+    package init(_ configuration: ServerConfiguration, mayMakeKey: Bool) throws(ConfigurationError) {
         root = configuration.secretsRoot
         environment = ProcessInfo.processInfo.environment.filter { configuration.environmentAllowed.contains($0.key) }
-        key = try FileSecrets.fleetKey(configuration.fleetKeyPath)
+        key = try FileSecrets.fleetKey(configuration.fleetKeyPath, mayMake: mayMakeKey)
     }
 
-    private static func fleetKey(_ path: String) throws(ConfigurationError) -> [UInt8] {
-        var generator = SystemRandomNumberGenerator()
-        let made = (0..<keyBytes).map { _ in UInt8.random(in: 0...255, using: &generator) }
-        if try PrivateFile.read(path) == nil { _ = try PrivateFile.create(path, Array(SHA256.hex(made).utf8)) }
+    private static func fleetKey(_ path: String, mayMake: Bool) throws(ConfigurationError) -> [UInt8] {
+        if try PrivateFile.read(path) == nil {
+            guard mayMake else {
+                throw ConfigurationError(
+                    """
+                    the fleet key \(path) is gone, and what this store knows derives from it: with another key replicas \
+                    and agents would be refused; put the file back from your backup of it (the store's daily \
+                    copies do not hold it), mode 0600. The databases run on meanwhile
+                    """)
+            }
+            var generator = SystemRandomNumberGenerator()
+            let made = (0..<keyBytes).map { _ in UInt8.random(in: 0...255, using: &generator) }
+            _ = try PrivateFile.create(path, Array(SHA256.hex(made).utf8))
+        }
         guard let text = try PrivateFile.read(path), let key = bytes(ofHex: text), key.count >= keyBytes else {
             throw ConfigurationError(
                 "\(path) holds no fleet key; put it back from a backup, because every replication account derives from it")

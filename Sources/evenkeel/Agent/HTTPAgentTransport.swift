@@ -104,7 +104,7 @@ final class HTTPAgentConnection: AgentConnection {
                 let response = try await http.execute(request, timeout: HTTPAgentTransport.streamTimeout)
                 arrival.finish(throwing: await AgentTransportError(response, base))
             } catch {
-                arrival.finish(throwing: AgentTransportError("the stream to \(base) broke: \(Client.reason(error))"))
+                arrival.finish(throwing: AgentTransportError("the stream to \(base) broke: \(NetworkFailure.sentence(error))"))
             }
             outgoing.end()
         }

@@ -10,6 +10,8 @@ struct Approve: AsyncParsableCommand {
             `evenkeel get sources` says which one and why.
 
             Example: evenkeel approve 1a2b3c4
+
+            Exit codes: 0 it is taken into force, 1 error, 5 a newer revision has been read since.
             """)
 
     @Argument(help: "The revision, at least seven digits of it.")

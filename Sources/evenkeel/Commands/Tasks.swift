@@ -19,7 +19,7 @@ struct Tasks: AsyncParsableCommand {
     var limit = 50
     @Flag(name: [.short, .long], help: "Show them again after every change.")
     var watch = false
-    @Flag(help: "One line for each task as it ends, until everything has converged; then exit.")
+    @Flag(help: "One line for each task as it ends, until everything has converged, then exit; 1 where it is stalled.")
     var follow = false
 
     @OptionGroup var output: OutputOptions
@@ -69,29 +69,69 @@ func tookText(_ task: TaskDocument) -> String {
     return "\(tenths / 10).\(tenths % 10)s"
 }
 
-/// Prints each task once as it ends, until every unit (or the one) is settled.
+/// Prints each task once as it ends, until the server says that every unit (or the one) is settled.
 struct TaskFollower {
     var client: Client
     var unit: UnitID?
 
-    private static let tasksRead = 500
+    /// How long one question waits for its answer.
+    private static let waitSeconds = 30
 
     func run() async throws {
-        var told: Set<String> = []
-        var began = 0
-        func tell() async throws -> Bool {
-            let fleet: FleetDocument = try await client.get(Route.fleet)
-            let tasks: [TaskDocument] = try await client.get(
-                Route.tasks, query: listQuery(unit, limit: TaskFollower.tasksRead))
-            for task in tasks.reversed() where task.state != "running" && told.insert(task.id).inserted {
-                began += 1
-                Terminal.standardOutput.write(TaskFollower.line(task))
+        let (client, unit) = (client, unit)
+        let printer = TaskPrinter(client: client, unit: unit)
+        let settled = try await withThrowingTaskGroup(of: SettleDocument?.self) { group in
+            group.addTask {
+                try await printer.tell()
+                try await client.lines(Route.watch) { _ in
+                    try await printer.tell()
+                    return true
+                }
+                return nil
             }
-            let units = fleet.units(ofKind: nil, named: unit?.description)
-            return !units.isEmpty && units.allSatisfy { $0.isConverged }
+            group.addTask { try await TaskFollower.settled(client, unit) }
+            defer { group.cancelAll() }
+            return try await group.next() ?? nil
         }
-        if try await tell() { return }
-        try await client.lines(Route.watch) { _ in try await !tell() }
+        guard let settled else {
+            throw CommandError("the server ended the connection before everything had converged", help: "run it again once the server is up")
+        }
+        try await printer.tell()
+        guard settled.result != "stalled" else {
+            Terminal.standardError.write(SettleView(settled: settled).text(terminal: .standardError, isWide: false))
+            throw ExitStatus.error
+        }
+    }
+
+    /// Asks again and again: the server knows which units there are before they had their first pass.
+    private static func settled(_ client: Client, _ unit: UnitID?) async throws -> SettleDocument {
+        let query = [("wait", String(waitSeconds))] + (unit.map { [("unit", $0.description)] } ?? [])
+        while true {
+            try Task.checkCancellation()
+            let answer: SettleDocument = try await client.get(Route.settled, query: query)
+            if answer.result != "waiting" { return answer }
+        }
+    }
+}
+
+/// Tells each task that ended once.
+private actor TaskPrinter {
+    private let client: Client
+    private let unit: UnitID?
+    private var told: Set<String> = []
+
+    private static let tasksRead = 500
+
+    init(client: Client, unit: UnitID?) {
+        self.client = client
+        self.unit = unit
+    }
+
+    func tell() async throws {
+        let tasks: [TaskDocument] = try await client.get(Route.tasks, query: listQuery(unit, limit: Self.tasksRead))
+        for task in tasks.reversed() where task.state != "running" && told.insert(task.id).inserted {
+            Terminal.standardOutput.write(TaskPrinter.line(task))
+        }
     }
 
     private static func line(_ task: TaskDocument) -> String {

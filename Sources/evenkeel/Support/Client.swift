@@ -35,12 +35,13 @@ final class Client: Sendable {
     static func with<Result>(
         _ options: ConnectionOptions, _ body: (Client) async throws -> Result
     ) async throws -> Result {
+        let serverURL = try ServerURL.checked(options.serverURL, setting: "--server or EVENKEEL_SERVER")
         let token = try options.token()
         let http = HTTPClient(
             eventLoopGroupProvider: .singleton,
             configuration: try configuration(authorityFile: options.authorityFile))
         do {
-            let result = try await body(Client(http: http, serverURL: options.serverURL, token: token))
+            let result = try await body(Client(http: http, serverURL: serverURL, token: token))
             try await http.shutdown()
             return result
         } catch {
@@ -87,7 +88,12 @@ final class Client: Sendable {
     /// Newline-delimited lines as they come, until the server ends them, `line` answers false, or the task is cancelled.
     func lines(_ path: String, query: [(String, String)] = [], _ line: ([UInt8]) async throws -> Bool) async throws {
         let response = try await execute(.GET, path, query, nil, "application/x-ndjson", timeout: .hours(24 * 365))
-        try await Client.splitLines(response.body, line)
+        do {
+            try await Client.splitLines(response.body, line)
+        } catch let error where NetworkFailure.isOne(error) {
+            throw CommandError(
+                "the connection with \(serverURL) broke off: \(NetworkFailure.sentence(error))", help: "run it again once the server is up")
+        }
     }
 
     /// Splits a body at its line ends; empty lines are passed over, a line beyond the bound ends the stream.
@@ -112,7 +118,7 @@ final class Client: Sendable {
         do {
             bytes = Array(try await response.body.collect(upTo: WireLimit.answerBytesMax).readableBytesView)
         } catch {
-            throw CommandError("the answer of \(serverURL) broke off: \(error)", help: "try again")
+            throw CommandError("the answer of \(serverURL) broke off: \(NetworkFailure.sentence(error))", help: "try again")
         }
         let status = response.headers.first(name: HeaderName.exitStatus).flatMap { Int32($0) }
         return Answer(body: bytes, exitStatus: status.flatMap(ExitStatus.init(rawValue:)))
@@ -158,7 +164,7 @@ final class Client: Sendable {
             throw error
         } catch {
             throw CommandError(
-                "the server at \(base) cannot be reached: \(Client.reason(error))",
+                "the server at \(base) cannot be reached: \(NetworkFailure.sentence(error))",
                 help: "start it with `evenkeel serve`, or name another one with --server or EVENKEEL_SERVER")
         }
     }
@@ -198,14 +204,5 @@ final class Client: Sendable {
             default: "%" + (byte < 16 ? "0" : "") + String(byte, radix: 16, uppercase: true)
             }
         }.joined()
-    }
-
-    static func reason(_ error: any Error) -> String {
-        let text = "\(error)"
-        if text.contains("Connection refused") || text.contains("ECONNREFUSED") { return "connection refused" }
-        if text.contains("CERTIFICATE_VERIFY_FAILED") {
-            return "its certificate is signed by an authority that is not known here; name the authority's with --ca-file"
-        }
-        return text.count > 300 ? String(text.prefix(300)) + "…" : text
     }
 }
