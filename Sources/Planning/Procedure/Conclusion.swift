@@ -40,9 +40,9 @@ extension PrimaryReplicaProcedure {
     }
 
     private mutating func waitForResume(_ summary: String, on target: TaskTarget) {
-        var subject = situation.name
+        var subject = context.name
         if case .instance(let id, _) = target { subject = label(id.ordinal) }
-        wait(.approval(Wait.resume), "`evenkeel resume \(situation.name)`, for \(subject): \(summary)")
+        wait(.approval(Wait.resume), "`evenkeel resume \(context.name)`, for \(subject): \(summary)")
     }
 
     /// Making an instance that is wanted no more is not worth its end.

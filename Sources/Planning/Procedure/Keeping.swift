@@ -29,9 +29,9 @@ extension PrimaryReplicaProcedure {
         let unchanged = records
         configure()
         keepContent(primary)
-        let isQuiet = decision.tasks.isEmpty && situation.running.isEmpty
+        let isQuiet = decision.tasks.isEmpty && running.isEmpty
         if isQuiet && isAllServing { disruptOne(primary) }
-        if records.switchover != nil { wait(.approval(Wait.resume), "`evenkeel resume \(situation.name)`, for a switchover from \(label(primary))") }
+        if records.switchover != nil { wait(.approval(Wait.resume), "`evenkeel resume \(context.name)`, for a switchover from \(label(primary))") }
         records = unchanged
     }
 
@@ -133,7 +133,7 @@ extension PrimaryReplicaProcedure {
         if waitsForHost(view) || waitsForAttempt(view) { return }
         guard let report = view.report, report.directory != .halfMade else {
             if isSuspended {
-                wait(.approval(Wait.resume), "`evenkeel resume \(situation.name)`, for \(label(view)) on \(view.record.host): to be made")
+                wait(.approval(Wait.resume), "`evenkeel resume \(context.name)`, for \(label(view)) on \(view.record.host): to be made")
             } else {
                 copy(to: view, primary)
             }

@@ -127,12 +127,15 @@ struct PrimaryReplicaProcedure {
         _ action: Action, on view: MemberView, donor: MemberView? = nil, isVoluntary: Bool = true, cause: Cause,
         _ summary: String
     ) -> Bool {
+        let isFree = !taken.contains(view.ordinal) && (donor.map { !taken.contains($0.ordinal) } ?? true)
+        // A task that failed is wanted also while something else is done to its target.
+        guard isFree || !records.failures.isEmpty else { return false }
         let task = PlannedTask(
             unit: context.unit, target: .instance(id(view.ordinal), host: view.record.host),
             action: action, alsoBusy: donor.map { id($0.ordinal) }, isVoluntary: isVoluntary, cause: cause,
             summary: summary)
         let failure = failure(of: task)
-        guard !taken.contains(view.ordinal), donor.map({ !taken.contains($0.ordinal) }) ?? true else { return false }
+        guard isFree else { return false }
         if let failure, failure.retryAt > now {
             decision.waits.append(
                 Wait(.time(failure.retryAt), "\(label(view)): \(action.name) failed \(failure.count) times: \(failure.message)"))
