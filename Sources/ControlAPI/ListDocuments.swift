@@ -67,7 +67,9 @@ package struct TaskDocument: JSONCodable, Hashable {
 package struct RevisionDocument: JSONCodable, Hashable {
     package var source = ""
     package var revision = Revision(commit: "")
+    /// When its source told of it, and when it was taken into force (nil: it was not).
     package var seen = Instant(milliseconds: 0)
+    package var accepted: Instant?
     /// `accepted`, `held` or `refused`.
     package var state = ""
     package var message = ""
@@ -79,6 +81,7 @@ package struct RevisionDocument: JSONCodable, Hashable {
         writer.member("source", source)
         writer.member("revision", revision)
         writer.member("seenMilliseconds", seen)
+        writer.member("acceptedMilliseconds", ifPresent: accepted)
         writer.member("state", state)
         writer.member("message", message)
         writer.endObject()
@@ -90,6 +93,7 @@ package struct RevisionDocument: JSONCodable, Hashable {
             case "source": try reader.read(&source)
             case "revision": try reader.read(&revision)
             case "seenMilliseconds": try reader.read(&seen)
+            case "acceptedMilliseconds": accepted = try Instant?(from: &reader)
             case "state": try reader.read(&state)
             case "message": try reader.read(&message)
             default: try reader.skip()
