@@ -15,8 +15,16 @@ extension LoopMachine {
         case .source: passSource(unit)
         case .region, .availabilityZone: passDeclared(unit)
         }
-        schedule(unit, at: now + generator.jittered(settings.unitInterval))
+        schedule(unit, at: LoopMachine.grain(now + generator.jittered(settings.unitInterval)), .due)
     }
+
+    /// Units that are due within so short a time share one moment to wake at: 100,000 of them would else ask for more than
+    /// a thousand a second.
+    private static func grain(_ moment: Instant) -> Instant {
+        Instant(milliseconds: (moment.milliseconds / grainMilliseconds + 1) * grainMilliseconds)
+    }
+
+    private static let grainMilliseconds: Int64 = 100
 
     private mutating func passCluster(_ unit: UnitID) {
         guard let cluster = records.clusters[unit.name] else {
@@ -24,7 +32,7 @@ extension LoopMachine {
             return
         }
         if isWaitingForAgents(cluster) {
-            schedule(unit, at: now + .milliseconds(500))
+            schedule(unit, at: graceEnd, .due)
             return
         }
         if isWaitingForSecrets(unit, cluster) { return }
@@ -73,10 +81,12 @@ extension LoopMachine {
         _ unit: UnitID, _ cluster: ClusterRecords, _ accounts: [AccountSpec], before: [String: String]?
     ) {
         units[unit]?.secrets = .asked(before: before)
+        resolving += 1
         directives.append(.resolve(unit, clusterUID: cluster.uid, accounts))
     }
 
     mutating func resolved(_ unit: UnitID, _ fingerprints: [String: String], _ problems: [String]) {
+        resolving = max(resolving - 1, 0)
         guard case .asked(let before) = units[unit]?.secrets else { return }
         units[unit]?.secrets = .known(fingerprints, at: now)
         units[unit]?.secretProblems = problems
@@ -94,10 +104,15 @@ extension LoopMachine {
             return
         }
         let situation = situation(of: unit, cluster, without: ended)
+        if ended.isEmpty, let unseen = units[unit]?.unseen, unseen.holds(for: situation) {
+            finishPass(unit, PassDraft(stored: stored, records: unseen.records, status: unseen.status))
+            return
+        }
         let rehearsal = planner.rehearse(situation)
         var draft = PassDraft(
             stored: stored, records: rehearsal.first?.records ?? cluster, ended: ended,
             status: status(from: rehearsal, unit, situation.running))
+        units[unit]?.unseen = UnseenPass(situation, rehearsal, draft.status)
         draft.cancel = rehearsal.first?.cancel ?? []
         noteRefusals(unit, ended)
         start(unit, rehearsal, situation.running, &draft)

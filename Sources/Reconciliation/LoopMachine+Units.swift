@@ -9,13 +9,13 @@ extension LoopMachine {
     /// Regions, zones, and clusters that have no place: the manifest is all there is.
     mutating func passDeclared(_ unit: UnitID) {
         let isDeclared = desired?.place(of: unit) != nil
-        guard isDeclared || units[unit]?.held != nil else {
+        guard isDeclared || held[unit] != nil else {
             statuses[unit] = nil
             return
         }
         var status = declaredStatus(unit)
         status.conditions = [Condition(.ready, true, reason: "Declared")]
-        status.plan = Rehearsal(unit: unit)
+        status.plan = PlanOutline()
         finish(status)
     }
 
@@ -28,12 +28,12 @@ extension LoopMachine {
     mutating func passHost(_ unit: UnitID) {
         let host = unit.name
         if isInGrace && observed[host] == nil {
-            schedule(unit, at: now + .milliseconds(500))
+            schedule(unit, at: graceEnd, .due)
             return
         }
         if let problem = hostProblems[host], problem.until <= now { hostProblems[host] = nil }
         var status = declaredStatus(unit)
-        status.plan = Rehearsal(unit: unit)
+        status.plan = PlanOutline()
         if let problem = hostProblems[host] { status.findings.append(problem.finding) }
         if let finding = leftOutFinding(host) { status.findings.append(finding) }
         let isFresh = observed[host]?.isFresh(at: now) ?? false
@@ -53,7 +53,7 @@ extension LoopMachine {
     mutating func passSource(_ unit: UnitID) {
         guard let source = sources[unit.name]?.status else { return }
         var status = UnitStatus(unit: unit, revision: source.accepted?.commit ?? "")
-        status.plan = Rehearsal(unit: unit)
+        status.plan = PlanOutline()
         if let approval = source.approvalNeeded, let seen = source.seen {
             let message = "revision \(seen.short) waits for approval: \(approval)"
             status.stall("ApprovalNeeded", message)
@@ -77,13 +77,13 @@ extension LoopMachine {
         let declared = desired?.channels[unit.name]
         let inForce = records.channels[unit.name]
         let wanted = declared.map { FleetPlanner.digest(of: $0.value) }
-        guard declared != nil || inForce != nil || units[unit]?.held != nil else {
+        guard declared != nil || inForce != nil || held[unit] != nil else {
             statuses[unit] = nil
             return
         }
         var status = declaredStatus(unit)
         status.conditions = [Condition(.ready, true, reason: "InForce")]
-        status.plan = Rehearsal(unit: unit)
+        status.plan = PlanOutline()
         complete(&status)
         var pass = PassCommit(unit: unit, status: status, decided: now)
         var events = statusEvents(status)
