@@ -48,6 +48,7 @@ test-full: build ## Every fault at every moment, with the release binary (a quar
 
 bench: build ## Benchmarks: a table, side by side with what one would otherwise use
 	@Tests/Benchmarks/run
+	@EVENKEEL_BIN=.build/release/evenkeel python3 -B Tests/Benchmarks/one_file_commit.py
 	@EVENKEEL_BIN=.build/release/evenkeel python3 -B Tests/Benchmarks/commit_to_converged.py
 
 check: ## Warnings as errors, and the manifests in examples/

@@ -44,7 +44,9 @@ package struct TaskDocument: JSONDocument, Hashable {
 package struct RevisionDocument: JSONDocument, Hashable {
     package var source = ""
     package var revision = Revision(commit: "")
+    /// When its source told of it, and when it was taken into force (nil: it was not).
     package var seen = Instant(milliseconds: 0)
+    package var accepted: Instant?
     /// `accepted`, `held` or `refused`.
     package var state = ""
     package var message = ""
@@ -55,6 +57,7 @@ package struct RevisionDocument: JSONDocument, Hashable {
         JSONField("source", \.source),
         JSONField("revision", \.revision),
         JSONField("seenMilliseconds", \.seen),
+        JSONField("acceptedMilliseconds", \.accepted),
         JSONField("state", \.state),
         JSONField("message", \.message),
     ]

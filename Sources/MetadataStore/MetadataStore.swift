@@ -50,15 +50,21 @@ package struct RevisionRecord: Sendable, Hashable {
 
     package var source: String
     package var revision: Revision
+    /// When its source told of it.
     package var seen: Instant
+    /// When it was taken into force; nil where it was not.
+    package var accepted: Instant?
     package var state: State
     /// Rendered diagnostics, or why it waits; empty when all is well.
     package var message: String
 
-    package init(source: String, revision: Revision, seen: Instant, state: State, message: String = "") {
+    package init(
+        source: String, revision: Revision, seen: Instant, accepted: Instant? = nil, state: State, message: String = ""
+    ) {
         self.source = source
         self.revision = revision
         self.seen = seen
+        self.accepted = accepted
         self.state = state
         self.message = message
     }

@@ -75,6 +75,7 @@ extension RevisionRecord: JSONCodable {
             writer.member("source", source)
             writer.member("revision", revision)
             writer.member("seen", seen)
+            writer.member("accepted", ifPresent: accepted)
             writer.member("state", state)
             writer.member("message", ifFilled: message)
         }
@@ -84,12 +85,14 @@ extension RevisionRecord: JSONCodable {
         var revision: Revision?
         var state: State?
         var seen = Instant(milliseconds: 0)
+        var accepted: Instant?
         var (source, message) = ("", "")
         try reader.object { reader, key in
             switch key {
             case "source": try reader.read(&source)
             case "revision": try reader.read(&revision)
             case "seen": try reader.read(&seen)
+            case "accepted": accepted = try Instant?(from: &reader)
             case "state": try reader.read(&state)
             case "message": try reader.read(&message)
             default: try reader.skip()
@@ -97,7 +100,7 @@ extension RevisionRecord: JSONCodable {
         }
         self.init(
             source: source, revision: try reader.required(revision, "revision"), seen: seen,
-            state: try reader.required(state, "state"), message: message)
+            accepted: accepted, state: try reader.required(state, "state"), message: message)
     }
 }
 

@@ -50,7 +50,7 @@ enum Sample {
     static func revision(_ commit: String, _ state: RevisionRecord.State, source: String = "fleet") -> RevisionRecord {
         RevisionRecord(
             source: source, revision: Revision(commit: commit, subject: "Change", author: "Ada", time: start),
-            seen: at(1), state: state, message: "why")
+            seen: at(1), accepted: state == .accepted ? at(2) : nil, state: state, message: "why")
     }
 
     static func plan(_ id: String, _ name: String = "orders") -> PlanRecord {

@@ -22,6 +22,8 @@ package struct AlertMachine: Sendable {
     }
 
     var candidates: [AlertIdentity: Candidate] = [:]
+    /// Until then none of them is to be told, so that they are not all looked at for every event.
+    var promotion: Instant?
     /// Firing ones by what they are; ended ones are only in `alerts`.
     var firing: [AlertIdentity: String] = [:]
     /// Of the firing ones, those that the last pass did not find.
@@ -86,7 +88,9 @@ package struct AlertMachine: Sendable {
                 refresh(key, finding, report)
             } else {
                 let since = candidates[identity]?.since ?? now
-                candidates[identity] = Candidate(finding: finding, report: report, since: since)
+                let candidate = Candidate(finding: finding, report: report, since: since)
+                candidates[identity] = candidate
+                promotion = min(promotion ?? candidate.due, candidate.due)
                 identities[identity.unit, default: []].insert(identity)
             }
         }
@@ -115,8 +119,7 @@ package struct AlertMachine: Sendable {
     }
 
     private mutating func forgetUnits(besides present: Set<UnitID>, now: Instant) {
-        let names = Set(present.map(\.description))
-        for (unit, found) in identities where !names.contains(unit) {
+        for (unit, found) in identities where !(UnitID(unit).map(present.contains) ?? false) {
             for identity in found { miss(identity, now: now) }
         }
     }
@@ -124,7 +127,8 @@ package struct AlertMachine: Sendable {
     // MARK: Beginning and end
 
     private mutating func promoteCandidates(now: Instant) {
-        let ready = candidates.filter { $0.value.isUrgent || now - $0.value.since >= Self.settleTime }
+        guard firing.count < Self.alertsMax, let promotion, promotion <= now else { return }
+        let ready = candidates.filter { $0.value.due <= now }
         for (identity, candidate) in ready.sorted(by: { $0.key < $1.key }) where firing.count < Self.alertsMax {
             candidates[identity] = nil
             let record = AlertRecord.from(candidate.finding, of: candidate.report, began: candidate.since)
@@ -133,6 +137,7 @@ package struct AlertMachine: Sendable {
             changes.append(.putAlert(record))
             unsettled.insert(record.key)
         }
+        self.promotion = candidates.values.map(\.due).min()
     }
 
     private mutating func addFiring(_ identity: AlertIdentity, _ key: String) {
@@ -157,7 +162,7 @@ package struct AlertMachine: Sendable {
 
     /// When something happens by itself next.
     private func nextMoment(now: Instant) -> Instant? {
-        let promotions = firing.count < Self.alertsMax ? candidates.values.map { $0.since + Self.settleTime } : []
+        let promotions = firing.count < Self.alertsMax ? [promotion].compactMap { $0 } : []
         let ends = absent.compactMap { firing[$0].flatMap { alerts[$0]?.absentSince }.map { $0 + Self.settleTime } }
         return (promotions + ends + [outbox.nextMoment].compactMap { $0 }).min().map { max($0, now) }
     }
@@ -165,6 +170,8 @@ package struct AlertMachine: Sendable {
 
 extension AlertMachine.Candidate {
     var isUrgent: Bool { report.isUrgent(finding) }
+    /// When it is to be told, if it is still found then.
+    var due: Instant { isUrgent ? since : since + AlertMachine.settleTime }
 }
 
 /// What happened.

@@ -4,33 +4,50 @@ extension Planner {
     /// Places what is new, marks what must leave, hands out uids, ordinals, ports, server ids. Sticky; in the order of
     /// names. Only clusters in `changed` are looked at (nil: all).
     ///
-    /// A cluster that cannot be placed keeps the records it had, and is told as a problem.
+    /// A cluster that cannot be placed keeps the records it had, and is told as a problem. `loads`: what the hosts hold
+    /// by the whole fleet's records; with it, `records` need to hold the clusters in `changed` only. Nil: it is counted
+    /// when the first cluster needs a host.
     package static func allocate(
-        _ fleet: DesiredFleet, _ records: FleetRecords, changed: Set<String>? = nil
+        _ fleet: DesiredFleet, _ records: FleetRecords, changed: Set<String>? = nil, loads: HostLoads? = nil
     ) -> Allocation {
-        var allocator = Allocator(fleet, records)
-        if let changed {
-            for name in changed.filter({ fleet.clusters[$0] != nil }).sorted() { allocator.place(name) }
-        } else {
-            allocator.expect(fleet.clusters.count)
-            for name in fleet.clusters.keys.sorted() { allocator.place(name) }
-        }
-        return allocator.allocation
+        var allocator = Allocator(fleet, records, loads)
+        if changed == nil { allocator.expect(fleet.clusters.count) }
+        let names = changed?.sorted() ?? fleet.clusters.keys.sorted()
+        allocator.count(names)
+        for name in names { allocator.place(name) }
+        return allocator.finish()
     }
 }
 
 private struct Allocator {
     let fleet: DesiredFleet
     var allocation: Allocation
-    /// Made when the first cluster needs a host: a commit that places nothing never pays for it.
+    /// Where it is not given, made when the first cluster needs a host: a commit that places nothing never pays for it.
     private var hosts: HostLoads?
     /// Names of hosts that are to be empty.
     private let draining: Set<String>
 
-    init(_ fleet: DesiredFleet, _ records: FleetRecords) {
+    init(_ fleet: DesiredFleet, _ records: FleetRecords, _ loads: HostLoads?) {
         self.fleet = fleet
         draining = Set(fleet.hosts.lazy.filter(\.value.value.drain).map(\.key))
         allocation = Allocation(records: records)
+        hosts = loads
+        hosts?.begin()
+    }
+
+    func finish() -> Allocation {
+        var allocation = allocation
+        allocation.loads = hosts
+        return allocation
+    }
+
+    /// Loads that were given learn what is declared now, of every cluster before the first is placed.
+    mutating func count(_ names: [String]) {
+        guard hosts != nil else { return }
+        for name in names {
+            guard let known = allocation.records.clusters[name] else { continue }
+            hosts?.setResources(fleet.clusters[name]?.value.resources, of: known)
+        }
     }
 
     /// Makes room for the records of so many clusters; where they are there already nothing is copied.
@@ -52,7 +69,7 @@ private struct Allocator {
             try givePort(cluster, &records)
         } catch {
             // Counters that were taken stay taken: numbers are never used twice. The rest is as it was.
-            hosts = nil
+            hosts?.takeBack(records, to: known)
             allocation.problems.append(
                 AllocationProblem(cluster: name, field: error.field, message: error.message, help: error.help))
             return
@@ -145,7 +162,7 @@ private struct Allocator {
             lookAtHosts()
             let known = records.members.first { $0.phase != .purged }?.port
             let port = known == 0 ? cluster.port : known ?? cluster.port
-            let choice = hosts?.choose(placement.zone, cluster, port: port, avoiding: records.members)
+            let choice = hosts?.choose(placement.zone, cluster, port: port, avoiding: records.members, in: fleet)
             guard case .host(let host)? = choice else {
                 guard case .none(let reason)? = choice else { return }
                 throw Obstacle(
@@ -166,7 +183,7 @@ private struct Allocator {
             MemberRecord(
                 ordinal: ordinal, host: host.metadata.name, zone: zone, address: host.address, port: port ?? 0,
                 serverID: locationBits(zone) | number))
-        hosts?.add(host.metadata.name, port: port, cluster.resources)
+        hosts?.add(host.metadata.name, port: port, of: cluster)
     }
 
     // MARK: Ports

@@ -1,16 +1,17 @@
-import FleetModel
+package import FleetModel
 
 /// What every host holds, for choosing among them: instances, memory, ports.
 ///
-/// Hosts are numbered in the order of their names, so that placing a large fleet compares numbers.
-struct HostLoads {
+/// Hosts are numbered in the order of their names, so that placing a large fleet compares numbers. Can be kept from one
+/// allocation to the next, so that placing one instance does not cost a look at the whole fleet.
+package struct HostLoads: Sendable {
     enum Choice {
         case host(Host)
         /// Why there is none.
         case none(String)
     }
 
-    private struct Load {
+    private struct Load: Sendable {
         var instances = 0
         var memoryBytes: Int64 = 0
         var storageBytes: Int64 = 0
@@ -22,11 +23,16 @@ struct HostLoads {
             ports.insert(port)
             while ports.contains(firstFree) { firstFree += 1 }
         }
+
+        mutating func leave(_ port: Int) {
+            guard ports.remove(port) != nil else { return }
+            firstFree = max(min(firstFree, port), HostLoads.firstPort)
+        }
     }
 
     /// Candidates of one zone as a binary heap, the least loaded first, of these the first by name; an entry whose count
     /// is out of date is put back with the new one when it comes up.
-    private struct ZoneQueue {
+    private struct ZoneQueue: Sendable {
         var heap: [(count: Int, host: Int)] = []
 
         private func isBefore(_ left: Int, _ right: Int) -> Bool {
@@ -65,28 +71,93 @@ struct HostLoads {
     private var hosts: [Host?] = []
     private var loads: [Load] = []
     private var numbers: [String: Int] = [:]
+    /// What each instance of a cluster counts with; a cluster that is not declared counts with nothing.
+    private var resources: [String: ClusterResources] = [:]
+    /// Of one allocation, made when the first host is chosen in it.
     private var queues: [ZoneQueue] = []
     private var zones: [String: Int] = [:]
+    private var isLinedUp = false
 
-    init(_ fleet: DesiredFleet, _ records: FleetRecords) {
+    package init(_ fleet: DesiredFleet, _ records: FleetRecords) {
+        number(fleet)
+        for (name, cluster) in records.clusters { count(cluster, fleet.clusters[name]?.value.resources) }
+    }
+
+    // MARK: Keeping up
+
+    /// A cluster's records have changed; what it declares has not.
+    package mutating func replace(_ old: ClusterRecords?, by new: ClusterRecords) {
+        let known = resources[new.name]
+        if let old {
+            guard old.members != new.members else { return }
+            discount(old)
+        }
+        count(new, known)
+    }
+
+    /// What a cluster's instances may take is declared anew; nil where it is no longer declared.
+    mutating func setResources(_ declared: ClusterResources?, of cluster: ClusterRecords) {
+        guard resources[cluster.name] != declared else { return }
+        discount(cluster)
+        count(cluster, declared)
+    }
+
+    private mutating func count(_ cluster: ClusterRecords, _ declared: ClusterResources?) {
+        if let declared { resources[cluster.name] = declared }
+        for member in cluster.members { count(member, declared, sign: 1) }
+    }
+
+    private mutating func discount(_ cluster: ClusterRecords) {
+        let known = resources.removeValue(forKey: cluster.name)
+        for member in cluster.members { count(member, known, sign: -1) }
+        isLinedUp = false
+    }
+
+    private mutating func count(_ member: MemberRecord, _ resources: ClusterResources?, sign: Int) {
+        if case .purged = member.phase { return }
+        let number = number(member.host)
+        loads[number].storageBytes += Int64(sign) * (resources?.storageBytes ?? 0)
+        // A directory that is only kept takes storage, not a place.
+        guard member.phase == .active || member.phase == .leaving else { return }
+        loads[number].instances += sign
+        loads[number].memoryBytes += Int64(sign) * (resources?.memoryBytes ?? 0)
+        guard member.port != 0 else { return }
+        if sign > 0 { loads[number].take(member.port) } else { loads[number].leave(member.port) }
+    }
+
+    private mutating func number(_ host: String) -> Int {
+        if let known = numbers[host] { return known }
+        numbers[host] = hosts.count
+        hosts.append(nil)
+        loads.append(Load())
+        return hosts.count - 1
+    }
+
+    /// Numbers the hosts anew, with the loads that they have.
+    private mutating func number(_ fleet: DesiredFleet) {
+        let (oldNumbers, oldLoads) = (numbers, loads)
+        (hosts, loads, numbers) = ([], [], [:])
         for (name, host) in fleet.hosts.sorted(by: { $0.key < $1.key }) {
             numbers[name] = hosts.count
             hosts.append(host.value)
+            loads.append(oldNumbers[name].map { oldLoads[$0] } ?? Load())
         }
-        loads = Array(repeating: Load(), count: hosts.count)
-        for (_, cluster) in records.clusters {
-            let resources = fleet.clusters[cluster.name]?.value.resources
-            for member in cluster.members {
-                switch member.phase {
-                case .active, .leaving: add(member.host, port: member.port, resources)
-                // A directory that is only kept takes storage, not a place.
-                case .retired:
-                    let number = number(member.host)
-                    loads[number].storageBytes += resources?.storageBytes ?? 0
-                case .purged: break
-                }
-            }
+        for (name, old) in oldNumbers where numbers[name] == nil {
+            let added = number(name)
+            loads[added] = oldLoads[old]
         }
+    }
+
+    // MARK: Choosing
+
+    /// Forgets the order of an earlier allocation: hosts may have come, gone or closed since.
+    mutating func begin() { isLinedUp = false }
+
+    private mutating func lineUp(_ fleet: DesiredFleet) {
+        guard !isLinedUp else { return }
+        isLinedUp = true
+        number(fleet)
+        (queues, zones) = ([], [:])
         for (number, host) in hosts.enumerated() {
             guard let host, host.takesInstances else { continue }
             let zone = zones[host.zone] ?? queues.count
@@ -98,20 +169,21 @@ struct HostLoads {
         }
     }
 
-    private mutating func number(_ host: String) -> Int {
-        if let known = numbers[host] { return known }
-        numbers[host] = hosts.count
-        hosts.append(nil)
-        loads.append(Load())
-        return hosts.count - 1
-    }
-
-    mutating func add(_ host: String, port: Int?, _ resources: ClusterResources?) {
+    /// Puts one more instance of a cluster on a host.
+    mutating func add(_ host: String, port: Int?, of cluster: Cluster) {
+        resources[cluster.metadata.name] = cluster.resources
         let number = number(host)
         loads[number].instances += 1
-        loads[number].memoryBytes += resources?.memoryBytes ?? 0
-        loads[number].storageBytes += resources?.storageBytes ?? 0
+        loads[number].memoryBytes += cluster.resources.memoryBytes
+        loads[number].storageBytes += cluster.resources.storageBytes
         if let port, port != 0 { loads[number].take(port) }
+    }
+
+    /// What was added for a cluster that could not be placed after all.
+    mutating func takeBack(_ partial: ClusterRecords, to known: ClusterRecords?) {
+        let declared = resources[partial.name]
+        discount(partial)
+        if let known { count(known, declared) }
     }
 
     mutating func add(port: Int, to host: String) {
@@ -121,7 +193,10 @@ struct HostLoads {
 
     /// The least loaded host of the zone that has room and holds no other member; in another room than those where it
     /// can be had.
-    mutating func choose(_ zone: String, _ cluster: Cluster, port: Int?, avoiding members: [MemberRecord]) -> Choice {
+    mutating func choose(
+        _ zone: String, _ cluster: Cluster, port: Int?, avoiding members: [MemberRecord], in fleet: DesiredFleet
+    ) -> Choice {
+        lineUp(fleet)
         guard let queue = zones[zone] else { return .none("it has no schedulable host") }
         // A retired one is only a directory that is kept: it stands in nobody's way but for the room that it takes.
         var used: [Int] = []

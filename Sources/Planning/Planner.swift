@@ -11,6 +11,8 @@ package struct Allocation: Sendable {
     /// Clusters whose records changed.
     package var changed: Set<String> = []
     package var problems: [AllocationProblem] = []
+    /// What the hosts hold now, for the next allocation; nil where it was neither given nor needed.
+    package var loads: HostLoads?
 
     package init(records: FleetRecords) { self.records = records }
 }

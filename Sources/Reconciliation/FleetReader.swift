@@ -7,8 +7,16 @@ package struct ReadRevision: Sendable {
     package var commit: CommitInfo
     package var files: [String: String]
     package var manifests: ManifestSet
+    /// What was read for it, relative to the base.
+    var difference = ManifestDifference()
 
     package var revision: Revision { Revision(commit) }
+}
+
+/// Files that differ between two revisions, read.
+struct ManifestDifference: Sendable {
+    var changed: [ManifestFile] = []
+    var removed: [String] = []
 }
 
 extension Revision {
@@ -25,8 +33,14 @@ package struct FleetReader: Sendable {
 
     package init(_ repository: any FleetRepository) { self.repository = repository }
 
-    /// A commit's manifests; with a base only what differs from it is read and parsed.
-    package func read(_ commit: CommitInfo, base: ReadRevision?) async throws(SourceError) -> ReadRevision {
+    /// A commit's manifests; with a base only what differs from it is read and parsed. Throws `cancelled` as soon as it is
+    /// not wanted any more.
+    ///
+    /// `spare`: manifests equal to the base's that nobody else has, to be changed in place.
+    package func read(
+        _ commit: CommitInfo, base: ReadRevision?, spare: consuming ManifestSet? = nil,
+        isWanted: @Sendable () -> Bool = { true }
+    ) async throws(SourceError) -> ReadRevision {
         let entries = try await repository.entries(of: commit.id).filter { ManifestFile.isManifest(path: $0.path) }
         var files: [String: String] = [:]
         var changed: [ManifestFile] = []
@@ -36,10 +50,26 @@ package struct FleetReader: Sendable {
             if base?.files[entry.path] != entry.id { changed.append(try await file(entry)) }
         }
         let removed = (base?.files.keys.filter { files[$0] == nil } ?? []).sorted()
-        var manifests = base?.manifests ?? ManifestSet()
-        _ = manifests.apply(changed: changed, removed: removed, revision: Revision(commit))
-        return ReadRevision(commit: commit, files: files, manifests: manifests)
+        var manifests = spare ?? base?.manifests ?? ManifestSet()
+        spare = nil
+        var coming = Set(changed.map(\.path))
+        var rest = changed[...]
+        repeat {
+            guard isWanted() else { throw SourceError.cancelled }
+            let part = Array(rest.prefix(FleetReader.filesAtOnce))
+            rest = rest.dropFirst(part.count)
+            coming.subtract(part.map(\.path))
+            _ = manifests.apply(
+                changed: part, removed: removed, coming: coming, revision: Revision(commit))
+            // A large fleet takes seconds, and what else runs here, the lease above all, must not wait for all of it.
+            if !rest.isEmpty { await Task.yield() }
+        } while !rest.isEmpty
+        let difference = ManifestDifference(changed: changed, removed: removed)
+        return ReadRevision(commit: commit, files: files, manifests: manifests, difference: difference)
     }
+
+    /// Files that are parsed without a pause.
+    private static let filesAtOnce = 8
 
     /// A link within the repository is passed over: the file that it names is read under its own path.
     private func isRead(_ entry: TreeEntry) -> Bool {

@@ -2,8 +2,10 @@ package import SourceControl
 
 /// A fleet repository as the loop reads it: one branch, one folder.
 package protocol FleetRepository: Sendable {
-    /// Brings what is new and returns the branch's tip; `since` as in `GitMirror.fetch`.
-    func fetch(since: String?) async throws(SourceError) -> CommitInfo
+    /// Brings what is new and returns the branch's tip; `since` and `onNews` as in `GitMirror.fetch`.
+    func fetch(since: String?, onNews: @escaping @Sendable () -> Void) async throws(SourceError) -> CommitInfo
+    /// Upkeep, after a revision was read.
+    func tidy() async
     /// A commit that is here already, by its full id.
     func commit(_ id: String) async throws(SourceError) -> CommitInfo
     /// All files of the folder in a commit, sorted by path.
@@ -23,8 +25,13 @@ package struct MirroredRepository: FleetRepository {
         mirror = GitMirror(path: mirrorDirectory + "/" + source.name)
     }
 
-    package func fetch(since: String?) async throws(SourceError) -> CommitInfo {
-        try await mirror.fetch(try RemoteLocation(source.url), branch: source.branch, since: since)
+    package func fetch(since: String?, onNews: @escaping @Sendable () -> Void) async throws(SourceError) -> CommitInfo {
+        try await mirror.fetch(try RemoteLocation(source.url), branch: source.branch, since: since, onNews: onNews)
+    }
+
+    package func tidy() async {
+        guard let location = try? RemoteLocation(source.url) else { return }
+        await mirror.tidy(location)
     }
 
     package func commit(_ id: String) async throws(SourceError) -> CommitInfo { try await mirror.commit(id) }

@@ -9,19 +9,26 @@ package struct RevisionRead: Sendable {
     package var revision: Revision
     /// Relative to the revision in force; the first after a start is relative to nothing.
     package var assembly: Assembly
+    /// When the source told of it, before it was fetched; nil: it is not known.
+    package var seen: Instant?
     /// The revision that the store says is in force, read again after a start: it was judged before.
     package var isResumed: Bool
     /// Not nil: history was rewritten, and this was in force before.
     package var rewrites: String?
+    /// The commit that was in force when it was read, which `assembly.changed` is relative to; nil: nothing was.
+    package var base: String?
 
     package init(
-        source: String, revision: Revision, assembly: Assembly, isResumed: Bool = false, rewrites: String? = nil
+        source: String, revision: Revision, assembly: Assembly, seen: Instant? = nil, isResumed: Bool = false,
+        rewrites: String? = nil, base: String? = nil
     ) {
         self.source = source
         self.revision = revision
         self.assembly = assembly
+        self.seen = seen
         self.isResumed = isResumed
         self.rewrites = rewrites
+        self.base = base
     }
 }
 

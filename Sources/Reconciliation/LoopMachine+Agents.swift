@@ -247,8 +247,12 @@ extension LoopMachine {
     }
 
     var leaderURL: String? {
-        if case .follower(let url) = leadership { return url }
-        return settings.ownURL
+        switch leadership {
+        case .follower(let url): url
+        // The lease is ours, and until the records are here nobody is of use to who asks.
+        case .loading: nil
+        case .leading, .gathering: settings.ownURL
+        }
     }
 
     /// A quiet stream gets a heartbeat this often.

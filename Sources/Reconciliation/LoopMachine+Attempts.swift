@@ -84,8 +84,8 @@ extension LoopMachine {
     /// After a pass: what is still wanted and not with its agent is offered (again); what is not is cancelled, which an
     /// agent that never had it answers too.
     mutating func dispatch(_ unit: UnitID) {
-        for (id, attempt) in attempts.sorted(by: { $0.key < $1.key })
-        where attempt.record.task.unit == unit && attempt.phase == .unsent && isUsable(attempt.host) {
+        let unsent = attempts.filter { $0.value.phase == .unsent && $0.value.record.task.unit == unit }
+        for (id, attempt) in unsent.sorted(by: { $0.key < $1.key }) where isUsable(attempt.host) {
             if units[unit]?.ended.contains(where: { $0.id == id }) == true { continue }
             if attempt.isCancelled {
                 attempts[id]?.phase = .sent

@@ -14,9 +14,11 @@ extension LoopMachine {
     var isLeaseOver: Bool { leadership.until.map { $0 <= now } ?? false }
 
     /// The time after a change of leader in which silence means nothing yet.
-    var isInGrace: Bool {
-        guard case .leading(_, _, let since) = leadership else { return true }
-        return now - since < settings.graceMax
+    var isInGrace: Bool { now < graceEnd }
+
+    var graceEnd: Instant {
+        guard case .leading(_, _, let since) = leadership else { return now + settings.graceMax }
+        return since + settings.graceMax
     }
 
     mutating func leaseGained(term: Int64, until: Instant) {
@@ -53,6 +55,7 @@ extension LoopMachine {
         forgetWork()
         observed = [:]
         units = [:]
+        held = [:]
         directives.append(.unwatchSources)
         directives.append(.changed(.leadership(term: nil)))
         directives.append(.stepDown)
@@ -70,8 +73,8 @@ extension LoopMachine {
         commits = [:]
         attempts = [:]
         housekeeping = []
-        queue = []
-        queueHead = 0
+        queue = UnitQueue()
+        resolving = 0
         heldByBudget = []
         accepting = nil
         isAllocationDue = false
@@ -120,20 +123,22 @@ extension LoopMachine {
 
     private mutating func take(_ state: StoredState) {
         records = state.records
+        loads = nil
         catalogs = state.catalogs.sorted { $0.version < $1.version }
         clusterNames = [:]
         clustersByHost = [:]
         for cluster in records.clusters.values { index(cluster) }
         units = [:]
-        statuses = statuses.filter { desired != nil && $0.key.kind != .source }
+        let hasDesired = desired != nil
+        statuses.keepOnly { hasDesired && $0.kind != .source }
         // Found under an earlier lease: shown until the next pass, and no reason to call anything converged.
-        for unit in statuses.keys { statuses[unit]?.plan = nil }
+        for unit in Array(statuses.keys) { status(of: unit) { $0.plan = nil } }
         for (unit, conditions) in state.conditions { status(of: unit) { $0.conditions = conditions } }
-        for held in state.held { units[held.unit, default: UnitState()].held = held }
+        held = Dictionary(state.held.map { ($0.unit, $0) }) { $1 }
         attempts = [:]
         for record in state.openAttempts { adopt(record) }
         noteSources(state.revisions)
-        for name in records.clusters.keys.sorted() { enqueue(UnitID(.cluster, name)) }
+        for name in records.clusters.keys.sorted() { enqueue(UnitID(.cluster, name), .due) }
         if desired != nil { enqueueAll() }
     }
 

@@ -16,12 +16,13 @@ extension LoopMachine {
         case .region, .availabilityZone: passDeclared(unit)
         }
         // One that was forgotten gets none again.
-        if units[unit] != nil { schedule(unit, at: now + generator.jittered(settings.unitInterval)) }
+        if units[unit] != nil { schedule(unit, at: LoopMachine.grain(now + generator.jittered(settings.unitInterval)), .due) }
     }
 
     /// A unit that is declared no more and of which nothing is left: what it found is over, and nobody waits for it.
     mutating func forget(_ unit: UnitID) {
-        if let status = statuses.removeValue(forKey: unit) {
+        if let status = statuses[unit] {
+            statuses[unit] = nil
             var last = UnitStatus(unit: unit)
             last.pass = now
             directives.append(.publish(last))
@@ -31,6 +32,14 @@ extension LoopMachine {
         directives.append(.changed(.unit(unit)))
     }
 
+    /// Units that are due within so short a time share one moment to wake at: 100,000 of them would else ask for more than
+    /// a thousand a second.
+    private static func grain(_ moment: Instant) -> Instant {
+        Instant(milliseconds: (moment.milliseconds / grainMilliseconds + 1) * grainMilliseconds)
+    }
+
+    private static let grainMilliseconds: Int64 = 100
+
     private mutating func passCluster(_ unit: UnitID) {
         guard let cluster = records.clusters[unit.name] else {
             passUnplaced(unit)
@@ -39,7 +48,7 @@ extension LoopMachine {
         let unheard = unheardHosts(cluster)
         if !unheard.isEmpty {
             showWaiting(unit, for: unheard)
-            schedule(unit, at: now + .milliseconds(500))
+            schedule(unit, at: graceEnd, .due)
             return
         }
         if isWaitingForSecrets(unit, cluster) { return }
@@ -101,10 +110,12 @@ extension LoopMachine {
         _ unit: UnitID, _ cluster: ClusterRecords, _ accounts: [AccountSpec], before: [String: String]?
     ) {
         units[unit]?.secrets = .asked(before: before)
+        resolving += 1
         directives.append(.resolve(unit, clusterUID: cluster.uid, accounts))
     }
 
     mutating func resolved(_ unit: UnitID, _ fingerprints: [String: String], _ problems: [String]) {
+        resolving = max(resolving - 1, 0)
         guard case .asked(let before) = units[unit]?.secrets else { return }
         units[unit]?.secrets = .known(fingerprints, at: now)
         units[unit]?.secretProblems = problems
@@ -122,10 +133,15 @@ extension LoopMachine {
             return
         }
         let situation = situation(of: unit, cluster, without: ended)
+        if ended.isEmpty, let unseen = units[unit]?.unseen, unseen.holds(for: situation) {
+            finishPass(unit, PassDraft(stored: stored, records: unseen.records, status: unseen.status))
+            return
+        }
         let rehearsal = planner.rehearse(situation)
         var draft = PassDraft(
             stored: stored, records: rehearsal.first?.records ?? cluster, ended: ended,
             status: status(from: rehearsal, unit, situation.running))
+        units[unit]?.unseen = UnseenPass(situation, rehearsal, draft.status)
         draft.cancel = rehearsal.first?.cancel ?? []
         noteRefusals(unit, ended)
         start(unit, rehearsal, situation.running, &draft)

@@ -5,31 +5,36 @@ import MetadataStore
 
 extension LoopMachine {
     /// Whether there is something to do that no further event is needed for.
-    var hasWork: Bool { isLeading && !isBarred && queueHead < queue.count && commits.count < settings.commitsMax }
+    var hasWork: Bool { isLeading && !isBarred && !queue.isEmpty(takesDue: takesDue) && commits.count < settings.commitsMax }
+
+    /// What is only due leaves room for the secrets of what has changed.
+    private var takesDue: Bool { resolving < settings.resolvesMax }
 
     /// While a revision is being accepted no pass may begin: it would write records from before the allocation.
     var isBarred: Bool { accepting != nil || isAllocationDue || isAcceptanceInFlight }
 
-    mutating func enqueue(_ unit: UnitID) {
-        if units[unit] == nil { units[unit] = UnitState() }
-        if units[unit]?.isCommitting == true {
-            units[unit]?.isDirty = true
-        } else if units[unit]?.isQueued == false {
-            units[unit]?.isQueued = true
-            queue.append(unit)
+    /// Asks for a pass. One that waits for its turn among what is due goes ahead when something happens to it.
+    mutating func enqueue(_ unit: UnitID, _ lane: UnitQueue.Lane = .changed) {
+        var state = units[unit] ?? UnitState()
+        if state.isCommitting {
+            if state.isDirty { return }
+            state.isDirty = true
+        } else {
+            if let present = state.lane, present <= lane { return }
+            state.lane = lane
+            queue.append(unit, lane)
         }
+        units[unit] = state
     }
 
     private mutating func dequeue() -> UnitID? {
-        guard queueHead < queue.count else { return nil }
-        let unit = queue[queueHead]
-        queueHead += 1
-        if queueHead > 1024 || queueHead == queue.count {
-            queue.removeFirst(queueHead)
-            queueHead = 0
+        while let (unit, lane) = queue.next(takesDue: takesDue) {
+            // An entry that its unit has left for the other lane, or that is from before it was forgotten.
+            guard units[unit]?.lane == lane else { continue }
+            units[unit]?.lane = nil
+            return unit
         }
-        units[unit]?.isQueued = false
-        return unit
+        return nil
     }
 
     mutating func work() {
@@ -50,13 +55,16 @@ extension LoopMachine {
         if commits.isEmpty && (accepting != nil || isAllocationDue) { accept() }
     }
 
-    /// A pass of this unit no later than `instant`, whatever happens or does not.
-    mutating func schedule(_ unit: UnitID, at instant: Instant) {
-        let due = units[unit]?.due.map { min($0, instant) } ?? instant
-        units[unit, default: UnitState()].due = due
-        if let scheduled = units[unit]?.scheduled, scheduled <= due { return }
-        units[unit]?.scheduled = due
-        deadlines.insert(.unit(unit), at: due)
+    /// A pass of this unit no later than `instant`, whatever happens or does not; it stands in `lane` then.
+    mutating func schedule(_ unit: UnitID, at instant: Instant, _ lane: UnitQueue.Lane = .changed) {
+        var state = units[unit] ?? UnitState()
+        if let due = state.due, due.at <= instant { return }
+        state.due = UnitState.Due(at: instant, lane: lane)
+        if state.scheduled.map({ $0 > instant }) ?? true {
+            state.scheduled = instant
+            deadlines.insert(.unit(unit), at: instant)
+        }
+        units[unit] = state
     }
 
     mutating func passDeadlines() {
@@ -74,12 +82,12 @@ extension LoopMachine {
     private mutating func unitDue(_ unit: UnitID) {
         guard let state = units[unit], let due = state.due else { return }
         units[unit]?.scheduled = nil
-        if due <= now {
+        if due.at <= now {
             units[unit]?.due = nil
-            enqueue(unit)
+            enqueue(unit, due.lane)
         } else {
-            units[unit]?.scheduled = due
-            deadlines.insert(.unit(unit), at: due)
+            units[unit]?.scheduled = due.at
+            deadlines.insert(.unit(unit), at: due.at)
         }
     }
 

@@ -134,7 +134,7 @@ extension LoopMachine {
             view.observed[host] = ObservedHost(report: report, renewed: seen)
             view.agents[host]?.renewed = seen
         }
-        view.units = [:]
+        view.units = UnitStatuses()
         let sources = settings.sources.map { UnitID(.source, $0.name) }
         for unit in sources + rebuild.proposal.clusters.map({ UnitID(.cluster, $0.name) }) {
             let place = view.desired?.place(of: unit)

@@ -21,7 +21,7 @@ extension LoopMachine {
         }
         if let reason = invalidity(of: read) {
             hold(read, reason: reason, isApprovable: false, isNew: !known)
-        } else if !read.isResumed, let reason = removal(by: read.assembly.fleet) {
+        } else if !read.isResumed, let reason = removal(by: read) {
             hold(read, reason: reason, isApprovable: true, isNew: !known)
         } else {
             if let old = read.rewrites { noteRewrite(read, old) }
@@ -33,6 +33,18 @@ extension LoopMachine {
         guard let held = read.assembly.revisionHeld else { return nil }
         let first = held.first.map { "\($0.position): \($0.message)" } ?? "it has errors"
         return held.count > 1 ? "\(first), and \(held.count - 1) more" : first
+    }
+
+    /// A revision that was read relative to the one in force tells itself what it removes: mostly nothing.
+    private func removal(by read: RevisionRead) -> String? {
+        let fleet = read.assembly.fleet
+        let isNothing = read.assembly.changed.allSatisfy { $0.kind != .cluster || fleet.clusters[$0.name] != nil }
+        return isRelativeToForce(read) && isNothing ? nil : removal(by: fleet)
+    }
+
+    /// Whether all that differs from what is in force is in `changed`.
+    private func isRelativeToForce(_ read: RevisionRead) -> Bool {
+        read.base != nil && read.base == desired?.revision.commit
     }
 
     /// Why a revision has to wait for an operator: it would stop managing more than policy allows.
@@ -60,7 +72,7 @@ extension LoopMachine {
         enqueue(UnitID(.source, read.source))
         guard isNew else { return }
         let record = RevisionRecord(
-            source: read.source, revision: read.revision, seen: now, state: isApprovable ? .held : .refused, message: reason)
+            source: read.source, revision: read.revision, seen: read.seen ?? now, state: isApprovable ? .held : .refused, message: reason)
         housekeeping.append(.putRevision(record))
         note(read.source, .warning, "RevisionHeld", "revision \(read.revision.short) is held: \(reason)")
     }
@@ -108,7 +120,7 @@ extension LoopMachine {
             isAllocationDue = false
             return
         }
-        let allocation = planner.allocate(placeable(fleet), records, changed: placementChanges(read))
+        let allocation = allocate(placeable(fleet), placementChanges(read))
         let held = read.map { heldUnits($0.assembly) } ?? [:]
         let changes = acceptanceChanges(read, allocation, held)
         let acceptance = AcceptanceCommit(read: read, allocation: allocation, held: held)
@@ -120,6 +132,18 @@ extension LoopMachine {
             isAcceptanceInFlight = true
             commit(changes, .acceptance(acceptance))
         }
+    }
+
+    /// Only the records of what changed go in, so that nothing of the fleet's size is copied.
+    private mutating func allocate(_ fleet: DesiredFleet, _ changed: Set<String>?) -> Allocation {
+        if loads == nil { loads = HostLoads(desired ?? fleet, records) }
+        guard let changed else { return planner.allocate(fleet, records, changed: nil, loads: loads) }
+        var known = FleetRecords(storeID: records.storeID)
+        known.nextServerNumber = records.nextServerNumber
+        known.nextDomainNumber = records.nextDomainNumber
+        known.clustersMade = records.clustersMade
+        for name in changed { known.clusters[name] = records.clusters[name] }
+        return planner.allocate(fleet, known, changed: changed, loads: loads)
     }
 
     /// The clusters that have to be placed (again); nil: all. A change of hosts or zones can concern each of them.
@@ -155,10 +179,12 @@ extension LoopMachine {
                     nextDomainNumber: allocation.records.nextDomainNumber, clustersMade: allocation.records.clustersMade))
         }
         guard let read else { return changes }
-        for (unit, value) in held.sorted(by: { $0.key < $1.key }) where units[unit]?.held != value { changes.append(.putHeld(value)) }
-        for unit in units.filter({ $0.value.held != nil && held[$0.key] == nil }).keys.sorted() { changes.append(.removeHeld(unit)) }
+        for (unit, value) in held.sorted(by: { $0.key < $1.key }) where self.held[unit] != value { changes.append(.putHeld(value)) }
+        for unit in self.held.keys.sorted() where held[unit] == nil { changes.append(.removeHeld(unit)) }
         if sources[read.source]?.status.accepted?.commit != read.revision.commit {
-            changes.append(.putRevision(RevisionRecord(source: read.source, revision: read.revision, seen: now, state: .accepted)))
+            let record = RevisionRecord(
+                source: read.source, revision: read.revision, seen: read.seen ?? now, accepted: now, state: .accepted)
+            changes.append(.putRevision(record))
             let message = "revision \(read.revision.short) is in force: \(read.revision.subject)"
             changes.append(
                 .appendEvent(Event(time: now, unit: UnitID(.source, read.source), level: .info, reason: "RevisionAccepted", message: message)))
@@ -168,11 +194,19 @@ extension LoopMachine {
 
     mutating func accepted(_ acceptance: AcceptanceCommit) {
         isAcceptanceInFlight = false
-        records = acceptance.allocation.records
-        for name in acceptance.allocation.changed.sorted() {
-            if let cluster = records.clusters[name] { index(cluster) }
-            enqueue(UnitID(.cluster, name))
+        let allocation = acceptance.allocation
+        let lane: UnitQueue.Lane = desired == nil ? .due : .changed
+        records.nextServerNumber = allocation.records.nextServerNumber
+        records.nextDomainNumber = allocation.records.nextDomainNumber
+        records.clustersMade = allocation.records.clustersMade
+        for name in allocation.changed.sorted() {
+            if let cluster = allocation.records.clusters[name] {
+                records.clusters[name] = cluster
+                index(cluster)
+            }
+            enqueue(UnitID(.cluster, name), lane)
         }
+        loads = allocation.loads
         noteProblems(acceptance)
         if let read = acceptance.read { takeIntoForce(read, acceptance.held) }
         tellFingerprintKeys(acceptance.allocation.changed)
@@ -195,11 +229,17 @@ extension LoopMachine {
 
     private mutating func takeIntoForce(_ read: RevisionRead, _ held: [UnitID: HeldUnit]) {
         let isFirst = desired == nil
-        let heldBefore = units.filter { $0.value.held != nil }.keys
+        let heldBefore = self.held.keys
+        let hostsChange = read.assembly.changed.contains { $0.kind == .host || $0.kind == .availabilityZone }
+        let isRelative = isRelativeToForce(read)
+        if hostsChange || !isRelative { directory = HostDirectory(of: read.assembly.fleet) }
         desired = read.assembly.fleet
-        directory = HostDirectory(of: read.assembly.fleet)
-        for unit in heldBefore where held[unit] == nil { units[unit]?.held = nil }
-        for (unit, value) in held { units[unit, default: UnitState()].held = value }
+        if isRelative {
+            noteUndeclared(read.assembly.changed.lazy.filter { $0.kind == .cluster }.map(\.name), isAll: false)
+        } else {
+            noteUndeclared(records.clusters.keys, isAll: true)
+        }
+        self.held = held
         source(read.source) { source in
             source.status.accepted = read.revision
             source.status.approvalNeeded = nil
@@ -213,7 +253,7 @@ extension LoopMachine {
             for unit in held.keys.sorted() { enqueue(unit) }
         } else {
             for unit in Set(read.assembly.changed).union(heldBefore).union(held.keys).sorted() { noteChange(unit) }
-            if read.assembly.changed.contains(where: { $0.kind == .host || $0.kind == .availabilityZone }) { enqueueAll() }
+            if hostsChange { enqueueAll() }
         }
     }
 
@@ -228,14 +268,14 @@ extension LoopMachine {
 
     mutating func enqueueAll() {
         guard let desired else { return }
-        for name in desired.clusters.keys.sorted() { enqueue(UnitID(.cluster, name)) }
-        for name in records.clusters.keys.sorted() { enqueue(UnitID(.cluster, name)) }
-        for name in Set(desired.channels.keys).union(records.channels.keys).sorted() { enqueue(UnitID(.alertChannel, name)) }
-        for name in desired.hosts.keys.sorted() { enqueue(UnitID(.host, name)) }
-        for name in desired.regions.keys.sorted() { enqueue(UnitID(.region, name)) }
-        for name in desired.zones.keys.sorted() { enqueue(UnitID(.availabilityZone, name)) }
+        for name in desired.clusters.keys.sorted() { enqueue(UnitID(.cluster, name), .due) }
+        for name in records.clusters.keys.sorted() { enqueue(UnitID(.cluster, name), .due) }
+        for name in Set(desired.channels.keys).union(records.channels.keys).sorted() { enqueue(UnitID(.alertChannel, name), .due) }
+        for name in desired.hosts.keys.sorted() { enqueue(UnitID(.host, name), .due) }
+        for name in desired.regions.keys.sorted() { enqueue(UnitID(.region, name), .due) }
+        for name in desired.zones.keys.sorted() { enqueue(UnitID(.availabilityZone, name), .due) }
         // What the store has conditions of: a unit that is gone is forgotten by its pass.
-        for unit in statuses.keys.sorted() { enqueue(unit) }
+        for unit in statuses.keys.sorted() { enqueue(unit, .due) }
     }
 
     /// Agents of hosts that a cluster is new on need its key, to name its accounts.

@@ -7,7 +7,9 @@ import Planning
 
 extension LoopMachine {
     mutating func status(of unit: UnitID, _ change: (inout UnitStatus) -> Void) {
-        change(&statuses[unit, default: UnitStatus(unit: unit)])
+        var status = statuses[unit] ?? UnitStatus(unit: unit)
+        change(&status)
+        statuses[unit] = status
     }
 
     /// A status without what the step found: what the manifest and the loop itself have to say.
@@ -23,7 +25,7 @@ extension LoopMachine {
         status.waits = rehearsal.first?.waits ?? rehearsal.waits
         status.warnings = rehearsal.first?.warnings ?? rehearsal.warnings
         status.running = running
-        status.plan = rehearsal
+        status.plan = PlanOutline(rehearsal)
         if let refusal = rehearsal.refusal {
             status.stall("PlanRefused", refusal)
             status.findings.append(
@@ -35,7 +37,7 @@ extension LoopMachine {
     /// What holds a unit back beside its step.
     private func addLoopFindings(_ status: inout UnitStatus) {
         let unit = status.unit
-        if let held = units[unit]?.held {
+        if let held = held[unit] {
             status.stall("InvalidManifest", held.message)
             status.findings.append(
                 Finding(reason: "InvalidManifest", subject: unit.description, message: held.message, isDrift: false))
@@ -63,7 +65,8 @@ extension LoopMachine {
             changes.append(.endAttempt(id: entry.id, outcome: entry.outcome, at: entry.received))
             if let task = attempts[entry.id]?.record.task { events.append(event(of: entry, task)) }
         }
-        if draft.records != draft.stored { changes.append(.putCluster(draft.records)) }
+        let hasNewRecords = draft.records != draft.stored
+        if hasNewRecords { changes.append(.putCluster(draft.records)) }
         if draft.isPlanNew, let plan = draft.plan {
             changes.append(.putPlan(PlanRecord(id: plan.id, unit: unit, revision: plan.revision, made: now, text: plan.text)))
         }
@@ -73,7 +76,7 @@ extension LoopMachine {
         }
         noteSilentStep(unit, draft)
         var pass = PassCommit(unit: unit, status: draft.status, decided: now)
-        pass.records = draft.records
+        pass.records = hasNewRecords ? draft.records : nil
         pass.opened = draft.opened
         pass.ended = draft.ended
         pass.cancel = draft.cancel
@@ -112,6 +115,7 @@ extension LoopMachine {
         let unit = pass.unit
         units[unit]?.isCommitting = false
         if let cluster = pass.records {
+            loads?.replace(records.clusters[unit.name], by: cluster)
             records.clusters[unit.name] = cluster
             index(cluster)
         }
@@ -146,6 +150,7 @@ extension LoopMachine {
     private mutating func publish(_ pass: PassCommit) {
         var status = pass.status
         status.running = running(of: pass.unit)
+        let isNews = pass.records != nil || pass.channel != nil || !(statuses[pass.unit]?.finds(theSameAs: status) ?? false)
         statuses[pass.unit] = status
         units[pass.unit]?.isChanged = false
         units[pass.unit]?.waitsForFacts = status.waits.contains(where: \.isForFacts) || !status.running.isEmpty
@@ -157,7 +162,8 @@ extension LoopMachine {
             }
         }
         directives.append(.publish(status))
-        directives.append(.changed(.unit(pass.unit)))
+        // Most passes find what the last one found, and nobody is to look because of that.
+        if isNews { directives.append(.changed(.unit(pass.unit))) }
     }
 
     /// A unit waits for a fresher report: asked for, but not again and again.

@@ -10,10 +10,10 @@ extension LoopMachine {
     /// Regions, zones, and clusters that have no place: the manifest is all there is.
     mutating func passDeclared(_ unit: UnitID) {
         guard let desired else { return }
-        guard desired.place(of: unit) != nil || units[unit]?.held != nil else { return forget(unit) }
+        guard desired.place(of: unit) != nil || held[unit] != nil else { return forget(unit) }
         var status = declaredStatus(unit)
         status.conditions = [Condition(.ready, true, reason: "Declared")]
-        status.plan = Rehearsal(unit: unit)
+        status.plan = PlanOutline()
         finish(status)
     }
 
@@ -26,7 +26,7 @@ extension LoopMachine {
     mutating func passHost(_ unit: UnitID) {
         let host = unit.name
         if isInGrace && observed[host] == nil {
-            schedule(unit, at: now + .milliseconds(500))
+            schedule(unit, at: graceEnd, .due)
             return
         }
         if let problem = hostProblems[host], problem.until <= now { hostProblems[host] = nil }
@@ -35,7 +35,7 @@ extension LoopMachine {
             return forget(unit)
         }
         var status = declaredStatus(unit)
-        status.plan = Rehearsal(unit: unit)
+        status.plan = PlanOutline()
         if let problem = hostProblems[host] { status.findings.append(problem.finding) }
         if let finding = leftOutFinding(host) { status.findings.append(finding) }
         let isFresh = observed[host]?.isFresh(at: now) ?? false
@@ -55,7 +55,7 @@ extension LoopMachine {
     /// Declared no more, holds nothing, and its agent is not heard: nobody misses it.
     private func isGone(_ host: String) -> Bool {
         guard let desired, desired.hosts[host] == nil, hostProblems[host] == nil, agents[host] == nil else { return false }
-        guard units[UnitID(.host, host)]?.held == nil, (clustersByHost[host] ?? []).isEmpty, !leftOut.contains(host) else {
+        guard held[UnitID(.host, host)] == nil, (clustersByHost[host] ?? []).isEmpty, !leftOut.contains(host) else {
             return false
         }
         return !(observed[host]?.isFresh(at: now) ?? false)
@@ -64,7 +64,7 @@ extension LoopMachine {
     mutating func passSource(_ unit: UnitID) {
         guard let source = sources[unit.name]?.status else { return forget(unit) }
         var status = UnitStatus(unit: unit, revision: source.accepted?.commit ?? "")
-        status.plan = Rehearsal(unit: unit)
+        status.plan = PlanOutline()
         if let approval = source.approvalNeeded, let seen = source.seen {
             let message = "revision \(seen.short) waits for approval: \(approval)"
             status.stall("ApprovalNeeded", message)
@@ -112,10 +112,10 @@ extension LoopMachine {
         let declared = desired?.channels[unit.name]
         let inForce = records.channels[unit.name]
         let wanted = declared.map { FleetPlanner.digest(of: $0.value) }
-        guard declared != nil || inForce != nil || units[unit]?.held != nil else { return forget(unit) }
+        guard declared != nil || inForce != nil || held[unit] != nil else { return forget(unit) }
         var status = declaredStatus(unit)
         status.conditions = [Condition(.ready, true, reason: "InForce")]
-        status.plan = Rehearsal(unit: unit)
+        status.plan = PlanOutline()
         if let declared, let problem = unknownScript(of: declared) {
             status.stall("ScriptUnknown", problem)
             status.findings = [Finding(reason: "ScriptUnknown", subject: unit.name, message: problem, isDrift: false)]

@@ -21,12 +21,25 @@ extension LoopMachine {
         view.observed = observed
         view.agents = agentStatuses
         view.units = statuses
-        for unit in Set(attempts.values.map(\.record.task.unit)) {
-            view.units[unit, default: UnitStatus(unit: unit)].running = running(of: unit)
-        }
+        view.running = Dictionary(grouping: runningAttempts) { $0.task.unit }
+        view.waitingCount = queue.count
         view.catalogs = catalogs
         return isGathering ? gatheringView(view) : view
     }
+
+    /// Oldest first.
+    private var runningAttempts: [RunningAttempt] {
+        attempts.values.map(\.running).sorted { ($0.started, $0.id) < ($1.started, $1.id) }
+    }
+
+    /// Who leads, without the rest of a view.
+    package var leader: LeaderView {
+        LeaderView(
+            isLeader: isLeading || isGathering, isRebuilding: isGathering, term: leadership.term ?? 0, leaderURL: leaderURL)
+    }
+
+    /// Whether this leader has heard each of these hosts.
+    package func hasHeard(_ hosts: [String]) -> Bool { hosts.allSatisfy { observed[$0] != nil } }
 
     private var agentStatuses: [String: AgentStatus] {
         var known: [String: AgentStatus] = [:]
@@ -45,7 +58,7 @@ extension LoopMachine {
     /// All that a plan depends on beside the manifests, at `moment`.
     package func snapshot(at moment: Instant) -> Snapshot {
         var snapshot = Snapshot(taken: moment, records: records, observed: ObservedFacts(observed))
-        snapshot.running = attempts.values.map(\.running).sorted { ($0.started, $0.id) < ($1.started, $1.id) }
+        snapshot.running = runningAttempts
         for name in records.clusters.keys {
             switch units[UnitID(.cluster, name)]?.secrets {
             case .known(let fingerprints, _), .asked(let fingerprints?): snapshot.secrets[name] = fingerprints
@@ -64,7 +77,7 @@ extension LoopMachine {
     }
 
     /// The present status of every unit, sorted, for whoever begins to listen.
-    package var allStatuses: [UnitStatus] { statuses.values.sorted { $0.unit < $1.unit } }
+    package var allStatuses: [UnitStatus] { statuses.sorted }
 
     package func isKnown(_ unit: UnitID) -> Bool {
         units[unit] != nil || statuses[unit] != nil || desired?.place(of: unit) != nil
@@ -89,8 +102,25 @@ extension LoopMachine {
         return suspended.isEmpty ? .converged : .suspended(suspended)
     }
 
+    /// Whether `settled` would answer that something is waited for, without what and why: cheap enough for every event.
+    package func isUnsettled(_ unit: UnitID?) -> Bool {
+        guard isLeading, desired != nil, !isBarred else { return true }
+        let busy = Set(attempts.values.map(\.record.task.unit))
+        if let unit { return isUnsettled(unit, units[unit], busy) }
+        return units.contains { isUnsettled($0.key, $0.value, busy) }
+    }
+
+    private func isUnsettled(_ unit: UnitID, _ state: UnitState?, _ busy: Set<UnitID>) -> Bool {
+        if let state {
+            if state.lane != nil || state.isDirty || state.isCommitting || state.isChanged || !state.ended.isEmpty { return true }
+            if case .asked = state.secrets { return true }
+        }
+        guard let status = statuses[unit] else { return state != nil }
+        return busy.contains(unit) || !(status.isStalled || status.isConverged || status.isHeldBySuspension)
+    }
+
     private func rest(of unit: UnitID) -> SettleResult {
-        if let state = units[unit], state.isQueued || state.isDirty || state.isCommitting || !state.ended.isEmpty {
+        if let state = units[unit], state.lane != nil || state.isDirty || state.isCommitting || !state.ended.isEmpty {
             return .waiting([unit: ["a pass is under way"]])
         }
         guard let status = statuses[unit] else { return units[unit] == nil ? .converged : .waiting([unit: ["its first pass"]]) }
@@ -106,7 +136,7 @@ extension LoopMachine {
         }
         if status.isConverged { return .converged }
         if status.isHeldBySuspension { return .suspended([unit: status.waits.map(\.message)]) }
-        let reasons = status.waits.map(\.message) + (status.plan?.waves.first?.tasks.map(\.summary) ?? [])
+        let reasons = status.waits.map(\.message) + (status.plan?.firstWave ?? [])
         return .waiting([unit: reasons.isEmpty ? ["its next pass"] : reasons])
     }
 

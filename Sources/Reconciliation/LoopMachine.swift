@@ -29,7 +29,12 @@ package struct LoopMachine: Sendable {
     var clusterNames: [String: String] = [:]
     var clustersByHost: [String: Set<String>] = [:]
 
+    /// What the hosts hold by `records`; nil until it is needed.
+    var loads: HostLoads?
+
     var desired: DesiredFleet?
+    /// Clusters that have records and are not in `desired`.
+    var undeclared: Set<String> = []
     var directory = HostDirectory()
     var sources: [String: SourceState] = [:]
     var allocationProblems: [String: AllocationProblem] = [:]
@@ -45,13 +50,16 @@ package struct LoopMachine: Sendable {
     var hostProblems: [String: HostProblem] = [:]
 
     var units: [UnitID: UnitState] = [:]
-    var statuses: [UnitID: UnitStatus] = [:]
-    /// Units that are to get a pass, the longest waiting first.
-    var queue: [UnitID] = []
-    var queueHead = 0
+    var statuses = UnitStatuses()
+    /// Units that an invalid manifest holds, as the store has them.
+    var held: [UnitID: HeldUnit] = [:]
+    /// Units that are to get a pass.
+    var queue = UnitQueue()
     /// Units with tasks that `admit` held back: looked at again when any attempt ends.
     var heldByBudget: Set<UnitID> = []
     var deadlines = DeadlineQueue<Deadline>()
+    /// How many answers to `resolve` are to come.
+    var resolving = 0
 
     var commits: [UInt64: PendingCommit] = [:]
     var lastCommit: UInt64 = 0
@@ -127,9 +135,11 @@ package struct LoopSettings: Sendable {
     /// The names of the scripts that the server's configuration declares for alert channels.
     package var scripts: Set<String>
     /// Commits in flight at once.
-    package var commitsMax = 64
-    /// Passes in answer to one event; what is left is done after the next.
-    package var passesPerEventMax = 256
+    package var commitsMax = 256
+    /// Units whose secrets are being resolved, above which nothing that is only due begins.
+    package var resolvesMax = 64
+    /// Passes in answer to one event; what is left is done after the next. Few, because what happens meanwhile waits.
+    package var passesPerEventMax = 32
     /// A connected agent that was not heard for so long is taken for gone when another comes under its name.
     package var agentSilenceMax: Duration = .seconds(3)
     /// The stream of an agent that was not heard for so long is ended: by now its facts are stale, and half of a broken

@@ -117,14 +117,20 @@ struct UnitState: Sendable {
         case known([String: String], at: Instant)
     }
 
-    var isQueued = false
+    struct Due: Sendable {
+        var at: Instant
+        var lane: UnitQueue.Lane
+    }
+
+    /// Where it stands in the queue; nil: it does not.
+    var lane: UnitQueue.Lane?
     var isCommitting = false
     /// Something happened while it was committing: another pass follows.
     var isDirty = false
     /// Its manifest is another than the one that its status tells of.
     var isChanged = false
     /// The next pass that nothing else asks for, and the earliest entry for it in the queue of deadlines.
-    var due: Instant?
+    var due: Due?
     var scheduled: Instant?
     var ended: [EndedAttempt] = []
     /// Not nil: `suspend` or `resume` was asked for, and is to be stored.
@@ -140,9 +146,10 @@ struct UnitState: Sendable {
     var pauses = 0
     /// Passes in a row that changed records and started nothing.
     var silentSteps = 0
+    /// The last pass, where nothing was seen of the hosts.
+    var unseen: UnseenPass?
     /// It waits for something that the next report may bring.
     var waitsForFacts = false
-    var held: HeldUnit?
 }
 
 /// What the loop keeps of one source.

@@ -57,8 +57,9 @@ extension Reconciler {
         handle(.resolved(unit, fingerprints: fingerprints, problems: problems))
     }
 
-    /// By account key, the fingerprint of what the engine should store; and a sentence for each that is missing.
-    func fingerprints(of accounts: [AccountSpec], _ uid: String) async -> ([String: String], [String]) {
+    /// By account key, the fingerprint of what the engine should store; and a sentence for each that is missing. Not on
+    /// the loop's own turn: it reads files.
+    @concurrent nonisolated func fingerprints(of accounts: [AccountSpec], _ uid: String) async -> ([String: String], [String]) {
         let key = credentials.fingerprintKey(clusterUID: uid)
         var fingerprints: [String: String] = [:]
         var problems: [String] = []

@@ -20,8 +20,7 @@ extension Reconciler {
         jobSink.yield(.sleep(until: deadline, .waiter(number)))
         while true {
             try checkLeader()
-            let result = machine.settled(unit)
-            guard case .waiting = result, clock.now() < deadline, !Task.isCancelled else { return result }
+            guard machine.isUnsettled(unit), clock.now() < deadline, !Task.isCancelled else { return machine.settled(unit) }
             await waitForNews(number)
         }
     }
@@ -102,6 +101,10 @@ extension Reconciler {
     // MARK: Views
 
     package func view() async -> FleetView { machine.view(at: clock.now()) }
+
+    package func alertScope() -> AlertScope { machine.alertScope }
+    package func leader() -> LeaderView { machine.leader }
+    package func hasHeard(_ hosts: [String]) -> Bool { machine.hasHeard(hosts) }
 
     /// Newest first.
     package func events(unit: UnitID?, limit: Int) async throws -> [Event] {

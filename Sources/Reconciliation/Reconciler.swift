@@ -35,16 +35,9 @@ package actor Reconciler {
 
     enum Timer: Sendable { case loop(UInt64), lease, waiter(UInt64) }
 
-    struct Commit: Sendable {
-        var id: UInt64
-        var changes: [StoreChange]
-        var term: Int64
-    }
-
     let jobs: AsyncStream<Job>
     let jobSink: AsyncStream<Job>.Continuation
-    private let commits: AsyncStream<Commit>
-    private let commitSink: AsyncStream<Commit>.Continuation
+    var commits = CommitQueue()
     private var lastTimer: UInt64 = 0
     private var startFailure: StoreError?
     private let makeRepository: @Sendable (SourceConfiguration) -> any FleetRepository
@@ -68,7 +61,6 @@ package actor Reconciler {
             credentials: credentials, seed: configuration.seed)
         keeper = LeaseKeeper(duration: configuration.leaseDuration)
         (jobs, jobSink) = AsyncStream.makeStream()
-        (commits, commitSink) = AsyncStream.makeStream()
     }
 
     /// Runs until its task is cancelled: the lease, the sources, the loop. The lease is released at the end.
@@ -112,7 +104,7 @@ package actor Reconciler {
     private func carryOut(_ directive: LoopDirective) {
         switch directive {
         case .load: jobSink.yield(.load)
-        case .commit(let id, let changes, let term): commitSink.yield(Commit(id: id, changes: changes, term: term))
+        case .commit(let id, let changes, let term): commits.append(CommitQueue.Commit(id: id, changes: changes, term: term))
         case .send(let message, _, let connection): send(.message(message), connection)
         case .offer(let order, let secrets, _, let connection): send(.offer(order, secrets), connection)
         case .close(_, let connection): send(.close, connection)
@@ -213,18 +205,6 @@ package actor Reconciler {
             handle(.loaded(try await store.load()))
         } catch {
             handle(.loadFailed(StoreError(wrapping: error).sentence))
-        }
-    }
-
-    /// One after the other, in the order in which they were asked for.
-    private func carryOutCommits() async {
-        for await commit in commits {
-            do {
-                try await store.commit(commit.changes, term: commit.term)
-                handle(.committed(commit.id))
-            } catch {
-                handle(.commitFailed(commit.id, StoreError(wrapping: error)))
-            }
         }
     }
 }

@@ -7,7 +7,9 @@ package protocol UnitPlanner: Sendable {
     func absorb(
         _ outcome: AttemptOutcome, of task: PlannedTask, into records: ClusterRecords, at now: Instant, jitter: Double
     ) -> ClusterRecords
-    func allocate(_ fleet: DesiredFleet, _ records: FleetRecords, changed: Set<String>?) -> Allocation
+    func allocate(
+        _ fleet: DesiredFleet, _ records: FleetRecords, changed: Set<String>?, loads: HostLoads?
+    ) -> Allocation
     func admit(
         _ candidates: [PlannedTask], running: [RunningAttempt], policy: PlanningPolicy
     ) -> (admitted: [PlannedTask], held: [(task: PlannedTask, wait: Wait)])
@@ -28,8 +30,10 @@ package struct StandardPlanner: UnitPlanner {
         Planner.absorb(outcome, of: task, into: records, at: now, jitter: jitter)
     }
 
-    package func allocate(_ fleet: DesiredFleet, _ records: FleetRecords, changed: Set<String>?) -> Allocation {
-        Planner.allocate(fleet, records, changed: changed)
+    package func allocate(
+        _ fleet: DesiredFleet, _ records: FleetRecords, changed: Set<String>?, loads: HostLoads?
+    ) -> Allocation {
+        Planner.allocate(fleet, records, changed: changed, loads: loads)
     }
 
     package func admit(

@@ -16,7 +16,7 @@ package struct UnitStatus: Sendable {
     /// Attempts that have not ended, with their progress, oldest first.
     package var running: [RunningAttempt] = []
     /// The rehearsal that the last pass made; nil before the first.
-    package var plan: Rehearsal?
+    package var plan: PlanOutline?
     /// When the last pass ended.
     package var pass: Instant?
 
@@ -28,8 +28,15 @@ package struct UnitStatus: Sendable {
 
     /// Nothing runs, nothing is to be done, nothing is waited for.
     package var isConverged: Bool {
-        guard let plan, running.isEmpty, plan.waves.isEmpty, plan.refusal == nil, !isStalled else { return false }
-        return plan.first?.isConverged ?? plan.waits.isEmpty
+        guard let plan, running.isEmpty, !isStalled else { return false }
+        return plan.isConverged
+    }
+
+    /// But for the moment of the pass.
+    func finds(theSameAs other: UnitStatus) -> Bool {
+        revision == other.revision && position == other.position && conditions == other.conditions
+            && findings == other.findings && waits == other.waits && warnings == other.warnings
+            && running == other.running && plan == other.plan
     }
 
     /// Nothing runs, and all that is to be done waits until somebody resumes the unit.
@@ -109,7 +116,12 @@ package struct FleetView: Sendable {
     /// By host name; a host that is not here was never heard by this leader.
     package var observed: [String: ObservedHost]
     package var agents: [String: AgentStatus]
-    package var units: [UnitID: UnitStatus]
+    /// As their last passes left them.
+    package var units: UnitStatuses
+    /// Attempts that have not ended, with their progress, oldest first.
+    package var running: [UnitID: [RunningAttempt]]
+    /// Units that wait for their turn to be looked at.
+    package var waitingCount: Int
     package var catalogs: [VariableCatalog]
 
     package init(now: Instant, records: FleetRecords) {
@@ -123,9 +135,21 @@ package struct FleetView: Sendable {
         self.records = records
         observed = [:]
         agents = [:]
-        units = [:]
+        units = UnitStatuses()
+        running = [:]
+        waitingCount = 0
         catalogs = []
     }
+}
+
+/// Who leads.
+package struct LeaderView: Sendable, Hashable {
+    package var isLeader: Bool
+    /// The store is being rebuilt, and nothing is decided.
+    package var isRebuilding: Bool
+    package var term: Int64
+    /// Where the leader is, when it is known.
+    package var leaderURL: String?
 }
 
 /// What `--watch` is told: only where to look; the truth is read from the view.

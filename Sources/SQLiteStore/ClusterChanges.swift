@@ -9,10 +9,15 @@ struct ClusterChanges {
     let db: Database
     /// By name; nil: removed.
     private var pending: [String: ClusterRecords?] = [:]
+    /// Of these, those that may have rows: a first revision of 100,000 clusters has none to delete.
+    private var replaced: Set<String> = []
 
     init(db: Database) { self.db = db }
 
-    mutating func remove(_ name: String) { pending[name] = .some(nil) }
+    mutating func remove(_ name: String) {
+        replaced.insert(name)
+        pending[name] = .some(nil)
+    }
 
     mutating func put(_ cluster: ClusterRecords) throws {
         if let change = pending[cluster.name] {
@@ -21,6 +26,7 @@ struct ClusterChanges {
             let statement = try db.cachedStatement(sql: "SELECT uid, epoch FROM cluster WHERE name = ?")
             if let row = try Row.fetchOne(statement, arguments: [cluster.name]) {
                 try StoreRules.checkReplacement(uid: row[0], epoch: row[1], by: cluster)
+                replaced.insert(cluster.name)
             }
         }
         pending[cluster.name] = cluster
@@ -28,7 +34,7 @@ struct ClusterChanges {
 
     func write() throws {
         let deletion = try db.cachedStatement(sql: "DELETE FROM cluster WHERE name = ?")
-        for name in pending.keys { try deletion.execute(arguments: [name]) }
+        for name in replaced { try deletion.execute(arguments: [name]) }
         for (_, cluster) in pending.sorted(by: { $0.key < $1.key }) {
             if let cluster { try insert(cluster) }
         }

@@ -129,12 +129,17 @@ struct StoreTransaction {
     private func trim() throws {
         for history in grown {
             switch history {
-            case .event: try trim("event", "1", retention.eventsMax)
+            case .event: try trimEvents()
             case .plan: try trim("plan", "1", retention.plansMax)
             case .attempt: try trim("attempt", "ended IS NOT NULL", retention.attemptsMax)
             case .revision: try trimRevisions()
             }
         }
+    }
+
+    /// Events are never replaced, so their numbers have no gaps and none need be counted.
+    private func trimEvents() throws {
+        try run("DELETE FROM event WHERE number <= (SELECT max(number) FROM event) - ?", [retention.eventsMax])
     }
 
     /// Drops the oldest of what matches, but for so many.

@@ -40,15 +40,15 @@ struct AlertKeeper: Service {
     /// Returns when this server leads no more.
     private func lead(_ delivery: AlertDelivery) async throws {
         let changes = await reconciler.changes()
-        let view = await reconciler.view()
-        guard view.isLeader, !view.isRebuilding else { return }
+        let scope = await reconciler.alertScope()
+        guard scope.leader.isLeader, !scope.leader.isRebuilding else { return }
         let state = try await store.load()
-        let (store, term, clock) = (store, view.term, clock)
+        let (store, term, clock) = (store, scope.leader.term, clock)
         let machine = AlertMachine(
             alerts: state.alerts, outbox: state.outbox, externalURL: url, seed: UInt64.random(in: 0...UInt64.max))
         let service = AlertService(
             machine: machine, sender: delivery, now: { clock.now() }, commit: { try await store.commit($0, term: term) })
-        AlertFeed.post(view, to: service)
+        AlertFeed.post(scope, to: service)
         try await withThrowingTaskGroup { group in
             group.addTask { try await service.run() }
             group.addTask { await follow(changes, term: term, service) }
@@ -69,8 +69,7 @@ struct AlertKeeper: Service {
             if case .host(let name) = wait.reason { name } else { nil }
         }
         guard !hosts.isEmpty else { return true }
-        let observed = await reconciler.view().observed
-        return hosts.allSatisfy { observed[$0] != nil }
+        return await reconciler.hasHeard(hosts)
     }
 
     /// Keeps the channels and units up to date; returns when the lease has changed hands.
@@ -81,9 +80,9 @@ struct AlertKeeper: Service {
             case .host: continue
             case .unit, .source, .leadership: break
             }
-            let view = await reconciler.view()
-            guard view.isLeader, view.term == term else { return }
-            AlertFeed.post(view, to: service)
+            let scope = await reconciler.alertScope()
+            guard scope.leader.isLeader, scope.leader.term == term else { return }
+            AlertFeed.post(scope, to: service)
         }
     }
 }
@@ -101,15 +100,9 @@ enum AlertFeed {
     }
 
     /// Nothing before the first revision was read: until then no channel and no unit is known to be gone.
-    static func post(_ view: FleetView, to service: AlertService) {
-        guard let desired = view.desired else { return }
-        service.post(.channels(desired.channels.values.map(\.value).filter { view.records.channels[$0.metadata.name] != nil }))
-        var units = Set(view.sources.map { UnitID(.source, $0.name) }).union(view.units.keys)
-        units.formUnion(Set(desired.clusters.keys).union(view.records.clusters.keys).map { UnitID(.cluster, $0) })
-        units.formUnion(desired.hosts.keys.map { UnitID(.host, $0) })
-        units.formUnion(desired.zones.keys.map { UnitID(.availabilityZone, $0) })
-        units.formUnion(desired.regions.keys.map { UnitID(.region, $0) })
-        units.formUnion(desired.channels.keys.map { UnitID(.alertChannel, $0) })
-        service.post(.units(units))
+    static func post(_ scope: AlertScope, to service: AlertService) {
+        guard let desired = scope.desired else { return }
+        service.post(.channels(desired.channels.values.map(\.value).filter { scope.channels.contains($0.metadata.name) }))
+        service.post(.units(scope.units))
     }
 }

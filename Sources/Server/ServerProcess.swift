@@ -129,7 +129,7 @@ struct FirstAdministrator: Service {
         guard let path = configuration.adminTokenFile else { return }
         try await untilGracefulShutdown {
             // Credentials are written under the leader's term.
-            while await !control.reconciler.view().isLeader {
+            while await !control.reconciler.leader().isLeader {
                 try await control.clock.sleep(until: control.now + FirstAdministrator.tryAgain)
             }
             let token = try await control.tokens.make(

@@ -32,9 +32,12 @@ package actor GitMirror {
     ///
     /// `since`: the revision in force. Where the new tip does not contain it, `forcePushed` is thrown; the new tip is in
     /// the mirror nonetheless, and a call with `since: nil` accepts it. Any error leaves what can be read as it was.
-    package func fetch(_ location: RemoteLocation, branch: String?, since: String?) async throws(SourceError) -> CommitInfo {
+    /// `onNews` is called as soon as the remote has told a tip that is not here yet, before it is fetched.
+    package func fetch(
+        _ location: RemoteLocation, branch: String?, since: String?, onNews: @Sendable () -> Void = {}
+    ) async throws(SourceError) -> CommitInfo {
         let known = try? repository().tip()
-        try await writer.fetch(location, branch: branch, tip: known)
+        try await writer.fetch(location, branch: branch, tip: known, onNews: onNews)
         guard let tip = try repository().tip() else {
             throw SourceError.mirrorDamaged(path: path, detail: "a fetch ended well and brought no tip")
         }
@@ -43,6 +46,9 @@ package actor GitMirror {
         }
         return try repository().commit(tip)
     }
+
+    /// Upkeep, for a moment at which nobody waits for a fetch: it can take as long as putting all packs together does.
+    package func tidy(_ location: RemoteLocation) async { await writer.tidy(location) }
 
     /// The tip that the last successful fetch brought; nil before the first.
     package func tip() throws(SourceError) -> CommitInfo? {

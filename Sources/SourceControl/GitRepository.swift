@@ -9,6 +9,9 @@ final class GitRepository {
     private let path: String
     let handle: GitHandle
     let database: GitHandle
+    /// Of the blobs in the last listing, by id: a pack has to be searched for each, and from one commit to the next few
+    /// are new.
+    var sizes: [String: Int] = [:]
 
     init(path: String) throws(SourceError) {
         self.path = path

@@ -26,15 +26,18 @@ actor MirrorWriter {
     }
 
     /// Brings the tip of a branch (nil: the remote's own default) into the mirror's tip reference, all or nothing.
-    /// Asks the remote first what its tip is, so that a poll of an unchanged repository is one round trip.
-    func fetch(_ location: RemoteLocation, branch: String?, tip: String?) throws(SourceError) {
+    /// Asks the remote first what its tip is, so that a poll of an unchanged repository is one round trip; `onNews` is
+    /// called when that is another than `tip`.
+    func fetch(
+        _ location: RemoteLocation, branch: String?, tip: String?, onNews: @Sendable () -> Void
+    ) throws(SourceError) {
         if let branch { try BranchName.check(branch) }
         try checkLocal(location)
         try prepare(location)
         let remote = try remoteTip(location, branch: branch)
         guard remote.id != tip else { return }
+        onNews()
         try bring(remote.reference, from: location, isFirst: tip == nil)
-        tidy(location)
     }
 
     private func checkLocal(_ location: RemoteLocation) throws(SourceError) {
@@ -140,7 +143,7 @@ actor MirrorWriter {
 
     /// Puts many packs together now and then, and drops nothing: a revision in force may be in no branch any more.
     /// What goes wrong here goes wrong again the next time, and hinders no fetch.
-    private func tidy(_ location: RemoteLocation) {
+    func tidy(_ location: RemoteLocation) {
         let settings = ["gc.autoPackLimit=\(Self.packsMax)", "gc.pruneExpire=never", "gc.cruftPacks=false"].flatMap { ["-c", $0] }
         _ = try? command(location).run(settings + ["-c", "gc.auto=5000", "--git-dir=" + path, "gc", "--auto", "--quiet"])
     }

@@ -8,6 +8,7 @@ extension GitRepository {
         }
         var found: [TreeEntry] = []
         try collect(tree.pointer, prefix: folder.isEmpty ? "" : folder + "/", depth: 0, into: &found)
+        sizes = Dictionary(found.map { ($0.id, $0.size) }) { $1 }
         // git sorts a folder as if its name ended in a slash, so the walk is in the order of whole paths already.
         return found
     }
@@ -47,7 +48,11 @@ extension GitRepository {
         let text = ObjectID.text(id)
         if mode == GIT_FILEMODE_COMMIT { return TreeEntry(path: path, id: text, size: 0, kind: .submodule) }
         let size: Int
-        do throws(GitFailure) { size = try self.size(id) } catch { throw damaged(error) }
+        if let known = sizes[text] {
+            size = known
+        } else {
+            do throws(GitFailure) { size = try self.size(id) } catch { throw damaged(error) }
+        }
         guard mode == GIT_FILEMODE_LINK else { return TreeEntry(path: path, id: text, size: size, kind: .file) }
         let target = String(decoding: try bytes(text, path: path, limit: SourceLimits.linkMax), as: UTF8.self)
         let leaves = RepositoryPath.leaves(path: path, target: target)

@@ -39,7 +39,7 @@ spec:
   accounts:
     - name: app
       host: "10.%"
-      passwordFrom: {{file: {name}-app}}
+      passwordFrom: {{file: {secret}}}
       grants: [{{on: "app.*", privileges: [SELECT, INSERT, UPDATE, DELETE]}}]
 """
 assert CLUSTER.count("\n") == 30
@@ -49,7 +49,7 @@ def cluster_name(number):
     return f"c{number:06d}"
 
 
-def write_fleet(folder, clusters):
+def write_fleet(folder, clusters, secret="{name}-app"):
     """Writes a fleet of `clusters` clusters on just enough hosts. Returns the bytes of its text."""
     os.makedirs(folder)
     text = ["apiVersion: evenkeel.dev/v1\nkind: Region\nmetadata: {name: bench}\n"
@@ -63,8 +63,8 @@ def write_fleet(folder, clusters):
         file = start // CLUSTERS_PER_FILE
         place = os.path.join(folder, "clusters", f"{file // FILES_PER_FOLDER:03d}")
         os.makedirs(place, exist_ok=True)
-        documents = [CLUSTER.format(name=cluster_name(number), team=number % 40)
-                     for number in range(start, min(start + CLUSTERS_PER_FILE, clusters))]
+        names = [(number, cluster_name(number)) for number in range(start, min(start + CLUSTERS_PER_FILE, clusters))]
+        documents = [CLUSTER.format(name=name, team=number % 40, secret=secret.format(name=name)) for number, name in names]
         size += _write(os.path.join(place, f"{file % FILES_PER_FOLDER:03d}.yaml"), "".join(documents))
     return size
 

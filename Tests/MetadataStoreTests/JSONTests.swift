@@ -33,7 +33,7 @@ private func check<Value: JSONCodable & Equatable>(_ value: Value, _ place: Sour
         AttemptRecord(
             id: "7", key: "k", task: task, plan: "p", revision: "r", started: moment, ended: moment, outcome: .cancelled))
     for state in RevisionRecord.State.allCases {
-        try check(RevisionRecord(source: "s", revision: Revision(commit: "c"), seen: moment, state: state, message: "m"))
+        try check(RevisionRecord(source: "s", revision: Revision(commit: "c"), seen: moment, accepted: moment, state: state, message: "m"))
     }
     try check(PlanRecord(id: "p", unit: unit, revision: "r", made: moment, text: "Plan\n"))
     try check(HeldUnit(unit: unit, revision: "r", file: "a.yaml", message: "m"))

@@ -11,7 +11,9 @@ import Testing
 private final class FullFleet: UnitPlanner {
     let asked = Mutex(0)
 
-    func allocate(_ fleet: DesiredFleet, _ records: FleetRecords, changed: Set<String>?) -> Allocation {
+    func allocate(
+        _ fleet: DesiredFleet, _ records: FleetRecords, changed: Set<String>?, loads: HostLoads?
+    ) -> Allocation {
         asked.withLock { $0 += 1 }
         var allocation = Allocation(records: records)
         allocation.problems = fleet.clusters.keys.sorted().map {
@@ -29,61 +31,6 @@ private final class FullFleet: UnitPlanner {
     ) -> (admitted: [PlannedTask], held: [(task: PlannedTask, wait: Wait)]) { (candidates, []) }
     func key(of task: PlannedTask) -> String { task.action.name }
     func text(of plan: UnitPlan) -> String { "" }
-}
-
-/// Drives a machine: its commits succeed at once, time moves only when told.
-struct Drive {
-    var machine: LoopMachine
-    var now = Instant(milliseconds: 1_000_000)
-    let store = MemoryStore()
-    var verdicts: [Bool] = []
-    var closed: [UInt64] = []
-    private static let eventsMax = 2000
-
-    init(_ planner: any UnitPlanner, scripts: Set<String> = ["page"]) {
-        machine = LoopMachine(
-            settings: LoopSettings(sources: [SourceConfiguration(name: "fleet", url: "memory")], scripts: scripts),
-            credentials: Credentials(fleetKey: [1]), seed: 1, planner: planner)
-    }
-
-    /// Handles the event and all that follows from it at this moment; false where that does not end.
-    mutating func handle(_ event: LoopEvent) -> Bool {
-        var events = [event]
-        for _ in 0..<Drive.eventsMax {
-            guard !events.isEmpty else { return true }
-            for directive in machine.handle(events.removeFirst(), now: now) {
-                switch directive {
-                case .load: events.append(.loaded(store.loadNow()))
-                case .commit(let id, let changes, let term):
-                    do throws(StoreError) {
-                        try store.commitNow(changes, term: term)
-                        events.append(.committed(id))
-                    } catch {
-                        events.append(.commitFailed(id, error))
-                    }
-                case .wake(let moment) where moment <= now: events.append(.woke)
-                case .judged(_, _, let isAccepted): verdicts.append(isAccepted)
-                case .close(_, let connection): closed.append(connection)
-                default: break
-                }
-            }
-        }
-        return false
-    }
-
-    /// The same; throws where it does not end.
-    mutating func must(_ event: LoopEvent) throws {
-        guard handle(event) else { throw TimeIsOver() }
-    }
-
-    mutating func mustLead() throws {
-        guard try lead() else { throw TimeIsOver() }
-    }
-
-    mutating func lead() throws -> Bool {
-        let lease = try store.acquireNow(holder: "test", duration: .seconds(3600), now: now)
-        return handle(.leaseGained(term: lease.term, until: now + lease.duration))
-    }
 }
 
 @Suite struct LoopMachineTests {

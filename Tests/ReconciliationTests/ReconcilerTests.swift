@@ -98,6 +98,38 @@ import Testing
         }
     }
 
+    @Test func `revision after revision, what is in force is what a first reading finds`() async throws {
+        let bench = Bench()
+        func files(_ ports: [String: Int], broken: String? = nil) -> [String: String] {
+            var files = ["places.yaml": Manifest.places]
+            for (name, port) in ports {
+                files[name + ".yaml"] = Manifest.cluster(name, port: port, extra: name == broken ? "  nonsense: 1" : "")
+            }
+            return files
+        }
+        // Each with the ports that are to be in force: what is broken stays as it was.
+        let steps: [(files: [String: String], ports: [String: Int])] = [
+            (files(["a": 4001, "b": 4002]), ["a": 4001, "b": 4002]),
+            (files(["a": 4001, "b": 4002, "c": 4003]), ["a": 4001, "b": 4002, "c": 4003]),
+            (files(["a": 4001, "b": 4012, "c": 4003], broken: "b"), ["a": 4001, "b": 4002, "c": 4003]),
+            (files(["b": 4012, "c": 4003, "d": 4004], broken: "b"), ["b": 4002, "c": 4003, "d": 4004]),
+            (files(["b": 4022, "c": 4003, "d": 4004]), ["b": 4022, "c": 4003, "d": 4004]),
+            (files(["c": 4003, "d": 4004, "a": 4031]), ["c": 4003, "d": 4004, "a": 4031]),
+        ]
+        await bench.repository.push(steps[0].files)
+        try await bench.run { bench in
+            for (number, step) in steps.enumerated() {
+                if number > 0 { await bench.repository.push(step.files) }
+                try await bench.reconciler.reconcile(unit: nil, by: "ann")
+                try await bench.until { $0.sources.first?.accepted?.subject == "change \(number)" }
+                let view = await bench.reconciler.view()
+                #expect(view.desired?.clusters.compactMapValues(\.value.port) == step.ports)
+            }
+            let last = try #require(try await bench.reconciler.revisions(limit: 1).first)
+            #expect(try #require(last.accepted) >= last.seen)
+        }
+    }
+
     @Test func `an agent is welcomed, and a second one of its name refused`() async throws {
         let bench = Bench()
         await bench.repository.push(["places.yaml": Manifest.places])

@@ -102,7 +102,7 @@ private struct QuietPlanner: UnitPlanner {
     }
 
     @Test func `a channel whose script the server does not know is stalled, and says which there are`() throws {
-        var drive = Drive(QuietPlanner(), scripts: ["note"])
+        var drive = Drive(QuietPlanner()) { $0.scripts = ["note"] }
         let led = try drive.lead()
         var first = fleet("c1")
         with(channel: "pager", in: &first)

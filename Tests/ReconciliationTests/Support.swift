@@ -9,6 +9,7 @@ import SourceControl
 final actor ScriptedRepository: FleetRepository {
     private var commits: [(info: CommitInfo, files: [String: String])] = []
     private var failure: SourceError?
+    private var told: String?
 
     func push(_ files: [String: String]) {
         let id = String(repeating: "a", count: 38) + String(commits.count + 10)
@@ -18,11 +19,17 @@ final actor ScriptedRepository: FleetRepository {
 
     func fail(_ error: SourceError?) { failure = error }
 
-    func fetch(since: String?) async throws(SourceError) -> CommitInfo {
+    func fetch(since: String?, onNews: @escaping @Sendable () -> Void) async throws(SourceError) -> CommitInfo {
         if let failure { throw failure }
         guard let last = commits.last else { throw SourceError.emptyRepository(location: "memory") }
+        if last.info.id != told {
+            told = last.info.id
+            onNews()
+        }
         return last.info
     }
+
+    func tidy() async {}
 
     func commit(_ id: String) async throws(SourceError) -> CommitInfo { try found(id).info }
 

@@ -109,7 +109,7 @@ final class MovableTime: TimeSource {
     func move(by duration: Duration) { ahead.withLock { $0 += duration } }
 }
 
-private struct NoSecrets: SecretProvider {
+struct NoSecrets: SecretProvider {
     func resolve(_ reference: SecretReference) async throws -> String { "secret" }
     func fleetKey() -> [UInt8] { [UInt8](repeating: 1, count: 32) }
     func expectedAuthentication(password: String) -> String { "*" + password }

@@ -49,11 +49,12 @@ package struct ManifestSet: Sendable {
     }
 
     /// Reads files that are new or changed at `revision` and forgets those that are gone. A path in both is changed.
-    /// Paths that are no manifest (`ManifestFile.isManifest`) are passed over.
+    /// Paths that are no manifest (`ManifestFile.isManifest`) are passed over. `coming`: paths that the next calls for the
+    /// same revision bring, so that many files can be read with pauses in between.
     package mutating func apply(
-        changed: [ManifestFile], removed: [String] = [], revision: Revision
+        changed: [ManifestFile], removed: [String] = [], coming: Set<String> = [], revision: Revision
     ) -> ChangeReport {
-        var report = begin(Set(changed.map(\.path)), removed, revision)
+        var report = begin(coming.union(changed.map(\.path)), removed, revision)
         for file in changed where ManifestFile.isManifest(path: file.path) {
             let read = FileState.read(file, revision: revision.commit, decoder: &decoder)
             take(ReadFile(path: file.path, state: read.state, isWhole: read.isWhole), &report)

@@ -20,14 +20,14 @@ package struct ControlPlane: Sendable {
     /// Where the leader is, when it is another server and is known.
     package var leaderURL: String? {
         get async {
-            let view = await reconciler.view()
+            let view = await reconciler.leader()
             return view.isLeader ? nil : view.leaderURL
         }
     }
 
     /// The leader's term; throws where this server does not lead.
     package func term() async throws -> Int64 {
-        let view = await reconciler.view()
+        let view = await reconciler.leader()
         guard view.isLeader else { throw APIError.notLeader(view.leaderURL) }
         return view.term
     }

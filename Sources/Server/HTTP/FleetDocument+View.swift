@@ -20,7 +20,7 @@ extension FleetDocument {
         regions = (desired?.regions ?? [:]).values.map(RegionDocument.init).sorted { $0.name < $1.name }
         zones = (desired?.zones ?? [:]).values.map(ZoneDocument.init).sorted { $0.name < $1.name }
         hosts = HostDocument.all(view)
-        units = view.units.values.sorted { $0.unit < $1.unit }.map { UnitDocument($0, in: view) }
+        units = view.units.sorted.map { UnitDocument($0, in: view) }
     }
 }
 
@@ -128,9 +128,9 @@ extension UnitDocument {
         findings = status.findings
         waits = status.waits.map(\.message)
         warnings = status.warnings
-        running = status.running.map { RunningDocument($0, in: view) }
-        let runningTasks = Set(status.running.map(\.task))
-        pending = (status.plan?.waves ?? []).flatMap(\.tasks).filter { !runningTasks.contains($0) }.map(\.summary)
+        let attempts = view.running[status.unit] ?? []
+        running = attempts.map { RunningDocument($0, in: view) }
+        pending = status.plan?.pending(besides: attempts) ?? []
         refusal = status.plan?.refusal ?? ""
         pass = status.pass
         if status.unit.kind == .cluster { cluster = ClusterDocument(named: status.unit.name, in: view) }
@@ -204,6 +204,7 @@ extension RevisionDocument {
         source = record.source
         revision = record.revision
         seen = record.seen
+        accepted = record.accepted
         state = record.state.rawValue
         message = record.message
     }

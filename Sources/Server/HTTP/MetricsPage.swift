@@ -13,7 +13,11 @@ enum MetricsPage {
             [("", view.agents.values.filter(\.isConnected).count)])
         text += gauge(
             "evenkeel_attempts_running", "Attempts that have not ended.",
-            [("", view.units.values.reduce(0) { $0 + $1.running.count })])
+            [("", view.running.values.reduce(0) { $0 + $1.count })])
+        text += gauge("evenkeel_units_waiting", "Units that wait for their turn to be looked at.", [("", view.waitingCount)])
+        text += gauge(
+            "evenkeel_units_looked_at", "Units that had a pass under this leader.",
+            [("", view.units.values.filter { $0.pass != nil }.count)])
         let units = ConditionType.allCases.map { type in
             (
                 "{condition=\"\(type.rawValue)\"}",

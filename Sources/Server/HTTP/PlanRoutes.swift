@@ -108,6 +108,6 @@ extension Snapshot {
     init(_ view: FleetView) {
         self.init(
             taken: view.now, records: view.records, observed: ObservedFacts(view.observed),
-            running: view.units.values.flatMap(\.running).sorted { $0.id < $1.id }, catalogs: view.catalogs)
+            running: view.running.values.joined().sorted { $0.id < $1.id }, catalogs: view.catalogs)
     }
 }

@@ -25,7 +25,7 @@ enum APIRouter {
     private static func addHealth(to router: Router<APIContext>, _ control: ControlPlane) {
         router.get(RouterPath(Route.healthz)) { _, _ in "ok\n" }
         router.get(RouterPath(Route.readyz)) { _, _ in
-            let view = await control.reconciler.view()
+            let view = await control.reconciler.leader()
             guard view.isLeader || view.leaderURL != nil else {
                 throw APIError(.serviceUnavailable, "not ready: no server leads yet", help: "ask again in a few seconds")
             }
@@ -74,7 +74,7 @@ enum APIRouter {
     /// Tasks with the progress of those that run, which only the view knows.
     private static func json(_ tasks: [TaskDocument], with view: FleetView) -> Response {
         let progress = Dictionary(
-            view.units.values.flatMap(\.running).map { ($0.id, $0.progress) }, uniquingKeysWith: { first, _ in first })
+            view.running.values.joined().map { ($0.id, $0.progress) }, uniquingKeysWith: { first, _ in first })
         return json(
             tasks.map { task in
                 var task = task
