@@ -10,6 +10,16 @@ enum StoreFile {
         return lstat(path, &status) == 0
     }
 
+    /// Whether a database file says of itself that it has a write-ahead log; one that is empty or missing does not.
+    static func isInWALMode(_ path: String) -> Bool {
+        let descriptor = open(path, O_RDONLY | O_CLOEXEC)
+        guard descriptor >= 0 else { return false }
+        defer { close(descriptor) }
+        // The file format's read version, https://www.sqlite.org/fileformat.html#file_format_version_numbers.
+        var version: UInt8 = 0
+        return pread(descriptor, &version, 1, 19) == 1 && version == 2
+    }
+
     static func directory(of path: String) -> String {
         let parts = path.split(separator: "/", omittingEmptySubsequences: false).dropLast()
         return parts.isEmpty ? "." : parts == [""] ? "/" : parts.joined(separator: "/")

@@ -12,6 +12,7 @@ enum StoreMaker {
         guard !StoreFile.exists(path) else {
             throw StoreError.conflict("there is a file at \(path) already; it is opened or moved away, never replaced")
         }
+        try refuseForeignLog(path)
         let temporary = StoreFile.temporary(for: path)
         defer { unlink(temporary) }
         do {
@@ -22,6 +23,13 @@ enum StoreMaker {
         if let reason = StoreFile.publish(temporary, as: path) {
             throw StoreError.unavailable("A store cannot be made at \(path): \(reason). Check the directory's owner, mode and space.")
         }
+    }
+
+    /// SQLite would read what another store has left in its write-ahead log into this one.
+    private static func refuseForeignLog(_ path: String) throws(StoreError) {
+        let log = path + "-wal"
+        guard StoreFile.exists(log), !StoreFile.isInWALMode(path) else { return }
+        throw StoreError.unavailable("\(log) is of another store than \(path). Move it, and the file that ends in -shm, away.")
     }
 
     private static func fill(_ path: String, _ rebuilding: Instant?) throws {
@@ -48,6 +56,7 @@ enum StoreMaker {
 
     /// Only for whoever holds the store's lock: a lease that is in the file is a dead server's.
     static func openPool(at path: String, acceptsBackup: Bool) throws(StoreError) -> DatabasePool {
+        try refuseForeignLog(path)
         do {
             try check(path, acceptsBackup: acceptsBackup)
             var configuration = Configuration()

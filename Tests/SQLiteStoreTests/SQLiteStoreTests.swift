@@ -156,6 +156,23 @@ import Testing
         #expect(try await store.load().adopts == [identity])
     }
 
+    @Test func `the log that another store has left is not read into a new one, nor into a backup`() async throws {
+        let directory = try TestDirectory()
+        let (copy, log) = (directory.path + "/copy.sqlite", directory.store + "-wal")
+        do {
+            let store = try SQLiteStore.create(at: directory.store, holder: "test")
+            try await store.backUp(to: copy)
+        }
+        try FileManager.default.removeItem(atPath: directory.store)
+        try Data("frames".utf8).write(to: URL(fileURLWithPath: log))
+        #expect(throws: StoreError.self) { try SQLiteStore.create(at: directory.store, holder: "test", rebuilding: moment) }
+        #expect(try !directory.names.contains("evenkeel.sqlite"))
+        try FileManager.default.moveItem(atPath: copy, toPath: directory.store)
+        #expect(throws: StoreError.self) { try SQLiteStore.open(at: directory.store, holder: "test", acceptsBackup: true) }
+        try FileManager.default.removeItem(atPath: log)
+        _ = try SQLiteStore.open(at: directory.store, holder: "test", acceptsBackup: true)
+    }
+
     @Test func `a store in the place of a lost one is being rebuilt from its first moment`() async throws {
         let directory = try TestDirectory()
         do { _ = try SQLiteStore.create(at: directory.store, holder: "test", rebuilding: moment) }
