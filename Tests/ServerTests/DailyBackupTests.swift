@@ -16,6 +16,12 @@ private final class TestClock: TimeSource {
     func sleep(until instant: Instant) async throws { throw CancellationError() }
 }
 
+private struct Unasked: SecretProvider {
+    func resolve(_ reference: SecretReference) async throws -> String { throw CancellationError() }
+    func fleetKey() -> [UInt8] { [1] }
+    func expectedAuthentication(password: String) -> String { password }
+}
+
 @Test func `the store is copied once a day, and the newest few copies are kept`() async throws {
     let folder = FileManager.default.temporaryDirectory.appending(path: "ek-backups-\(UUID().uuidString)").path
     try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
@@ -29,7 +35,7 @@ private final class TestClock: TimeSource {
         store: store,
         configuration: ReconcilerConfiguration(
             serverName: "test", sources: [], leaderURL: "http://here", mirrorDirectory: folder, seed: 1),
-        secrets: NoSecrets(), clock: clock)
+        secrets: Unasked(), clock: clock)
     let backup = DailyBackup(
         configuration: configuration, reconciler: reconciler, store: store, clock: clock, logger: Logger(label: "test"))
     for day in 0..<5 {
