@@ -41,7 +41,7 @@ package struct UnitStatus: Sendable {
 
     /// Nothing runs, and all that is to be done waits until somebody resumes the unit.
     package var isHeldBySuspension: Bool {
-        guard let plan, running.isEmpty, plan.waves.isEmpty, plan.refusal == nil, !waits.isEmpty else { return false }
+        guard let plan, running.isEmpty, plan.taskCount == 0, plan.refusal == nil, !waits.isEmpty else { return false }
         return waits.allSatisfy { wait in
             switch wait.reason {
             case .approval(let what): what == Wait.resume
