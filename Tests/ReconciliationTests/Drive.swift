@@ -52,6 +52,10 @@ struct Drive {
 }
 
 extension Drive {
+    mutating func mustLead() throws {
+        guard try lead() else { throw TimeIsOver() }
+    }
+
     /// Handles the events and all that follows from them at this moment.
     mutating func run(_ events: LoopEvent...) throws {
         for event in events where !handle(event) { throw TimeIsOver() }

@@ -112,13 +112,13 @@ private final class FullFleet: UnitPlanner {
             term: lease.term)
         drive.now = drive.now + .seconds(2)
         try drive.mustLead()
-        try drive.must(read(["orders"], "c1"))
+        try drive.run(read(["orders"], "c1"))
         var status = try #require(drive.machine.view(at: drive.now).units[UnitID(.cluster, "orders")])
         #expect(status.waits == [Wait(.host("host-1"), "its agents' first report: host-1")])
         #expect(status.findings.isEmpty && status.pass == nil && !status.isConverged)
         #expect(drive.machine.settled(UnitID(.cluster, "orders")) == .waiting([UnitID(.cluster, "orders"): [status.waits[0].message]]))
         drive.now = drive.now + .seconds(6)
-        try drive.must(.woke)
+        try drive.run(.woke)
         status = try #require(drive.machine.view(at: drive.now).units[UnitID(.cluster, "orders")])
         #expect(status.pass == drive.now && status.waits.first?.message.contains("first report:") != true)
     }
@@ -127,18 +127,18 @@ private final class FullFleet: UnitPlanner {
         var drive = Drive(StandardPlanner())
         try drive.mustLead()
         for (number, host) in ["host-1", "host-2"].enumerated() {
-            try drive.must(.agentConnected(host: host, connection: UInt64(number + 1)))
+            try drive.run(.agentConnected(host: host, connection: UInt64(number + 1)))
         }
         for _ in 0..<11 {
             drive.now = drive.now + .seconds(1)
-            try drive.must(.agentMessage(.heartbeat(digest: "d", delay: .zero), host: "host-2", connection: 2))
-            try drive.must(.woke)
+            try drive.run(.agentMessage(.heartbeat(digest: "d", delay: .zero), host: "host-2", connection: 2))
+            try drive.run(.woke)
         }
         #expect(drive.closed == [1])
         #expect(drive.machine.view(at: drive.now).agents.keys.sorted() == ["host-2"])
         // The end of its streams, told late, is not taken for the end of a newer one.
-        try drive.must(.agentConnected(host: "host-1", connection: 3))
-        try drive.must(.agentDisconnected(host: "host-1", connection: 1))
+        try drive.run(.agentConnected(host: "host-1", connection: 3))
+        try drive.run(.agentDisconnected(host: "host-1", connection: 1))
         #expect(drive.machine.view(at: drive.now).agents["host-1"]?.isConnected == true)
     }
 }

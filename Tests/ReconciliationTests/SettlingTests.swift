@@ -7,9 +7,10 @@ import Testing
 
 /// Gives every cluster records without members, and finds nothing to do.
 private struct QuietPlanner: UnitPlanner {
-    func allocate(_ fleet: DesiredFleet, _ records: FleetRecords, changed: Set<String>?) -> Allocation {
+    func allocate(_ fleet: DesiredFleet, _ records: FleetRecords, changed: Set<String>?, loads: HostLoads?) -> Allocation {
         var allocation = Allocation(records: records)
-        for name in fleet.clusters.keys.sorted() where records.clusters[name] == nil {
+        for name in (changed ?? Set(fleet.clusters.keys)).sorted()
+        where fleet.clusters[name] != nil && records.clusters[name] == nil {
             allocation.records.clusters[name] = ClusterRecords(uid: "uid-" + name, name: name, gtidDomain: Int64(name.count))
             allocation.changed.insert(name)
         }
