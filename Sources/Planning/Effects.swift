@@ -100,10 +100,10 @@ private struct Change {
             }
         case .configure(let configuration): report.configDigest = configurations.digest(of: configuration)
         case .initialize: database.isInitialized = true
-        case .replicate(let source):
+        case .replicate(let source, let acknowledges):
             database.replication = ReplicationReport(
                 sourceHost: source.address, sourcePort: source.port, ioRunning: true, sqlRunning: true, lagSeconds: 0)
-            database.semiSyncReplica = false
+            database.semiSyncReplica = acknowledges
             database.semiSyncPrimary = false
             database.readOnly = true
             adopt(into: &database)

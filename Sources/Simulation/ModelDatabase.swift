@@ -63,6 +63,8 @@ struct ModelProcess {
     var started: [String: String]
     /// Client writes that wait for an acknowledgement: their places in the binlog.
     var unacknowledged: [Int] = []
+    /// When the first of them began to wait.
+    var waitingSince = Instant(milliseconds: 0)
 }
 
 /// One instance: what is on disk, and the process while there is one.
@@ -134,7 +136,7 @@ final class ModelInstance {
 
     // MARK: What a look sees
 
-    func report(fingerprintKey: [UInt8]?) -> InstanceReport {
+    func report(fingerprintKey: [UInt8]?, at now: Instant) -> InstanceReport {
         var report = InstanceReport(id: id, clusterName: clusterName, port: port, directory: directory)
         report.configDigest = configuration.map { SHA256.hex($0) }
         guard let process else { return report }
@@ -151,6 +153,7 @@ final class ModelInstance {
         }
         database.semiSyncPrimary = process.semiSyncPrimary
         database.semiSyncReplica = process.semiSyncReplica
+        database.areCommitsWaiting = !process.unacknowledged.isEmpty && now - process.waitingSince > .seconds(5)
         database.variables = process.variables
         database.databases = content.databases.values.sorted { $0.name < $1.name }.map {
             DatabaseFacts(name: $0.name, characterSet: $0.characterSet, collation: $0.collation ?? "\($0.characterSet)_general_ci")

@@ -87,6 +87,9 @@ extension PrimaryReplicaProcedure {
             wait(.fact(label(other)), "\(label(other)) to be closed, which takes writes too")
             return
         }
+        if database.areCommitsWaiting {
+            find("CommitsWaiting", label(view), on: view, "commits wait for a replica's acknowledgement", drift: false)
+        }
         let wants = wantsSemiSync(view.record)
         let ackers = views.count {
             $0.isActive && mayAcknowledge($0, for: view.record) && $0.points(to: view.record)
@@ -194,8 +197,9 @@ extension PrimaryReplicaProcedure {
             .close, on: view, isVoluntary: false, cause: .observation("\(label(view)) is writable but is not the primary"), "make read-only")
     }
 
-    /// Attaches a replica, asynchronously at first; makes it acknowledge once it has caught up. The store knows it as
-    /// a possible acker before it is one.
+    /// Attaches a replica, asynchronously at first; makes it acknowledge once it has caught up. One whose acknowledgement
+    /// the writer may be waiting for acknowledges from the first row on. The store knows it as a possible acker before
+    /// it is one.
     mutating func attach(_ view: MemberView, to primary: MemberView, cause: Cause) {
         if waitsForAttempt(view) { return }
         guard view.isAttached(to: primary.record) else {
@@ -219,7 +223,34 @@ extension PrimaryReplicaProcedure {
             emit(
                 .replicate(source: peer(primary.record)), on: view, cause: because("spec.durability"),
                 "replicate asynchronously: it is in the primary's zone")
+        } else if acknowledges && isAcker {
+            releaseCommits(view, primary)
         }
+    }
+
+    /// A row that came to a replica before it acknowledged, or whose acknowledgement was lost with a connection, is never
+    /// acknowledged by itself: its commit would wait until another one comes.
+    private mutating func releaseCommits(_ view: MemberView, _ primary: MemberView) {
+        guard let writer = primary.database, writer.areCommitsWaiting, let database = view.database else { return }
+        let held = database.replication?.receivedPosition.contains(writer.binlogPosition) == true
+            || database.appliedPosition.contains(writer.binlogPosition)
+        guard held else { return }
+        emit(
+            .acknowledge(source: peer(primary.record)), on: view, isVoluntary: false,
+            cause: .observation("commits wait on \(label(primary)) for rows that \(label(view)) has"), "acknowledge what it has")
+    }
+
+    /// Where nobody else acknowledges, or this one may be what the writer waits for, rows that it got unacknowledged would
+    /// hold up their commits.
+    private func acknowledgesAtOnce(_ view: MemberView, _ primary: MemberView) -> Bool {
+        guard records.isFounded, primary.isWritable, primary.database?.semiSyncPrimary == true,
+            mayAcknowledge(view, for: primary.record)
+        else { return false }
+        return records.ackSet.contains(view.ordinal)
+            || !views.contains {
+                $0.ordinal != view.ordinal && mayAcknowledge($0, for: primary.record)
+                    && $0.isAttached(to: primary.record) && $0.database?.semiSyncReplica == true
+            }
     }
 
     /// The last one that acknowledges never stops.
@@ -245,7 +276,10 @@ extension PrimaryReplicaProcedure {
             }
             cause = .observation("\(label(view)): \(message)")
         }
+        let acknowledges = acknowledgesAtOnce(view, primary)
+        if acknowledges { records.ackSet = Planner.union(records.ackSet, [view.ordinal]) }
         emit(
-            .replicate(source: peer(primary.record)), on: view, isVoluntary: !isDrift, cause: cause, "replicate from \(label(primary))")
+            .replicate(source: peer(primary.record), acknowledges: acknowledges), on: view, isVoluntary: !isDrift, cause: cause,
+            "replicate from \(label(primary))" + (acknowledges ? ", acknowledging" : ""))
     }
 }
