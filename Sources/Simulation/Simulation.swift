@@ -151,7 +151,10 @@ extension World {
         }
         for key in accounts.keys where !cluster.accounts.contains(where: { $0.key == key }) { return "still has the account \(key)" }
         for database in cluster.databases where instance.content.databases[database.name] == nil { return "has no database \(database.name)" }
-        for (name, value) in cluster.parameters where process.variables[name] != ModelConfiguration.readBack(value) {
+        for (name, value) in cluster.parameters
+        where process.variables[name] != ModelConfiguration.readBack(value)
+            && process.variables[name] != ModelConfiguration.startReadBack(value)
+        {
             return "has \(name) = \(process.variables[name] ?? "nothing"), declared is \(value)"
         }
         return nil

@@ -54,9 +54,8 @@ struct ScenarioTests {
         #expect(plan.refusal == nil)
         #expect(
             plan.outline == """
-                configure 1, configure 2, configure 3 | restart 2 | replicate 2 | acknowledge 2 | restart 3 | replicate 3 | \
-                acknowledge 3 | replicate 3 | acknowledge 3 | demote 1 | promote 2 | replicate 1 | acknowledge 1 | restart 1 | \
-                replicate 1 | acknowledge 1 | replicate 3 | acknowledge 3 | demote 2 | promote 1 | replicate 2 | acknowledge 2
+                configure 1, configure 2, configure 3 | restart 2 | replicate 2 | restart 3 | replicate 3 | replicate 3 | \
+                acknowledge 3 | demote 1 | promote 2 | replicate 1 | acknowledge 1 | restart 1 | replicate 1 | replicate 3 | acknowledge 3 | demote 2 | promote 1 | replicate 2 | acknowledge 2
                 """)
         #expect(fleet.orders?.primary == 1)
         #expect(fleet.converge().outline == "")
@@ -202,7 +201,7 @@ struct DriftTests {
         var fleet = converged()
         fleet.change(3) { $0.database?.replication?.sqlRunning = false }
         let plan = fleet.converge()
-        #expect(plan.outline == "replicate 3 | acknowledge 3" && reasons(plan) == ["ReplicationBroken"])
+        #expect(plan.outline == "replicate 3" && reasons(plan) == ["ReplicationBroken"])
     }
 
     @Test func `a writable replica is closed`() {

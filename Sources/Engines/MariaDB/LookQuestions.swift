@@ -80,7 +80,8 @@ struct LookQuestions {
         var replicas: Set<Int> = []
         for row in answer.rows {
             guard let name = row[0], let host = row[1] else { continue }
-            if let ordinal = ReplicationAccount.ordinal(name) { replicas.insert(ordinal) }
+            let isLocked = ["1", "true"].contains(row[3] ?? "")
+            if host == "%", !isLocked, let ordinal = ReplicationAccount.ordinal(name) { replicas.insert(ordinal) }
             if isHidden(name, host) { continue }
             // A locked account cannot log in, whatever its password is: no declared one matches it.
             let text = ["1", "true"].contains(row[3] ?? "") ? "locked " + (row[2] ?? "") : row[2] ?? ""
