@@ -59,8 +59,11 @@ extension InstanceJournal {
         case .start, .restart: shouldRun = true
         case .replicate, .acknowledge:
             shouldRun = true
-            var acknowledges = false
-            if case .acknowledge = action { acknowledges = true }
+            let acknowledges =
+                switch action {
+                case .replicate(_, let acknowledges): acknowledges
+                default: true
+                }
             if attempted == epoch { following = Following(acknowledges: acknowledges) }
         case .open(_, let semiSync), .promote(_, _, let semiSync):
             shouldRun = true

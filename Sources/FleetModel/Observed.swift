@@ -115,8 +115,13 @@ package struct InstanceReport: Sendable, Hashable {
     package var process: InstanceProcess
     /// SHA-256 of the configuration file on disk, hex; nil where there is none.
     package var configDigest: String?
+    /// The same of the file as it was last ordered; nil where the agent does not tell.
+    package var orderedDigest: String?
     /// The declared parameters (our file's own section) that the running process was started with.
     package var startedParameters: [String: String]
+    /// What the start made of them, where that was kept: a start knows how many files the process may open, `SET GLOBAL`
+    /// does not.
+    package var startedValues: [String: String] = [:]
     /// The highest epoch that the agent has promised for this instance, and whether its journal names it the writer.
     package var epoch: Int64
     package var isWriter: Bool
@@ -162,6 +167,8 @@ package struct DatabaseReport: Sendable, Hashable {
     package var semiSyncReplica: Bool
     /// `Rpl_semi_sync_master_clients`. Not proof of a living replica.
     package var semiSyncClients: Int
+    /// Whether a commit has waited for an acknowledgement for long.
+    package var areCommitsWaiting = false
     /// Values of the declared parameters and of those that we own, as read back, by variable name.
     package var variables: [String: String]
     /// User databases, sorted by name.

@@ -136,6 +136,10 @@ package struct ClusterRecords: Sendable, Hashable {
     package var accounts: [String: AppliedAccount]
     /// Replicas (ordinals) whose replication account the writer has, sorted.
     package var preparedReplicas: [Int]
+    /// Ordinals, sorted, of those that we make and that have not served yet, and of those that we took out of service
+    /// and that do not serve again yet: what they lack is no drift.
+    package var joining: [Int]
+    package var returning: [Int]
     /// By task key.
     package var failures: [String: FailureRecord]
     /// By command (`evenkeel suspend`), beside the manifest's own.
@@ -157,6 +161,8 @@ package struct ClusterRecords: Sendable, Hashable {
         databases = [:]
         accounts = [:]
         preparedReplicas = []
+        joining = []
+        returning = []
         failures = [:]
         suspended = false
     }

@@ -62,8 +62,9 @@ package indirect enum Action: Sendable, Hashable {
     case initialize(replicas: [Int])
     /// Makes sure that the replication account of one replica exists, on the writer.
     case prepareReplica(ordinal: Int)
-    /// Attaches to a source and starts both threads; asynchronous, closed. Drains what was received before.
-    case replicate(source: Peer)
+    /// Attaches to a source and starts both threads, closed. Drains what was received before. `acknowledges`: from its
+    /// first row on, and what it had already; otherwise asynchronously.
+    case replicate(source: Peer, acknowledges: Bool = false)
     /// Turns semi-sync on at a replica that has caught up, so that it acknowledges from then on.
     case acknowledge(source: Peer)
     /// Opens the writer under an epoch: semi-sync first (where `semiSync`), read-only off last.

@@ -14,6 +14,17 @@ package enum MySQLAddress: Sendable, Hashable {
     }
 }
 
+/// A place in a server's binary log: all before it is meant.
+package struct BinlogPlace: Sendable, Hashable {
+    package var file: String
+    package var position: UInt32
+
+    package init(file: String, position: UInt32) {
+        self.file = file
+        self.position = position
+    }
+}
+
 /// One connection to a MySQL-compatible server, with a thread of its own while it waits. Statements run one after
 /// another; each has a bound, and cancelling the calling task interrupts it. After a bound has passed, a cancellation or
 /// a lost connection it is unusable: make another.
@@ -56,6 +67,19 @@ package actor MySQLConnection {
     package func query(_ statement: SQL, within bound: Duration) async throws -> MySQLRows {
         let deadline = ContinuousClock.now + bound
         return try await interruptible { handle in try handle.query(statement, deadline: deadline) }
+    }
+
+    /// Tells the server, as a semi-synchronous replica does that connects at a place of its binary log, that all before
+    /// the place is received. What follows it is not read: the connection is unusable afterwards. The user needs
+    /// `REPLICATION SLAVE`. Throws as `query` does.
+    package func acknowledge(upTo place: BinlogPlace, within bound: Duration) async throws {
+        let deadline = ContinuousClock.now + bound
+        try await interruptible { handle in
+            _ = try handle.query(
+                "SET @rpl_semi_sync_slave = 1, @mariadb_slave_capability = 4, @master_binlog_checksum = @@GLOBAL.binlog_checksum",
+                deadline: deadline)
+            try handle.requestBinlog(from: place, deadline: deadline)
+        }
     }
 
     /// False after a bound has passed, a cancellation, a lost connection or `close`.

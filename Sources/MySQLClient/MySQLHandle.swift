@@ -14,6 +14,8 @@ final class MySQLHandle {
     /// Bounds on one answer.
     static let rowsMax = 1_000_000
     static let bytesMax = 256 << 20
+    /// `BINLOG_DUMP_NON_BLOCK`.
+    private static let toTheEndOnly: UInt8 = 1
 
     init(wake: WakeUp) throws(MySQLError) {
         guard let made = mysql_init(nil) else {
@@ -69,6 +71,26 @@ final class MySQLHandle {
         }
         guard status == 0 else { throw lastError(statement) }
         return try readAnswer(statement, deadline)
+    }
+
+    /// `COM_BINLOG_DUMP`, to the end of the log only, under no server id, so that no replica's thread is taken for an
+    /// older one of the same. Waits until the server has begun to answer, and cuts the connection.
+    func requestBinlog(from place: BinlogPlace, deadline: ContinuousClock.Instant) throws {
+        guard isOpen else { throw MySQLError(.connection, message: "the database connection is closed") }
+        var request = (0..<4).map { UInt8(truncatingIfNeeded: place.position >> (8 * $0)) }
+        request += [Self.toTheEndOnly, 0] + [0, 0, 0, 0] + Array(place.file.utf8)
+        let status = request.withUnsafeBytes { bytes in
+            handle.pointee.methods.pointee.db_command(
+                handle, COM_BINLOG_DUMP, bytes.bindMemory(to: CChar.self).baseAddress, bytes.count, 1, nil)
+        }
+        guard status == 0 else { throw lastError() }
+        let answer = wait(for: Int32(MYSQL_WAIT_READ), until: deadline)
+        abandon()
+        switch answer {
+        case .ready: return
+        case .timedOut: throw MySQLError(.timedOut, message: "the database server did not answer in time")
+        case .interrupted: throw CancellationError()
+        }
     }
 
     private func readAnswer(_ statement: SQL, _ deadline: ContinuousClock.Instant) throws -> MySQLRows {

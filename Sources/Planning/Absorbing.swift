@@ -34,6 +34,7 @@ extension Planner {
         guard case .instance(let id, _) = task.target else { return }
         if let version = result.engineVersion, records.engineVersion.isEmpty { records.engineVersion = version }
         switch task.action {
+        case .configure: forgetStarts(of: id, &records)
         case .initialize(let replicas): records.preparedReplicas = union(records.preparedReplicas, replicas)
         case .prepareReplica(let ordinal): records.preparedReplicas = union(records.preparedReplicas, [ordinal])
         case .open(_, let semiSync), .promote(_, _, let semiSync):
@@ -54,8 +55,15 @@ extension Planner {
         case .dropAccount(let name, let host): records.accounts[name + "@" + host] = nil
         case .retire: retired(id.ordinal, &records)
         case .purge: setPhase(.purged, of: id.ordinal, in: &records, ifRetired: true)
-        case .install, .clone, .start, .configure, .restart, .replicate, .acknowledge, .close, .applyChannel: break
+        case .install, .clone, .start, .restart, .replicate, .acknowledge, .close, .applyChannel: break
         }
+    }
+
+    /// What failed by an old configuration is tried at once by the new one.
+    private static func forgetStarts(of id: InstanceID, _ records: inout ClusterRecords) {
+        guard !records.failures.isEmpty else { return }
+        let marks = ["/\(id)/start", "/\(id)/restart"]
+        records.failures = records.failures.filter { failure in !marks.contains { failure.key.contains($0) } }
     }
 
     /// An instance that is stopped for good can acknowledge nothing any more.
@@ -74,6 +82,7 @@ extension Planner {
     private static func noteFailure(
         _ task: PlannedTask, _ message: String, _ records: inout ClusterRecords, _ now: Instant, _ jitter: Double
     ) {
+        let message = records.naming(message)
         let key = key(of: task)
         let count = (records.failures[key]?.count ?? 0) + 1
         var delay = FailureRecord.backoffFirst
@@ -84,4 +93,20 @@ extension Planner {
     }
 
     static func union(_ left: [Int], _ right: [Int]) -> [Int] { Set(left).union(right).sorted() }
+}
+
+extension ClusterRecords {
+    /// A message with its instances named as people know them: `orders-2` for `<uid>-2`; paths stay what they are.
+    fileprivate func naming(_ message: String) -> String {
+        var text = ""
+        var rest = message[...]
+        let mark = uid + "-"
+        guard !uid.isEmpty else { return message }
+        while let start = rest.utf8.indices.first(where: { rest[$0...].utf8.starts(with: mark.utf8) }) {
+            text += rest[..<start]
+            text += text.hasSuffix("/") ? mark : name + "-"
+            rest = rest[rest.utf8.index(start, offsetBy: mark.utf8.count)...]
+        }
+        return text + rest
+    }
 }

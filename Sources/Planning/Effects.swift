@@ -33,7 +33,7 @@ extension ClusterSituation {
         let ordinal: Int?
         switch action {
         case .clone(_, let donor): ordinal = donor.ordinal
-        case .replicate(let source): ordinal = source.ordinal
+        case .replicate(let source, _): ordinal = source.ordinal
         case .open, .promote: ordinal = records.switchover?.from
         default: ordinal = nil
         }
@@ -49,6 +49,7 @@ extension ClusterSituation {
         seen.report.instances.removeAll { $0.id == id }
         var report = InstanceReport(id: id, clusterName: blueprint.clusterName, port: blueprint.port)
         report.configDigest = configurations.digest(of: blueprint.configuration)
+        report.orderedDigest = report.configDigest
         // Not running yet; what its first start will find in the data directory.
         var database = DatabaseReport(version: "", serverID: blueprint.serverID, readOnly: true)
         if let source {
@@ -93,17 +94,22 @@ private struct Change {
             database.version = version
             report.startedParameters = configurations.byName
             result.readBack = readBack
+            report.startedValues = result.readBack
             if database.variables.isEmpty {
                 database.variables = result.readBack
             } else {
                 for (name, value) in result.readBack { database.variables[name] = value }
             }
-        case .configure(let configuration): report.configDigest = configurations.digest(of: configuration)
-        case .initialize: database.isInitialized = true
-        case .replicate(let source):
+        case .configure(let configuration):
+            report.configDigest = configurations.digest(of: configuration)
+            report.orderedDigest = report.configDigest
+        case .initialize(let replicas):
+            database.isInitialized = true
+            database.replicationAccounts = replicas
+        case .replicate(let source, let acknowledges):
             database.replication = ReplicationReport(
                 sourceHost: source.address, sourcePort: source.port, ioRunning: true, sqlRunning: true, lagSeconds: 0)
-            database.semiSyncReplica = false
+            database.semiSyncReplica = acknowledges
             database.semiSyncPrimary = false
             database.readOnly = true
             adopt(into: &database)
@@ -119,6 +125,7 @@ private struct Change {
         case .close: database.readOnly = true
         case .setVariables(let values, let configuration):
             report.configDigest = configurations.digest(of: configuration)
+            report.orderedDigest = report.configDigest
             for (name, value) in values {
                 database.variables[name] = value
                 result.readBack[name] = value
@@ -134,7 +141,9 @@ private struct Change {
         case .dropDatabase(let name): database.databases.removeAll { $0.name == name }
         case .ensureAccount(let account, let fingerprint): account.put(into: &database, fingerprint)
         case .dropAccount(let name, let host): database.accounts.removeAll { $0.name == name && $0.host == host }
-        case .prepareReplica, .install, .clone, .purge, .applyChannel: break
+        case .prepareReplica(let ordinal):
+            database.replicationAccounts = Planner.union(database.replicationAccounts, [ordinal])
+        case .install, .clone, .purge, .applyChannel: break
         }
         report.database = database
         return result
@@ -157,6 +166,7 @@ private struct Change {
         guard let source else { return }
         database.databases = source.databases
         database.accounts = source.accounts
+        database.replicationAccounts = source.replicationAccounts
         database.isInitialized = source.isInitialized
         database.binlogPosition = source.binlogPosition
         database.appliedPosition = source.binlogPosition

@@ -52,12 +52,10 @@ extension Action {
         case .restart(let isPrimary): add(isPrimary ? "primary" : "replica")
         case .initialize(let replicas): if !replicas.isEmpty { add(replicas.map(String.init).joined(separator: ",")) }
         case .prepareReplica(let ordinal): add(String(ordinal))
-        case .replicate(let source), .acknowledge(let source):
-            add(String(source.ordinal))
-            key += "@"
-            key += source.address
-            key += ":"
-            key += String(source.port)
+        case .replicate(let source, let acknowledges):
+            addPeer(source, to: &key)
+            if acknowledges { key += "-acknowledging" }
+        case .acknowledge(let source): addPeer(source, to: &key)
         case .open(let epoch, _), .demote(let epoch): add(String(epoch))
         case .promote(let epoch, let position, _): add("\(epoch)@\(position)")
         case .setVariables(let values, let configuration):
@@ -80,6 +78,15 @@ extension Action {
         case .applyChannel(let digest): if digest != "" { add(digest ?? "removed") }
         }
     }
+}
+
+private func addPeer(_ source: Peer, to key: inout String) {
+    key += "/"
+    key += String(source.ordinal)
+    key += "@"
+    key += source.address
+    key += ":"
+    key += String(source.port)
 }
 
 extension Grant {

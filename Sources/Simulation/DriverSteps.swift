@@ -50,7 +50,7 @@ enum DriverSteps {
         case .restart: restart()
         case .initialize(let replicas): initialize(replicas)
         case .prepareReplica(let ordinal): prepareReplica(ordinal)
-        case .replicate(let source): replicate(source)
+        case .replicate(let source, let acknowledges): replicate(source, acknowledges)
         case .acknowledge(let source): acknowledge(source)
         case .open(_, let semiSync): open(semiSync)
         case .close: close()
@@ -223,7 +223,7 @@ enum DriverSteps {
 
     // MARK: Roles
 
-    private static func replicate(_ source: Peer) -> [DriverStep] {
+    private static func replicate(_ source: Peer, _ acknowledges: Bool) -> [DriverStep] {
         [
             DriverStep(10...60) { context in
                 guard let instance = context.instance, var process = instance.process else { return .end(.refused("it does not run")) }
@@ -231,16 +231,18 @@ enum DriverSteps {
                 process.readOnly = true
                 instance.isMadeWritable = false
                 process.semiSyncPrimary = false
-                process.semiSyncReplica = false
+                process.semiSyncReplica = acknowledges
                 instance.process = process
                 instance.stopReplicating()
                 instance.source = (source.address, source.port)
                 instance.process?.ioError = ""
                 instance.process?.ioRunning = true
                 instance.process?.sqlRunning = true
+                instance.process?.isAcking = acknowledges
                 return .next
             },
             DriverStep(100...200) { $0.verifyAttached() },
+            DriverStep(5...20) { $0.releaseCommits() },
         ]
     }
 
@@ -255,6 +257,7 @@ enum DriverSteps {
                 return .next
             },
             DriverStep(100...200) { $0.verifyAttached() },
+            DriverStep(5...20) { $0.releaseCommits() },
         ]
     }
 
@@ -365,6 +368,11 @@ extension StepContext {
         guard let instance, let process = instance.process, !process.readOnly else { return .end(.refused("it is not the writer")) }
         if isThere(instance.content) { return .end(.succeeded(TaskResult(acted: false))) }
         instance.append(change)
+        return .next
+    }
+
+    fileprivate func releaseCommits() -> StepResult {
+        if let instance { world.releaseCommits(of: instance) }
         return .next
     }
 

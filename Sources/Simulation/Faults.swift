@@ -67,7 +67,7 @@ struct Faults {
     /// Somebody changes something by hand.
     private func drift(_ world: World) {
         guard let (host, instance) = world.pick(world.allInstances.filter { $0.instance.process != nil }) else { return }
-        switch Int.random(in: 0..<6, using: &world.random) {
+        switch Int.random(in: 0..<7, using: &world.random) {
         case 0 where instance.isWritable && !instance.isMadeWritable:
             world.note("drift: the account is dropped on \(instance.id)")
             instance.append(.dropAccount("app@127.%"))
@@ -87,6 +87,10 @@ struct Faults {
         case 5 where instance.isWritable && !instance.isMadeWritable && instance.process?.unacknowledged.isEmpty == true:
             world.note("drift: the writer \(instance.id) is made read-only")
             instance.process?.readOnly = true
+        case 6 where instance.isWritable && !instance.isMadeWritable:
+            guard let ordinal = instance.content.replicationAccounts.sorted().last else { return }
+            world.note("drift: the replication account of \(ordinal) is dropped on \(instance.id)")
+            instance.append(.dropReplicationAccount(ordinal))
         default: break
         }
         _ = host

@@ -14,6 +14,7 @@ struct Transaction: Hashable {
         case dropDatabase(String)
         case account(AccountSpec, authentication: String)
         case dropAccount(String)
+        case dropReplicationAccount(Int)
     }
 
     var serverID: Int64
@@ -42,6 +43,7 @@ struct DatabaseContent: Equatable {
         case .account(let spec, let authentication):
             accounts[spec.key] = Account(spec: spec, authentication: authentication)
         case .dropAccount(let key): accounts[key] = nil
+        case .dropReplicationAccount(let ordinal): replicationAccounts.remove(ordinal)
         }
     }
 }
@@ -61,8 +63,12 @@ struct ModelProcess {
     var relay: [Transaction] = []
     var variables: [String: String]
     var started: [String: String]
+    /// What the start made of them.
+    var startedValues: [String: String]
     /// Client writes that wait for an acknowledgement: their places in the binlog.
     var unacknowledged: [Int] = []
+    /// When the first of them began to wait.
+    var waitingSince = Instant(milliseconds: 0)
 }
 
 /// One instance: what is on disk, and the process while there is one.
@@ -74,7 +80,11 @@ final class ModelInstance {
     var serverID: Int64 = 0
     var gtidDomain: Int64 = 0
     var directory = InstanceDirectory.halfMade
-    var configuration: String?
+    var configuration: String? {
+        didSet { if let configuration { ordered = configuration } }
+    }
+    /// As it was written last, whoever has deleted it since.
+    private var ordered: String?
     var binlog: [Transaction] = []
     var content = DatabaseContent()
     /// As `CHANGE MASTER` left it.
@@ -113,7 +123,8 @@ final class ModelInstance {
     /// Starts closed: read-only, threads down, semi-sync off.
     func start() {
         let declared = ModelConfiguration.declared(configuration ?? "")
-        process = ModelProcess(variables: declared.mapValues { ModelConfiguration.readBack($0) }, started: declared)
+        let values = declared.mapValues { ModelConfiguration.startReadBack($0) }
+        process = ModelProcess(variables: values, started: declared, startedValues: values)
     }
 
     func stopReplicating() {
@@ -134,12 +145,14 @@ final class ModelInstance {
 
     // MARK: What a look sees
 
-    func report(fingerprintKey: [UInt8]?) -> InstanceReport {
+    func report(fingerprintKey: [UInt8]?, at now: Instant) -> InstanceReport {
         var report = InstanceReport(id: id, clusterName: clusterName, port: port, directory: directory)
         report.configDigest = configuration.map { SHA256.hex($0) }
+        report.orderedDigest = ordered.map { SHA256.hex($0) }
         guard let process else { return report }
         report.process = .running
         report.startedParameters = process.started
+        report.startedValues = process.startedValues
         var database = DatabaseReport(version: ModelHost.engineVersion, serverID: serverID, readOnly: process.readOnly)
         database.binlogPosition = position
         database.appliedPosition = position
@@ -151,6 +164,7 @@ final class ModelInstance {
         }
         database.semiSyncPrimary = process.semiSyncPrimary
         database.semiSyncReplica = process.semiSyncReplica
+        database.areCommitsWaiting = !process.unacknowledged.isEmpty && now - process.waitingSince > .seconds(5)
         database.variables = process.variables
         database.databases = content.databases.values.sorted { $0.name < $1.name }.map {
             DatabaseFacts(name: $0.name, characterSet: $0.characterSet, collation: $0.collation ?? "\($0.characterSet)_general_ci")
@@ -162,6 +176,7 @@ final class ModelInstance {
                 grants: account.spec.grants)
         }.sorted { $0.key < $1.key }
         database.isInitialized = content.isInitialized
+        database.replicationAccounts = content.replicationAccounts.sorted()
         report.database = database
         return report
     }
@@ -178,6 +193,9 @@ enum ModelConfiguration {
         }
         return values
     }
+
+    /// A start makes less of some values than `SET` does.
+    static func startReadBack(_ value: String) -> String { value == "300" ? "290" : readBack(value) }
 
     /// A server reads some values back otherwise than they were set: here sizes in whole mebibytes.
     static func readBack(_ value: String) -> String {

@@ -137,7 +137,7 @@ final class SimulatedAgent {
 
     private func look(_ id: InstanceID, _ key: String?) {
         later(world.milliseconds(1...20)) {
-            let report = self.host.instances[id]?.report(fingerprintKey: key.map(bytes(ofHex:)))
+            let report = self.host.instances[id]?.report(fingerprintKey: key.map(bytes(ofHex:)), at: self.world.now)
             self.later(self.world.milliseconds(1...5)) { self.handle(.looked(id, report)) }
         }
     }

@@ -26,6 +26,8 @@ package struct SimulationReport: Sendable {
 package enum Simulation {
     /// From the end of faults to the end state.
     package static let settleMax: Duration = .seconds(600)
+    /// Commits that were begun last are acknowledged by then.
+    package static let commitsMax: Duration = .seconds(30)
 
     /// Runs one seed after the other, each a world of its own; stops after `failuresMax` failures.
     package static func run(
@@ -63,6 +65,7 @@ package enum Simulation {
         let settled = world.now - moment
         world.areClientsGone = true
         _ = world.run(for: .seconds(3))
+        _ = world.run(for: commitsMax) { world.allInstances.allSatisfy { $0.instance.process?.unacknowledged.isEmpty ?? true } }
         failure = world.oracle.violation ?? failure ?? world.endStateProblem
         return result(world, seed, failure, settled)
     }
@@ -118,6 +121,7 @@ extension World {
         if active.count != cluster.replicas { return "\(active.count) members are active, \(cluster.replicas) are declared" }
         guard let writer = instance(records.uid, records.primary) else { return "there is no writer" }
         if !writer.isWritable { return "the writer is closed" }
+        if writer.process?.unacknowledged.isEmpty == false { return "commits wait on the writer for an acknowledgement" }
         oracle.requireAll(writer, "ends")
         if let violation = oracle.violation { return violation }
         for member in active {
@@ -147,7 +151,10 @@ extension World {
         }
         for key in accounts.keys where !cluster.accounts.contains(where: { $0.key == key }) { return "still has the account \(key)" }
         for database in cluster.databases where instance.content.databases[database.name] == nil { return "has no database \(database.name)" }
-        for (name, value) in cluster.parameters where process.variables[name] != ModelConfiguration.readBack(value) {
+        for (name, value) in cluster.parameters
+        where process.variables[name] != ModelConfiguration.readBack(value)
+            && process.variables[name] != ModelConfiguration.startReadBack(value)
+        {
             return "has \(name) = \(process.variables[name] ?? "nothing"), declared is \(value)"
         }
         return nil

@@ -156,15 +156,26 @@ final class World {
             return
         }
         process.isConnected = true
-        process.relay += primary.binlog[count...].prefix(50)
+        let received = primary.binlog[count...].prefix(50)
+        process.relay += received
         replica.process = process
-        if process.isAcking { acknowledge(primary, upTo: replica.receivedCount) }
+        // What came before it acknowledged is acknowledged only with something that comes later.
+        if process.isAcking, !received.isEmpty { acknowledge(primary, upTo: replica.receivedCount) }
     }
 
     private func acknowledge(_ primary: ModelInstance, upTo count: Int) {
-        guard let waiting = primary.process?.unacknowledged, !waiting.isEmpty else { return }
+        guard let waiting = primary.process?.unacknowledged, let first = waiting.first, first < count else { return }
         for place in waiting where place < count { oracle.acknowledged(primary, place, self) }
         primary.process?.unacknowledged = waiting.filter { $0 >= count }
+        primary.process?.waitingSince = now
+    }
+
+    /// A replica that acknowledges tells its source what it has.
+    func releaseCommits(of replica: ModelInstance) {
+        guard replica.process?.isAcking == true, replica.process?.isConnected == true, let source = replica.source,
+            let primary = instance(at: source.address, port: source.port)
+        else { return }
+        acknowledge(primary, upTo: replica.binlog.count)
     }
 
     /// Applications write wherever they can.
@@ -176,6 +187,7 @@ final class World {
             instance.append(.write(writes))
             let place = instance.binlog.count - 1
             if process.semiSyncPrimary {
+                if process.unacknowledged.isEmpty { instance.process?.waitingSince = now }
                 instance.process?.unacknowledged.append(place)
             } else {
                 oracle.acknowledged(instance, place, self)

@@ -6,7 +6,7 @@ import Testing
 @testable import Engines
 
 /// Writes one row after another through whichever instance takes writes, and remembers those that were acknowledged.
-private final class WritingClient: Sendable {
+final class WritingClient: Sendable {
     private let host: TestHost
     private let ordinals: [Int]
     private let state = Mutex((next: 1, acknowledged: Set<Int>()))

@@ -128,6 +128,7 @@ private let instance = InstanceReport(
     records.databases = ["orders": .delete]
     records.accounts = ["app@%": AppliedAccount(fingerprint: "f", grants: [grant])]
     records.preparedReplicas = [2]
+    (records.joining, records.returning) = ([4], [3])
     records.isSemiSync = true
     records.failures = ["k": FailureRecord(count: 1, last: moment, message: "no", retryAt: moment)]
     records.suspended = true
@@ -151,7 +152,8 @@ private let blueprint = InstanceBlueprint(
 /// One of each; a new action is added here, which the switch below asks for.
 private let actions: [Action] = [
     .install(blueprint), .clone(blueprint, donor: peer), .start, .configure(configuration: "c"), .restart(isPrimary: true),
-    .initialize(replicas: [1, 2]), .prepareReplica(ordinal: 2), .replicate(source: peer), .acknowledge(source: peer),
+    .initialize(replicas: [1, 2]), .prepareReplica(ordinal: 2), .replicate(source: peer), .replicate(source: peer, acknowledges: true),
+    .acknowledge(source: peer),
     .open(epoch: 3, semiSync: true), .close, .setVariables(values: ["a": nil, "b": "1"], configuration: "c"),
     .ensureDatabase(database), .dropDatabase(name: "old"), .ensureAccount(account, fingerprint: "f"),
     .dropAccount(name: "app", host: "%"), .demote(epoch: 3),

@@ -183,7 +183,8 @@ import Testing
         "innodb_flush_log_at_trx_commit", "datadir", "socket", "port", "log_slave_updates", "binlog_format", "relay_log",
         "skip_slave_start", "bind_address", "report_host", "disable_log_bin", "maximum_server_id", "server_i", "extra_port",
         "pid_file", "slave_net_timeout", "skip_name_resolve", "plugin_load_add", "init_file", "replicate_do_db",
-        "event_scheduler",
+        "event_scheduler", "unix_socket", "skip-unix-socket", "require_secure_transport", "innodb_page_size",
+        "lower_case_table_names", "innodb_flush_method", "sql_slave_skip_counter",
     ]) func `a parameter of ours is refused, with what to use instead`(_ name: String) throws {
         let diagnostic = try only(cluster("orders", "parameters: {\(name): 1}"))
         #expect("\(diagnostic.position)" == "c.yaml:8:16")
@@ -196,12 +197,12 @@ import Testing
     }
 
     @Test func `parameters of the user are kept as text by their one name`() throws {
-        let text = cluster("orders", "parameters: {Max-Connections: 200, sql_mode: TRADITIONAL, innodb_buffer_pool_size: 128M, event_x: on, x: 1.10}")
+        let text = cluster("orders", "parameters: {log_bin_trust_function_creators: 1, Max-Connections: 200, sql_mode: TRADITIONAL, innodb_buffer_pool_size: 128M, event_x: on, x: 1.10}")
         let assembly = assembled(places(with: text))
         #expect(assembly.diagnostics.isEmpty, "\(lines(assembly.diagnostics))")
         #expect(
             assembly.fleet.clusters["orders"]?.value.parameters == [
-                "max_connections": "200", "sql_mode": "TRADITIONAL", "innodb_buffer_pool_size": "128M",
+                "log_bin_trust_function_creators": "1", "max_connections": "200", "sql_mode": "TRADITIONAL", "innodb_buffer_pool_size": "128M",
                 "event_x": "on", "x": "1.10",
             ])
     }

@@ -1,5 +1,5 @@
 import FleetModel
-import Planning
+@testable import Planning
 
 /// A small fleet for planner tests: three zones, five hosts, one cluster; the world starts empty and follows the
 /// declared effects.
@@ -98,6 +98,15 @@ struct TestFleet {
         records.clusters["orders"] = end.records
         now = end.now
         return rehearsal
+    }
+
+    /// Lets one task have its effect, and nothing else happen.
+    mutating func carryOut(_ task: PlannedTask) {
+        var world = situation()
+        let result = world.apply(task, ConfigurationCache(world.desired?.value))
+        observed = world.observed
+        guard let records = orders else { return }
+        self.records.clusters["orders"] = Planner.absorb(.succeeded(result), of: task, into: records, at: now, jitter: 0)
     }
 
     mutating func change(_ ordinal: Int, _ edit: (inout InstanceReport) -> Void) {

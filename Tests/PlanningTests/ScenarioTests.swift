@@ -54,12 +54,44 @@ struct ScenarioTests {
         #expect(plan.refusal == nil)
         #expect(
             plan.outline == """
-                configure 1, configure 2, configure 3 | restart 2 | replicate 2 | acknowledge 2 | restart 3 | replicate 3 | \
-                acknowledge 3 | replicate 3 | acknowledge 3 | demote 1 | promote 2 | replicate 1 | acknowledge 1 | restart 1 | \
-                replicate 1 | acknowledge 1 | replicate 3 | acknowledge 3 | demote 2 | promote 1 | replicate 2 | acknowledge 2
+                configure 1, configure 2, configure 3 | restart 2 | replicate 2 | restart 3 | replicate 3 | replicate 3 | \
+                acknowledge 3 | demote 1 | promote 2 | replicate 1 | acknowledge 1 | restart 1 | replicate 1 | replicate 3 | acknowledge 3 | demote 2 | promote 1 | replicate 2 | acknowledge 2
                 """)
         #expect(fleet.orders?.primary == 1)
         #expect(fleet.converge().outline == "")
+    }
+
+    @Test func `the only acker acknowledges from its first row on when it comes back, and so does the old writer`() {
+        var fleet = TestFleet(TestFleet.orders([1, 1, 0]))
+        fleet.converge()
+        fleet.edit { $0.parameters["back_log"] = "200" }
+        let plan = fleet.converge()
+        #expect(plan.refusal == nil)
+        #expect(
+            plan.outline == """
+                configure 1, configure 2 | restart 2 | replicate 2 | demote 1 | promote 2 | replicate 1 | restart 1 | \
+                replicate 1 | demote 2 | promote 1 | replicate 2
+                """)
+        for task in plan.waves.flatMap(\.tasks) {
+            if case .replicate(_, let acknowledges) = task.action { #expect(acknowledges) }
+        }
+        #expect(fleet.orders?.ackSet == [2])
+    }
+
+    @Test func `commits that wait for rows that a replica has are released by it, and by nobody who has them not`() {
+        var fleet = TestFleet()
+        fleet.converge()
+        let position = GTIDSet("1-1-9") ?? GTIDSet()
+        for ordinal in [1, 2, 3] { fleet.change(ordinal) { $0.database?.appliedPosition = position } }
+        fleet.change(1) { $0.database?.binlogPosition = position }
+        #expect(Planner.step(fleet.situation()).tasks.isEmpty)
+        fleet.change(1) { $0.database?.areCommitsWaiting = true }
+        fleet.change(2) { $0.database?.appliedPosition = GTIDSet("1-1-8") ?? GTIDSet() }
+        let decision = Planner.step(fleet.situation())
+        #expect(decision.tasks.map(\.target).count == 1 && decision.tasks.first?.action.name == "acknowledge")
+        #expect(decision.tasks.first?.summary == "acknowledge what it has" && decision.tasks.first?.isVoluntary == false)
+        guard case .instance(let id, _)? = decision.tasks.first?.target else { return }
+        #expect(id.ordinal == 3 && decision.findings.map(\.reason) == ["CommitsWaiting"])
     }
 
     @Test func `a replica that moves is made before the old one goes`() {
@@ -185,7 +217,7 @@ struct DriftTests {
         var fleet = converged()
         fleet.change(3) { $0.database?.replication?.sqlRunning = false }
         let plan = fleet.converge()
-        #expect(plan.outline == "replicate 3 | acknowledge 3" && reasons(plan) == ["ReplicationBroken"])
+        #expect(plan.outline == "replicate 3" && reasons(plan) == ["ReplicationBroken"])
     }
 
     @Test func `a writable replica is closed`() {

@@ -19,6 +19,8 @@ struct InstanceLayout: Sendable, Hashable {
     var configuration: String { directory + "/my.cnf" }
     /// The configuration that the process was started with.
     var started: String { directory + "/started.cnf" }
+    /// What that start made of the declared parameters, one `name=value` a line.
+    var startedValues: String { directory + "/started.values" }
     /// Marks: install or clone did not finish; taken out of service.
     var halfMadeMark: String { directory + "/HALF-MADE" }
     var retiredMark: String { directory + "/RETIRED" }

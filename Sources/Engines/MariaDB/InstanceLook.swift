@@ -35,6 +35,7 @@ actor InstanceLook {
             address: identity.address, serverID: identity.serverID, gtidDomain: identity.gtidDomain,
             engineVersion: identity.engineVersion)
         report.configDigest = (try? layout.configurationDigest()).flatMap { $0 }
+        report.orderedDigest = (try? Files.text(layout.template)).flatMap { $0 }.map { SHA256.hex($0) }
         report.usedBytes = usedBytes()
         guard process.living() != nil else {
             await drop()
@@ -42,6 +43,8 @@ actor InstanceLook {
         }
         let started = ConfigurationFile((try? Files.text(layout.started)).flatMap { $0 } ?? "")
         report.startedParameters = started.declared
+        let values = (try? Files.text(layout.startedValues)).flatMap { $0 } ?? ""
+        report.startedValues = ConfigurationFile(ConfigurationFile.declaredLine + "\n" + values).declared
         do {
             let names = ConfigurationFile((try? Files.text(layout.configuration)).flatMap { $0 } ?? started.text).names
             report.database = try await database(names.union(started.names), fingerprintKey, deadline)

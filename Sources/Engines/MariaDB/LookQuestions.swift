@@ -18,11 +18,23 @@ struct LookQuestions {
             readOnly: isOn("read_only"), binlogPosition: positions.binlog, appliedPosition: positions.applied,
             semiSyncPrimary: isOn("rpl_semi_sync_master_enabled"), semiSyncReplica: isOn("rpl_semi_sync_slave_enabled"))
         report.semiSyncClients = try await session.semiSyncClients(within: deadline.left)
+        if report.semiSyncPrimary { report.areCommitsWaiting = try await areCommitsWaiting() }
         report.variables = values.filter { names.contains($0.key) }
         report.databases = try await databases()
         (report.accounts, report.replicationAccounts) = try await accounts()
         report.isInitialized = try await session.value(OwnDatabase.isInitializedQuery, within: deadline.left) == "1"
         return report
+    }
+
+    /// A commit that waits this long for an acknowledgement waits for one that may never come, in seconds.
+    static let commitWaitMax = 5
+
+    private func areCommitsWaiting() async throws -> Bool {
+        guard try await session.status("Rpl_semi_sync_master_wait_sessions", within: deadline.left) != "0" else { return false }
+        // Not information_schema's: that needs room on the disk which may be full.
+        return try await session.run("SHOW PROCESSLIST", within: deadline.left).records.contains { thread in
+            thread["State"]?.hasPrefix("Waiting for semi-sync ACK") == true && (Int(thread["Time"] ?? "") ?? 0) >= Self.commitWaitMax
+        }
     }
 
     /// Asked last: it hangs where the relay log's disk is full.
@@ -68,7 +80,8 @@ struct LookQuestions {
         var replicas: Set<Int> = []
         for row in answer.rows {
             guard let name = row[0], let host = row[1] else { continue }
-            if let ordinal = ReplicationAccount.ordinal(name) { replicas.insert(ordinal) }
+            let isLocked = ["1", "true"].contains(row[3] ?? "")
+            if host == "%", !isLocked, let ordinal = ReplicationAccount.ordinal(name) { replicas.insert(ordinal) }
             if isHidden(name, host) { continue }
             // A locked account cannot log in, whatever its password is: no declared one matches it.
             let text = ["1", "true"].contains(row[3] ?? "") ? "locked " + (row[2] ?? "") : row[2] ?? ""

@@ -118,9 +118,11 @@ package final class MariaDBDriver: EngineDriver {
         case .restart(let isPrimary): try await worker.restart(isPrimary: isPrimary, report)
         case .initialize(let replicas): try await worker.initialize(replicas: replicas, secrets: work.secrets)
         case .prepareReplica(let ordinal): try await worker.prepareReplica(ordinal, secrets: work.secrets)
-        case .replicate(let source):
-            try await worker.replicate(from: source, password: work.secrets["replicationPassword"] ?? "", report)
-        case .acknowledge(let source): try await worker.acknowledge(source)
+        case .replicate(let source, let acknowledges):
+            try await worker.replicate(
+                from: source, acknowledges: acknowledges, password: work.secrets["replicationPassword"] ?? "", report)
+        case .acknowledge(let source):
+            try await worker.acknowledge(source, password: work.secrets["replicationPassword"] ?? "")
         case .open(_, let semiSync): try await worker.open(semiSync: semiSync)
         case .close: try await worker.closeForWriting()
         case .setVariables(let values, let configuration):

@@ -12,6 +12,8 @@ struct ReplicaStatus: Sendable, Hashable {
     var isApplying: Bool
     /// What it received since the IO thread started; empty after a restart of the server.
     var received: GTIDSet
+    /// The same in its source's binary log: exact where the thread is stopped or idle, never too far.
+    var receivedLog: BinlogPlace
     var lagSeconds: Int64?
     var ioErrorCode: Int
     var ioError: String
@@ -32,6 +34,8 @@ struct ReplicaStatus: Sendable, Hashable {
             }
         isApplying = record["Slave_SQL_Running"] == "Yes"
         received = GTIDSet(record["Gtid_IO_Pos"] ?? "") ?? GTIDSet()
+        receivedLog = BinlogPlace(
+            file: record["Master_Log_File"] ?? "", position: record["Read_Master_Log_Pos"].flatMap { UInt32($0) } ?? 0)
         lagSeconds = record["Seconds_Behind_Master"].flatMap { Int64($0) }
         ioErrorCode = record["Last_IO_Errno"].flatMap { Int($0) } ?? 0
         ioError = record["Last_IO_Error"] ?? ""

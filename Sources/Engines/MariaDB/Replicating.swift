@@ -1,7 +1,7 @@
 import FleetModel
 import MySQLClient
 
-// Attaching replicas, and making them acknowledge.
+// Attaching replicas.
 
 /// The account by which the replica of an ordinal replicates: one for each, so that each can be refused alone.
 enum ReplicationAccount {
@@ -18,33 +18,44 @@ extension InstanceWorker {
     /// What was received is applied as long as it takes, if it advances this often.
     static let drainStallMax: Duration = .seconds(30)
 
-    /// Attaches to `source`, asynchronously, closed; applies before what was received from another one.
+    /// Attaches to `source`, closed; applies before what was received from another one. Where it `acknowledges`, no commit
+    /// waits for what it has.
     func replicate(
-        from source: Peer, password: String, _ report: @Sendable (EngineProgress) -> Void
+        from source: Peer, acknowledges: Bool = false, password: String, _ report: @Sendable (EngineProgress) -> Void
     ) async throws -> TaskResult {
         try requireReady()
         return try await withSession { session in
-            let status = try await session.replicaStatus()
-            if try await isAttached(session, status, to: source) { return TaskResult(acted: false) }
-            guard !password.isEmpty else { throw EngineError(.refused, "the order carries no replication password") }
-            try await session.makeReadOnly(layout.id)
-            if let status {
-                let isElsewhere = status.host != source.address || status.port != source.port
-                if isElsewhere, !status.isApplying, status.io != .stopped {
-                    // What it received from there and has not applied may be nowhere else.
-                    try await session.run("START SLAVE SQL_THREAD", within: Self.stopThreadBound)
-                }
-                if isElsewhere, status.isStopped { try await requireApplied(session, status) }
-                try await stopReplicating(session, status, isElsewhere: isElsewhere, report)
-            }
-            try await session.run("SET GLOBAL rpl_semi_sync_master_enabled = OFF, rpl_semi_sync_slave_enabled = OFF")
-            try await adoptPosition(session, wasReplica: status != nil)
-            try await awaitWhatIsHeldHere(session, at: source, password)
-            try await session.run(changeMaster(to: source, password))
-            try await session.run("START SLAVE", within: Self.stopThreadBound)
-            try await verifyAttached(session, source)
-            return TaskResult()
+            let acted = try await attach(session, to: source, acknowledges: acknowledges, password, report)
+            let released = acknowledges ? try await releaseCommits(session, at: source, password, receivedBefore: nil) : false
+            return TaskResult(acted: acted || released)
         }
+    }
+
+    private func attach(
+        _ session: AdminSession, to source: Peer, acknowledges: Bool, _ password: String,
+        _ report: @Sendable (EngineProgress) -> Void
+    ) async throws -> Bool {
+        let status = try await session.replicaStatus()
+        if try await isAttached(session, status, to: source, acknowledges: acknowledges) { return false }
+        guard !password.isEmpty else { throw EngineError(.refused, "the order carries no replication password") }
+        try await session.makeReadOnly(layout.id)
+        if let status {
+            let isElsewhere = status.host != source.address || status.port != source.port
+            if isElsewhere, !status.isApplying, status.io != .stopped {
+                // What it received from there and has not applied may be nowhere else.
+                try await session.run("START SLAVE SQL_THREAD", within: Self.stopThreadBound)
+            }
+            if isElsewhere, status.isStopped { try await requireApplied(session, status) }
+            try await stopReplicating(session, status, isElsewhere: isElsewhere, report)
+        }
+        // Before the threads start: what comes unacknowledged is never acknowledged later.
+        try await session.run("SET GLOBAL rpl_semi_sync_master_enabled = OFF, rpl_semi_sync_slave_enabled = \(verbatim: acknowledges ? "ON" : "OFF")")
+        try await adoptPosition(session, wasReplica: status != nil)
+        try await awaitWhatIsHeldHere(session, at: source, password)
+        try await session.run(changeMaster(to: source, password))
+        try await session.run("START SLAVE", within: Self.stopThreadBound)
+        try await verifyAttached(session, source)
+        return true
     }
 
     /// With both threads down what was received cannot be applied any more: starting either throws it away. Where some
@@ -57,14 +68,17 @@ extension InstanceWorker {
         }
     }
 
-    /// Whether nothing has to be done: both threads run from that source, asynchronously, on a closed server.
-    private func isAttached(_ session: AdminSession, _ status: ReplicaStatus?, to source: Peer) async throws -> Bool {
+    /// Whether nothing has to be done: both threads run from that source, acknowledging or not, on a closed server.
+    private func isAttached(
+        _ session: AdminSession, _ status: ReplicaStatus?, to source: Peer, acknowledges: Bool
+    ) async throws -> Bool {
         guard let status, status.host == source.address, status.port == source.port, status.io == .running,
             status.isApplying, status.user == ReplicationAccount.name(layout.id.ordinal)
         else { return false }
-        for variable in ["rpl_semi_sync_master_enabled", "rpl_semi_sync_slave_enabled"] {
-            if try await session.isOn(variable) { return false }
-        }
+        guard try await !session.isOn("rpl_semi_sync_master_enabled"),
+            try await session.isOn("rpl_semi_sync_slave_enabled") == acknowledges
+        else { return false }
+        if acknowledges, try await !session.isAcknowledging() { return false }
         return try await session.isOn("read_only")
     }
 
@@ -182,38 +196,6 @@ extension InstanceWorker {
             try await session.run("START SLAVE", within: Self.stopThreadBound)
             return true
         }
-    }
-
-    /// Turns acknowledging on at a replica that runs, and reconnects its IO thread so that it takes effect; the applier
-    /// goes on, so that no relay log is thrown away.
-    func acknowledge(_ source: Peer) async throws -> TaskResult {
-        try requireReady()
-        return try await withSession { session in
-            guard let status = try await session.replicaStatus(), status.host == source.address,
-                status.port == source.port, status.io != .stopped, status.isApplying
-            else {
-                throw EngineError(.refused, "\(layout.id) does not replicate from \(source.address):\(source.port) with both threads up")
-            }
-            let isEnabled = try await session.isOn("rpl_semi_sync_slave_enabled")
-            if isEnabled, try await session.isAcknowledging() { return TaskResult(acted: false) }
-            try await session.run("SET GLOBAL rpl_semi_sync_slave_enabled = ON")
-            try await session.run("STOP SLAVE IO_THREAD", within: Self.stopThreadBound)
-            try await session.run("START SLAVE IO_THREAD", within: Self.stopThreadBound)
-            let acknowledges = try await wait(within: Self.attachBound) { try await session.isAcknowledging() }
-            guard acknowledges else {
-                let error = try await session.replicaStatus()?.ioError ?? ""
-                throw EngineError(.transient, "\(layout.id) does not acknowledge yet: \(error.isEmpty ? "its IO thread still connects" : error)")
-            }
-            return TaskResult()
-        }
-    }
-}
-
-extension AdminSession {
-    /// Whether the source has accepted this replica as one that acknowledges: the status is on before it has.
-    fileprivate func isAcknowledging() async throws -> Bool {
-        guard try await status("Rpl_semi_sync_slave_status") == "ON" else { return false }
-        return try await replicaStatus()?.io == .running
     }
 }
 

@@ -29,12 +29,15 @@ extension InstanceWorker {
         guard let configuration = try Files.text(layout.configuration) else {
             throw EngineError(.refused, "the configuration file \(layout.configuration) is missing: configure the instance first")
         }
+        try Files.remove(layout.startedValues)
         try Files.write(layout.started, configuration)
         let logged = Files.size(layout.errorLog)
         try await launch(binaries, as: user)
         try await waitUntilReady(from: logged)
         process.expectEnd(false)
         guard process.living() != nil else { throw startFailure(from: logged) }
+        let values = try await readBack().filter { !$0.value.contains("\n") }.sorted { $0.key < $1.key }
+        try Files.write(layout.startedValues, values.map { $0.key + "=" + $0.value + "\n" }.joined())
         return true
     }
 

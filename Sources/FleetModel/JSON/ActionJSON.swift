@@ -22,7 +22,10 @@ extension Action: JSONCodable {
         case .restart(let isPrimary): writer.member("isPrimary", isPrimary)
         case .initialize(let replicas): writer.member("replicas", replicas)
         case .prepareReplica(let ordinal): writer.member("ordinal", ordinal)
-        case .replicate(let source), .acknowledge(let source): writer.member("source", source)
+        case .replicate(let source, let acknowledges):
+            writer.member("source", source)
+            if acknowledges { writer.member("acknowledges", acknowledges) }
+        case .acknowledge(let source): writer.member("source", source)
         case .open(let epoch, let semiSync):
             writer.member("epoch", epoch)
             writer.member("semiSync", semiSync)
@@ -67,7 +70,12 @@ extension Action: JSONCodable {
         "restart": { .restart(isPrimary: try $0.argument("isPrimary")) },
         "initialize": { .initialize(replicas: try $0.argument("replicas")) },
         "prepareReplica": { .prepareReplica(ordinal: try $0.argument("ordinal")) },
-        "replicate": { .replicate(source: try $0.argument("source")) },
+        "replicate": { reader in
+            let place = reader
+            let acknowledges: Bool = try reader.optionalArgument("acknowledges") ?? false
+            reader = place
+            return .replicate(source: try reader.argument("source"), acknowledges: acknowledges)
+        },
         "acknowledge": { .acknowledge(source: try $0.argument("source")) },
         "open": { reader in
             let (epoch, semiSync): (Int64, Bool) = try reader.arguments("epoch", "semiSync")

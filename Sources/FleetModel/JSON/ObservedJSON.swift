@@ -111,7 +111,9 @@ extension InstanceReport: JSONCodable {
             writer.member("directory", directory)
             writer.member("process", process)
             writer.member("configDigest", ifPresent: configDigest)
+            writer.member("orderedDigest", ifPresent: orderedDigest)
             writer.member("startedParameters", ifFilled: startedParameters)
+            writer.member("startedValues", ifFilled: startedValues)
             writer.member("epoch", epoch)
             writer.member("isWriter", isWriter)
             writer.member("usedBytes", usedBytes)
@@ -131,7 +133,9 @@ extension InstanceReport: JSONCodable {
             case "directory": try reader.read(&directory)
             case "process": try reader.read(&process)
             case "configDigest": try reader.read(&configDigest)
+            case "orderedDigest": try reader.read(&orderedDigest)
             case "startedParameters": try reader.read(&startedParameters)
+            case "startedValues": try reader.read(&startedValues)
             case "epoch": try reader.read(&epoch)
             case "isWriter": try reader.read(&isWriter)
             case "usedBytes": try reader.read(&usedBytes)
@@ -179,6 +183,7 @@ extension DatabaseReport: JSONCodable {
             writer.member("semiSyncPrimary", semiSyncPrimary)
             writer.member("semiSyncReplica", semiSyncReplica)
             writer.member("semiSyncClients", semiSyncClients)
+            if areCommitsWaiting { writer.member("areCommitsWaiting", areCommitsWaiting) }
             writer.member("variables", ifFilled: variables)
             writer.member("databases", ifFilled: databases)
             writer.member("accounts", ifFilled: accounts)
@@ -205,6 +210,7 @@ extension DatabaseReport: JSONCodable {
             case "accounts": try reader.read(&accounts)
             case "isInitialized": try reader.read(&isInitialized)
             case "replicationAccounts": try reader.read(&replicationAccounts)
+            case "areCommitsWaiting": try reader.read(&areCommitsWaiting)
             default: try reader.skip()
             }
         }

@@ -178,6 +178,8 @@ extension ClusterRecords: JSONCodable {
             writer.member("accounts", ifFilled: accounts)
             writer.member("isSemiSync", isSemiSync)
             writer.member("preparedReplicas", ifFilled: preparedReplicas)
+            writer.member("joining", ifFilled: joining)
+            writer.member("returning", ifFilled: returning)
             writer.member("failures", ifFilled: failures)
             writer.member("suspended", suspended)
         }
@@ -192,7 +194,8 @@ extension ClusterRecords: JSONCodable {
         try reader.object { reader, key in
             switch key {
             case "parameters" where !hasContent, "databases" where !hasContent, "accounts" where !hasContent,
-                "preparedReplicas" where !hasContent, "failures" where !hasContent, "switchover" where !hasContent:
+                "preparedReplicas" where !hasContent, "failures" where !hasContent, "switchover" where !hasContent,
+                "joining" where !hasContent, "returning" where !hasContent:
                 try reader.skip()
             case "uid": try reader.read(&uid)
             case "name": try reader.read(&name)
@@ -209,6 +212,8 @@ extension ClusterRecords: JSONCodable {
             case "accounts": try reader.read(&accounts)
             case "isSemiSync": try reader.read(&isSemiSync)
             case "preparedReplicas": try reader.read(&preparedReplicas)
+            case "joining": try reader.read(&joining)
+            case "returning": try reader.read(&returning)
             case "failures": try reader.read(&failures)
             case "suspended": try reader.read(&suspended)
             default: try reader.skip()

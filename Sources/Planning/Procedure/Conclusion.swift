@@ -68,7 +68,11 @@ extension PrimaryReplicaProcedure {
         let stalled = stallingFailure()
         let isReady = decision.isConverged && serving == active && running.isEmpty
         if isSuspended { conditions.append(Condition(.suspended, true, reason: "Suspended", message: "voluntary work and healing are suspended")) }
-        if let stalled { conditions.append(Condition(.stalled, true, reason: "TaskFailing", message: stalled.message)) }
+        if let unknown = decision.findings.first(where: { $0.reason == "ParameterUnknown" }) {
+            conditions.append(Condition(.stalled, true, reason: unknown.reason, message: unknown.message))
+        } else if let stalled {
+            conditions.append(Condition(.stalled, true, reason: "TaskFailing", message: stalled.message))
+        }
         if let drift = decision.findings.first(where: \.isDrift) {
             conditions.append(Condition(.drifted, true, reason: drift.reason, message: "\(drift.subject): \(drift.message)"))
         }
@@ -78,7 +82,8 @@ extension PrimaryReplicaProcedure {
         if !decision.tasks.isEmpty || !running.isEmpty {
             conditions.append(Condition(.reconciling, true, reason: "Progressing", message: progress()))
         }
-        let message = isReady ? "\(serving) of \(active) instances serve" : decision.waits.first?.message ?? progress()
+        let clamped = clampedValues().map { "; " + $0 }.joined()
+        let message = isReady ? "\(serving) of \(active) instances serve" + clamped : decision.waits.first?.message ?? progress()
         conditions.append(Condition(.ready, isReady, reason: isReady ? "Converged" : "NotConverged", message: message))
         return conditions
     }

@@ -30,8 +30,10 @@ extension PrimaryReplicaProcedure {
             wait(.budget("availability"), "availability.min \(availabilityMin) leaves no room to restart \(label(view))")
             return true
         }
+        let waiting = !isPrimary && isOnlyAcker(view) ? "; writes wait until it is back: nobody else acknowledges them" : ""
         emit(
-            .restart(isPrimary: isPrimary), on: view, cause: because(parameterField(names[0])), "restart for " + names.joined(separator: ", "))
+            .restart(isPrimary: isPrimary), on: view, cause: because(parameterField(names[0])),
+            "restart for " + names.joined(separator: ", ") + waiting)
         return true
     }
 

@@ -12,6 +12,7 @@ extension PrimaryReplicaProcedure {
             keep()
             return
         }
+        refuseUnknownParameters()
         for view in views where view.isActive { makeAndStart(view) }
         guard primary.isAnswering else { return }
         if primary.report?.database?.isInitialized != true {
@@ -43,7 +44,7 @@ extension PrimaryReplicaProcedure {
     private mutating func makeAndStart(_ view: MemberView) {
         if waitsForHost(view) || waitsForAttempt(view) { return }
         guard let report = view.report, report.directory != .halfMade else {
-            guard hasEngine(view) else { return }
+            guard hasEngine(view), unknownParameters().isEmpty else { return }
             emit(
                 .install(blueprint(view)), on: view, cause: becausePlaced(in: view.record.zone), "install on \(view.record.host)")
             return

@@ -11,8 +11,10 @@ extension PrimaryReplicaProcedure {
             wait(.approval("primary"), "no writer is recorded")
             return
         }
+        settleOwnActs()
         settleAckSet(primary)
         keepWriter(primary)
+        keepOwnAccounts(primary)
         for view in views where view.isActive && view.ordinal != primary.ordinal { keepReplica(view, primary) }
         for view in views where view.record.phase == .leaving && view.ordinal != primary.ordinal && view.isWritable { close(view) }
         guard !isSuspended else { return tellUndone(primary) }
@@ -50,7 +52,7 @@ extension PrimaryReplicaProcedure {
     // MARK: The writer
 
     private mutating func keepWriter(_ view: MemberView) {
-        if waitsForHost(view) || waitsForAttempt(view) { return }
+        if waitsForHost(view) || isLeftToAttempt(view) { return }
         guard let report = view.report, report.directory == .ready else {
             find("WriterLost", label(view), on: view, "the writer's directory is gone from \(view.record.host)", drift: true)
             wait(.approval(label(view)), "an operator: the writer's directory is gone, and its data may be only there")
@@ -72,12 +74,14 @@ extension PrimaryReplicaProcedure {
         start(view, isVoluntary: false, cause)
     }
 
-    /// Starts a stopped instance, closed; a missing configuration file is written first.
+    /// Starts a stopped instance, closed; a configuration file that is missing, or is not what is declared by now, is
+    /// written first: by the old one it may not start at all.
     mutating func start(_ view: MemberView, isVoluntary: Bool = true, _ cause: Cause) {
-        if view.report?.configDigest == nil {
+        let digest = view.report?.configDigest
+        if digest == nil || digest != configuration(view).digest && !isSuspended && unknownParameters().isEmpty {
             emit(
                 .configure(configuration: configuration(view).text), on: view, isVoluntary: isVoluntary, cause: cause,
-                "write the configuration file again")
+                digest == nil ? "write the configuration file again" : "write the configuration file, before it starts")
         } else {
             emit(.start, on: view, isVoluntary: isVoluntary, cause: cause, "start, closed")
         }
@@ -91,13 +95,16 @@ extension PrimaryReplicaProcedure {
             wait(.fact(label(other)), "\(label(other)) to be closed, which takes writes too")
             return
         }
+        if view.database?.areCommitsWaiting == true {
+            find("CommitsWaiting", label(view), on: view, "commits wait for a replica's acknowledgement", drift: false)
+        }
         let wants = wantsSemiSync(view.record)
         let ackers = views.count {
             $0.isActive && mayAcknowledge($0, for: view.record) && $0.points(to: view.record)
                 && $0.acknowledges
         }
         if !view.isWritable {
-            find("WriterClosed", label(view), on: view, "the primary is read-only", drift: true)
+            if !isReturning(view) { find("WriterClosed", label(view), on: view, "the primary is read-only", drift: true) }
             guard !wants || ackers > 0 else {
                 wait(.fact("acknowledgement"), "a replica that can acknowledge, before \(label(view)) is opened")
                 return
@@ -106,7 +113,7 @@ extension PrimaryReplicaProcedure {
                 .open(epoch: records.epoch, semiSync: wants), on: view, isVoluntary: false,
                 cause: .observation("\(label(view)) is read-only"), wants ? "semi-sync on, then open for writing" : "open for writing")
         } else if wants && !isSemiSync && ackers > 0 {
-            let isDrift = wasSemiSync
+            let isDrift = wasSemiSync && !isReturning(view)
             if isDrift { find("SemiSyncOff", label(view), on: view, "semi-synchronous replication is off on the primary", drift: true) }
             emit(
                 .open(epoch: records.epoch, semiSync: true), on: view, isVoluntary: false,
@@ -130,7 +137,7 @@ extension PrimaryReplicaProcedure {
     // MARK: Replicas
 
     private mutating func keepReplica(_ view: MemberView, _ primary: MemberView) {
-        if waitsForHost(view) || waitsForAttempt(view) { return }
+        if waitsForHost(view) || isLeftToAttempt(view) { return }
         guard let report = view.report, report.directory != .halfMade else {
             if isSuspended {
                 wait(.approval(Wait.resume), "`evenkeel resume \(context.name)`, for \(label(view)) on \(view.record.host): to be made")
@@ -154,14 +161,9 @@ extension PrimaryReplicaProcedure {
         }
     }
 
-    /// Whether it was a working part of the cluster before: then what is wrong with it now is drift, not building.
-    private func isKnown(_ view: MemberView) -> Bool {
-        records.ackSet.contains(view.ordinal) || view.isAnswering && view.report?.database?.replication != nil || view.report?.epoch ?? 0 > 0
-    }
-
     /// A new instance is a copy of a healthy one: of a replica where there is one, to spare the writer.
     private mutating func copy(to view: MemberView, _ primary: MemberView) {
-        guard hasEngine(view) else { return }
+        guard hasEngine(view), unknownParameters().isEmpty else { return }
         prepare(view, primary)
         let replicas = views.filter { isServing($0) && $0.ordinal != primary.ordinal && !isTaken($0.ordinal) }
         guard let donor = replicas.first ?? (isServing(primary) && !isTaken(primary.ordinal) ? primary : nil) else {
@@ -180,6 +182,19 @@ extension PrimaryReplicaProcedure {
         guard !records.preparedReplicas.contains(view.ordinal), isServing(primary) else { return }
         emit(
             .prepareReplica(ordinal: view.ordinal), on: primary, cause: becausePlaced(in: view.record.zone), "replication account for \(label(view))")
+    }
+
+    /// An account of ours that is gone from the writer is made again; without it a replica cannot connect once more.
+    private mutating func keepOwnAccounts(_ primary: MemberView) {
+        // An agent that tells of none does not tell: the writer has its own at the least.
+        guard primary.isWritable, !primary.isBusy, let there = primary.report?.database?.replicationAccounts, !there.isEmpty else { return }
+        for view in views where view.isActive && records.preparedReplicas.contains(view.ordinal) && !there.contains(view.ordinal) {
+            let message = "the replication account of \(label(view)) is gone"
+            find("AccountDrift", label(view), on: primary, message, drift: true)
+            emit(
+                .prepareReplica(ordinal: view.ordinal), on: primary, isVoluntary: false, cause: .observation(message),
+                "replication account for \(label(view))")
+        }
     }
 
     private mutating func keepAttached(_ view: MemberView, _ primary: MemberView) {
@@ -202,10 +217,11 @@ extension PrimaryReplicaProcedure {
             .close, on: view, isVoluntary: false, cause: .observation("\(label(view)) is writable but is not the primary"), "make read-only")
     }
 
-    /// Attaches a replica, asynchronously at first; makes it acknowledge once it has caught up. The store knows it as
-    /// a possible acker before it is one.
+    /// Attaches a replica, asynchronously at first; makes it acknowledge once it has caught up. One whose acknowledgement
+    /// the writer may be waiting for acknowledges from the first row on. The store knows it as a possible acker before
+    /// it is one.
     mutating func attach(_ view: MemberView, to primary: MemberView, cause: Cause) {
-        if waitsForAttempt(view) { return }
+        if isLeftToAttempt(view) { return }
         guard view.isAttached(to: primary.record) else {
             detached(view, primary, cause)
             return
@@ -218,15 +234,18 @@ extension PrimaryReplicaProcedure {
                 return
             }
             let wasAcker = ackSetBefore.contains(view.ordinal) && records.isFounded && primary.isWritable
+                && !isReturning(view)
             if wasAcker { find("SemiSyncOff", label(view), on: view, "the replica does not acknowledge any more", drift: true) }
             records.ackSet = Planner.union(records.ackSet, [view.ordinal])
             emit(
-                .acknowledge(source: peer(primary.record)), on: view,
+                .acknowledge(source: peer(primary.record)), on: view, isVoluntary: !wasAcker,
                 cause: wasAcker ? .observation("\(label(view)) does not acknowledge") : cause, "acknowledge, semi-synchronously")
         } else if acknowledges && !isAcker && isSafeToStopAcknowledging(view, primary) {
             emit(
                 .replicate(source: peer(primary.record)), on: view, cause: because("spec.durability"),
                 "replicate asynchronously: it is in the primary's zone")
+        } else if acknowledges && isAcker {
+            releaseCommits(view, primary)
         }
     }
 
@@ -248,12 +267,15 @@ extension PrimaryReplicaProcedure {
             let message =
                 replication == nil
                 ? "no replication source is set" : view.points(to: primary.record) ? "replication is stopped" : "it replicates from another source"
-            if isDrift || !why.isEmpty {
+            if isDrift && !isReturning(view) || !why.isEmpty && !records.returning.contains(primary.ordinal) {
                 find("ReplicationBroken", label(view), on: view, message + (why.isEmpty ? "" : ": " + why), drift: true)
             }
             cause = .observation("\(label(view)): \(message)")
         }
+        let acknowledges = acknowledgesAtOnce(view, primary)
+        if acknowledges { records.ackSet = Planner.union(records.ackSet, [view.ordinal]) }
         emit(
-            .replicate(source: peer(primary.record)), on: view, isVoluntary: !isDrift, cause: cause, "replicate from \(label(primary))")
+            .replicate(source: peer(primary.record), acknowledges: acknowledges), on: view, isVoluntary: !isDrift, cause: cause,
+            "replicate from \(label(primary))" + (acknowledges ? ", acknowledging" : ""))
     }
 }

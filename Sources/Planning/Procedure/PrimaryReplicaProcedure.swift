@@ -141,6 +141,7 @@ struct PrimaryReplicaProcedure {
                 Wait(.time(failure.retryAt), "\(label(view)): \(action.name) failed \(failure.count) times: \(failure.message)"))
             return false
         }
+        noteOwnAct(action, on: view.ordinal)
         taken.append(view.ordinal)
         if let donor { taken.append(donor.ordinal) }
         decision.tasks.append(task)

@@ -13,6 +13,8 @@ extension PrimaryReplicaProcedure {
     }
 
     mutating func configure() {
+        guard !refuseUnknownParameters() else { return }
+        if !cluster.parameters.isEmpty { decision.warnings += clampedValues() }
         for view in views where view.isActive && view.isAnswering {
             // What asked for nothing asks for nothing again as long as nothing of it has changed.
             if context.isSettled(view, records.parameters) { continue }
@@ -58,9 +60,11 @@ extension PrimaryReplicaProcedure {
     private mutating func rewrite(_ view: MemberView, _ report: InstanceReport, _ text: String) {
         let changed = parameters.first { report.startedParameters[$0.0] != $0.1 }?.0
             ?? report.startedParameters.keys.sorted().first { name in configurations.byName[name] == nil }
+        // What was ordered last and is no more declared was declared by an earlier commit.
+        let isAsOrdered = report.orderedDigest.map { $0 == report.configDigest } ?? (changed != nil)
         let cause: Cause
-        if let changed, report.configDigest != nil {
-            cause = because(parameterField(changed))
+        if report.configDigest != nil, isAsOrdered {
+            cause = because(changed.map(parameterField) ?? "spec.parameters")
         } else {
             let message = report.configDigest == nil ? "is gone" : "was changed"
             cause = .observation("the configuration file of \(label(view)) \(message)")
@@ -79,13 +83,16 @@ extension PrimaryReplicaProcedure {
         for (name, declared) in parameters {
             let actual = database.variables[name]
             if let applied = records.parameters[name], applied.declared == declared, applied.version == database.version {
-                guard let actual, actual != applied.readBack else { continue }
+                // What SET made of it is in force, and so is what a start made of it.
+                let started = report.startedParameters[name] == declared ? report.startedValues[name] : nil
+                guard let actual, actual != applied.readBack, actual != started else { continue }
                 guard isDynamic(name, database.version) ?? false else { continue }
                 needs.set[name] = declared
                 if isCurrent { needs.drifted.append((name, applied.readBack, actual)) }
             } else if report.startedParameters[name] == declared, let actual, isCurrent {
                 // It was started with this value, so what it reads back is what it makes of it.
-                adopt(name, declared, actual, database.version)
+                records.parameters[name] = AppliedParameter(
+                    declared: declared, readBack: report.startedValues[name] ?? actual, version: database.version)
             } else {
                 switch isDynamic(name, database.version) {
                 case true?: needs.set[name] = declared
@@ -103,10 +110,18 @@ extension PrimaryReplicaProcedure {
         return needs
     }
 
-    private mutating func adopt(_ name: String, _ declared: String, _ actual: String, _ version: String) {
-        records.parameters[name] = AppliedParameter(declared: declared, readBack: actual, version: version)
-        if let wanted = Int64(declared), let used = Int64(actual), wanted != used {
-            decision.warnings.append("\(name): declared \(declared), the server uses \(actual)")
+    /// Numbers of which a server makes others, told as long as they are declared.
+    func clampedValues() -> [String] {
+        cluster.parameters.sorted { $0.key < $1.key }.compactMap { name, declared in
+            guard let applied = records.parameters[name], applied.declared == declared, let wanted = Int64(declared) else { return nil }
+            let used = Int64(applied.readBack) ?? wanted
+            let started = views.lazy.compactMap { view in
+                view.report?.startedParameters[name] == declared ? view.report?.startedValues[name].flatMap { Int64($0) } : nil
+            }
+            let afterStart = started.first ?? used
+            guard used != wanted || afterStart != wanted else { return nil }
+            let later = afterStart == used ? "" : " (\(afterStart) after a restart)"
+            return "\(name): declared \(declared), the server uses \(used)\(later)"
         }
     }
 

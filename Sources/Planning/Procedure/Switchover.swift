@@ -91,6 +91,7 @@ extension PrimaryReplicaProcedure {
 
     private mutating func follow(_ view: MemberView, _ to: MemberView) {
         let cause = Cause.observation("switchover to \(label(to))")
+        records.returning = Planner.union(records.returning, [view.ordinal])
         if !view.isAttached(to: to.record) {
             emit(.replicate(source: peer(to.record)), on: view, cause: cause, "drain, then replicate from \(label(to))")
         } else if mayAcknowledge(view, for: to.record), !view.acknowledges {

@@ -84,11 +84,17 @@ struct DoctorView: View {
         }
         if onlyHost == nil {
             for condition in unit.conditions where condition.isTrue && condition.type == .stalled {
-                problems.append(Problem(what: unit.id, message: "\(condition.reason): \(condition.message)", help: unit.position.isEmpty ? "" : "see \(unit.position)"))
+                problems.append(Problem(what: unit.id, message: "\(condition.reason): \(condition.message)", help: help(unit)))
             }
             if !unit.refusal.isEmpty { problems.append(Problem(what: unit.id, message: unit.refusal, help: "change the manifest at \(unit.position)", status: .refusedForSafety)) }
         }
         return problems
+    }
+
+    /// What failed is named by the message; the manifest's place is where most of it is mended.
+    private static func help(_ unit: UnitDocument) -> String {
+        let place = unit.position.isEmpty ? "" : ", declared at \(unit.position)"
+        return "mend what the message names\(place); it is tried again by itself, and a commit or `evenkeel reconcile \(unit.id)` does so sooner"
     }
 
     func text(terminal: Terminal, isWide: Bool) -> String {
