@@ -88,6 +88,9 @@ enum APIRouter {
     private static func addCommands(to router: Router<APIContext>, _ control: ControlPlane) {
         router.post(RouterPath(Route.reconcile)) { request, context in
             let by = try context.identity(with: .operator).subject
+            var request = request
+            // Put back once read: a wait looks at what comes after it.
+            request.body = RequestBody(buffer: try await collected(request))
             let command: UnitCommand = try await body(request)
             return json(try await reconcile(command, by: by, of: request, control))
         }
@@ -168,8 +171,12 @@ enum APIRouter {
     }
 
     static func body<Value: JSONCodable>(_ request: Request, upTo limit: Int = WireLimit.commandBytesMax) async throws -> Value {
+        try Value(json: try await collected(request, upTo: limit).readableBytesView)
+    }
+
+    private static func collected(_ request: Request, upTo limit: Int = WireLimit.commandBytesMax) async throws -> ByteBuffer {
         do {
-            return try Value(json: try await request.body.collect(upTo: limit).readableBytesView)
+            return try await request.body.collect(upTo: limit)
         } catch is NIOTooManyBytesError {
             throw APIError(.contentTooLarge, "the request's body is longer than \(limit) bytes")
         }

@@ -36,7 +36,11 @@ enum LongStream {
         let body = request.body
         let watcher = Task {
             try? await body.consumeWithInboundCloseHandler(
-                { _ in for await _ in written {} }, onInboundClosed: { paced.finish() })
+                { rest in
+                    // To its end first, as in `LongWait`.
+                    for try await _ in rest {}
+                    for await _ in written {}
+                }, onInboundClosed: { paced.finish() })
         }
         do {
             for await item in paced.items.cancelOnGracefulShutdown() {
