@@ -66,7 +66,7 @@ struct AgentCommand: AsyncParsableCommand {
     }
 
     private func runAgent() async throws {
-        let servers = server.split(separator: ",").map { $0.hasSuffix("/") ? String($0.dropLast()) : String($0) }
+        let servers = server.split(separator: ",").map { ServerURL.trimmed($0) }
         guard !servers.isEmpty else { throw CommandError("--server names no server", help: "such as --server https://control:7070") }
         for url in servers { _ = try ServerURL.checked(url, setting: "--server") }
         let directory = data.hasPrefix("/") ? data : FileManager.default.currentDirectoryPath + "/" + data

@@ -32,8 +32,7 @@ struct ConnectionOptions: ParsableArguments {
     private static let tokenBytesMax = 4096
 
     var serverURL: String {
-        let text = server ?? environment("EVENKEEL_SERVER") ?? ConnectionOptions.serverDefault
-        return text.hasSuffix("/") ? String(text.dropLast()) : text
+        ServerURL.trimmed(server ?? environment("EVENKEEL_SERVER") ?? ConnectionOptions.serverDefault)
     }
 
     var authorityFile: String? { caFile ?? environment("EVENKEEL_CA_FILE") }

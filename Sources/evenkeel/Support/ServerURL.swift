@@ -1,5 +1,10 @@
 /// A server's URL as people give it.
 enum ServerURL {
+    /// Without a slash at its end.
+    static func trimmed(_ text: some StringProtocol) -> String {
+        text.hasSuffix("/") && !text.hasSuffix("//") ? String(text.dropLast()) : String(text)
+    }
+
     /// The URL as it was given, where it has a scheme that we speak and a host; `setting`: where it was given.
     static func checked(_ text: String, setting: String) throws(CommandError) -> String {
         guard let end = text.firstRange(of: "://") else {
