@@ -80,7 +80,7 @@ private final class Recorder: UnitPlanner {
         #expect(leads)
         try drive.run(read(fleet("c1"), changed: (0..<LargeFleetTests.count).map(name), base: nil))
         _ = planner.take()
-        drive.now = drive.now + .seconds(6)
+        drive.now = drive.now + LoopSettings().graceMax + .seconds(1)
         return drive
     }
 

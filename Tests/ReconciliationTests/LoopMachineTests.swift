@@ -117,7 +117,7 @@ private final class FullFleet: UnitPlanner {
         #expect(status.waits == [Wait(.host("host-1"), "its agents' first report: host-1")])
         #expect(status.findings.isEmpty && status.pass == nil && !status.isConverged)
         #expect(drive.machine.settled(UnitID(.cluster, "orders")) == .waiting([UnitID(.cluster, "orders"): [status.waits[0].message]]))
-        drive.now = drive.now + .seconds(6)
+        drive.now = drive.now + LoopSettings().graceMax + .seconds(1)
         try drive.run(.woke)
         status = try #require(drive.machine.view(at: drive.now).units[UnitID(.cluster, "orders")])
         #expect(status.pass == drive.now && status.waits.first?.message.contains("first report:") != true)
