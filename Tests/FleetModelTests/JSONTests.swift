@@ -77,20 +77,26 @@ private let moment = Instant(milliseconds: 1_700_000_000_123)
             retainFor: .seconds(60), deletionPolicy: .delete, suspend: true))
 }
 
-private let instance = InstanceReport(
-    id: InstanceID(clusterUID: "u", ordinal: 1), clusterName: "orders", port: 3306, directory: .retired,
-    process: .running, configDigest: "ab", startedParameters: ["a": "1"], epoch: 4, isWriter: true, usedBytes: 9,
-    database: DatabaseReport(
-        version: "10.11.19", serverID: 7, readOnly: false, binlogPosition: GTIDSet("0-1-5") ?? GTIDSet(),
-        appliedPosition: GTIDSet("0-1-4") ?? GTIDSet(),
-        replication: ReplicationReport(
-            sourceHost: "127.0.1.1", sourcePort: 3306, ioRunning: true, sqlRunning: true,
-            receivedPosition: GTIDSet("0-1-5") ?? GTIDSet(), lagSeconds: 0, ioError: "x", sqlError: "y"),
-        semiSyncPrimary: true, semiSyncReplica: true, semiSyncClients: 2, variables: ["b": "2"],
-        databases: [DatabaseFacts(name: "orders", characterSet: "utf8mb4", collation: "utf8mb4_bin")],
-        accounts: [AccountFacts(name: "app", host: "%", fingerprint: "f", grants: [grant])], isInitialized: true,
-        replicationAccounts: [1, 3]),
-    origin: InstanceOrigin(address: "127.0.1.1", serverID: 7, gtidDomain: 16_777_217, engineVersion: "10.11.19"))
+private let instance: InstanceReport = {
+    var report = InstanceReport(
+        id: InstanceID(clusterUID: "u", ordinal: 1), clusterName: "orders", port: 3306, directory: .retired,
+        process: .running, configDigest: "ab", startedParameters: ["a": "1"], epoch: 4, isWriter: true, usedBytes: 9,
+        database: DatabaseReport(
+            version: "10.11.19", serverID: 7, readOnly: false, binlogPosition: GTIDSet("0-1-5") ?? GTIDSet(),
+            appliedPosition: GTIDSet("0-1-4") ?? GTIDSet(),
+            replication: ReplicationReport(
+                sourceHost: "127.0.1.1", sourcePort: 3306, ioRunning: true, sqlRunning: true,
+                receivedPosition: GTIDSet("0-1-5") ?? GTIDSet(), lagSeconds: 0, ioError: "x", sqlError: "y"),
+            semiSyncPrimary: true, semiSyncReplica: true, semiSyncClients: 2, variables: ["b": "2"],
+            databases: [DatabaseFacts(name: "orders", characterSet: "utf8mb4", collation: "utf8mb4_bin")],
+            accounts: [AccountFacts(name: "app", host: "%", fingerprint: "f", grants: [grant])], isInitialized: true,
+            replicationAccounts: [1, 3]),
+        origin: InstanceOrigin(address: "127.0.1.1", serverID: 7, gtidDomain: 16_777_217, engineVersion: "10.11.19"))
+    report.orderedDigest = "cd"
+    report.startedValues = ["a": "2"]
+    report.database?.areCommitsWaiting = true
+    return report
+}()
 
 @Test func `observed state survives JSON`() throws {
     try check(instance)

@@ -48,7 +48,8 @@ extension KindTable where Value == Cluster {
                 "`primary.preferredZones` are zones of `placement`.",
                 "`topology: single` has one instance and no `semiSync`; `durability: semiSync` has two or more.",
                 "`availability.min` leaves an instance that may be restarted.",
-                "Server variables that Evenkeel sets itself (`server_id`, `gtid_*`, `log_bin`, `read_only`, `rpl_semi_sync_*`, `sync_binlog`, `datadir`, `port` …) are refused; the error names the field to use.",
+                "Server variables that Evenkeel sets itself (`server_id`, `gtid_*`, `log_bin`, `read_only`, `rpl_semi_sync_*`, `sync_binlog`, `datadir`, `port`, `unix_socket`, `require_secure_transport` …) are refused; the error names the field to use.",
+                "A name that no server of the version knows is told in the plan and as a condition, with the nearest one, and no configuration of the cluster is touched until it is mended.",
                 "Privileges that write through `read_only` (`READ_ONLY ADMIN`, `BINLOG ADMIN`, `SUPER`, `ALL` on `*.*`) or change replication are refused, and so are the server's own databases and accounts.",
             ]))
 
