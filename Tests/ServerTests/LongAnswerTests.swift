@@ -45,6 +45,18 @@ struct LongAnswerTests {
         }
     }
 
+    @Test func `the answer to a wait says that its connection ends`() async throws {
+        try await TestServer.run(.ahc()) { server, client in
+            let token = try await server.token(.viewer)
+            for (query, closes) in [("?wait=1", true), ("", false)] {
+                let answer = try await client.executeRequest(
+                    uri: Route.settled + query, method: .get, headers: [.authorization: "Bearer \(token)"], body: nil)
+                #expect(answer.status == .ok)
+                #expect((answer.headers[.connection] == "close") == closes)
+            }
+        }
+    }
+
     @Test func `what a slow client has not read waits in the bounded source`() async throws {
         let (source, sink) = AsyncStream.makeStream(of: Int.self, bufferingPolicy: .bufferingOldest(8))
         let paced = PacedStream(source)

@@ -63,7 +63,8 @@ enum APIRouter {
         router.get(RouterPath(Route.settled)) { request, context in
             _ = try context.identity(with: .viewer)
             let seconds = request.uri.queryParameters["wait"].flatMap { Int($0) } ?? 0
-            return json(try await settled(try unit(request), within: seconds, of: request, control))
+            let answer = json(try await settled(try unit(request), within: seconds, of: request, control))
+            return seconds > 0 ? closing(answer) : answer
         }
         router.get(RouterPath(Route.watch)) { request, context in
             _ = try context.identity(with: .viewer)
@@ -92,7 +93,8 @@ enum APIRouter {
             // Put back once read: a wait looks at what comes after it.
             request.body = RequestBody(buffer: try await collected(request))
             let command: UnitCommand = try await body(request)
-            return json(try await reconcile(command, by: by, of: request, control))
+            let answer = json(try await reconcile(command, by: by, of: request, control))
+            return command.waitSeconds == nil ? answer : closing(answer)
         }
         router.post(RouterPath(Route.suspend)) { request, context in
             let by = try context.identity(with: .operator).subject
@@ -145,6 +147,13 @@ enum APIRouter {
         case .stalled(let units): return SettleDocument(result: "stalled", units: byName(units))
         case .suspended(let units): return SettleDocument(result: "suspended", units: byName(units))
         }
+    }
+
+    /// The connection of a long wait ends with its answer. The client is told, so that it sends no other request there.
+    private static func closing(_ answer: Response) -> Response {
+        var answer = answer
+        answer.headers[.connection] = "close"
+        return answer
     }
 
     private static func token(_ command: TokenCommand, _ control: ControlPlane) async throws -> String {
