@@ -36,8 +36,8 @@ demo-down: ## Stop everything that make demo started, and remove .demo
 
 test: deps ## Every test: units, properties, simulator, real databases, end to end
 	@$(SWIFT) build --build-tests
-	@$(SWIFT) test --skip-build 2>&1 | tee .build/make-test.log | grep -vE '^(◇|􀟈|✔|􁁛) ' || true
-	@grep -qE 'Test run with [0-9]+ tests? .*passed' .build/make-test.log && ! grep -qE 'Test run with .*failed' .build/make-test.log
+	@$(SWIFT) test --skip-build 2>&1 | tee .build/make-test.log | grep -avE '^(◇|􀟈|✔|􁁛) ' || true
+	@grep -aqE 'Test run with [0-9]+ tests? .*passed' .build/make-test.log && ! grep -aqE 'Test run with .*failed' .build/make-test.log
 	@EVENKEEL_BIN=$$($(SWIFT) build --show-bin-path)/evenkeel python3 -B -m unittest discover -v -s Tests/EndToEnd -p 'test_*.py'
 
 e2e: build ## Only the end-to-end tests, with the release binary
