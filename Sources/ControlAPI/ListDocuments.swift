@@ -57,7 +57,7 @@ package struct RevisionDocument: JSONDocument, Hashable {
         JSONField("source", \.source),
         JSONField("revision", \.revision),
         JSONField("seenMilliseconds", \.seen),
-        JSONField("acceptedMilliseconds", \.accepted),
+        JSONField("acceptedMilliseconds", ifPresent: \.accepted),
         JSONField("state", \.state),
         JSONField("message", \.message),
     ]

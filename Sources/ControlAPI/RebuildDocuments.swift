@@ -3,7 +3,7 @@ package import JSONStream
 
 /// What `GET /api/v1/rebuild` answers: the records that an approval would write, and what an operator has to know
 /// before. Only while the store is being rebuilt.
-package struct RebuildDocument: JSONCodable, Hashable {
+package struct RebuildDocument: JSONDocument, Hashable {
     /// When the rebuild began.
     package var since = Instant(milliseconds: 0)
     /// The newest revision of the fleet repository; nil while none could be read.
@@ -23,39 +23,20 @@ package struct RebuildDocument: JSONCodable, Hashable {
 
     package init() {}
 
-    package func write(to writer: inout JSONWriter) {
-        writer.beginObject()
-        writer.member("sinceMilliseconds", since)
-        writer.member("revision", ifPresent: revision)
-        writer.member("digest", digest)
-        writer.member("hosts", hosts)
-        writer.member("silent", silent)
-        writer.member("clusters", clusters)
-        writer.member("strays", strays)
-        writer.member("adopts", adopts)
-        writer.member("refusals", refusals)
-        writer.endObject()
-    }
-
-    package init(from reader: inout JSONReader) throws {
-        try reader.object { reader, key in
-            switch key {
-            case "sinceMilliseconds": try reader.read(&since)
-            case "revision": revision = try Revision?(from: &reader)
-            case "digest": try reader.read(&digest)
-            case "hosts": try reader.read(&hosts)
-            case "silent": try reader.read(&silent)
-            case "clusters": try reader.read(&clusters)
-            case "strays": try reader.read(&strays)
-            case "adopts": try reader.read(&adopts)
-            case "refusals": try reader.read(&refusals)
-            default: try reader.skip()
-            }
-        }
-    }
+    package static let fields: [JSONField<Self>] = [
+        JSONField("sinceMilliseconds", \.since),
+        JSONField("revision", ifPresent: \.revision),
+        JSONField("digest", \.digest),
+        JSONField("hosts", \.hosts),
+        JSONField("silent", \.silent),
+        JSONField("clusters", \.clusters),
+        JSONField("strays", \.strays),
+        JSONField("adopts", \.adopts),
+        JSONField("refusals", \.refusals),
+    ]
 }
 
-package struct RebuildClusterDocument: JSONCodable, Hashable {
+package struct RebuildClusterDocument: JSONDocument, Hashable {
     package var name = ""
     package var uid = ""
     /// `found`, `recorded` (only the store knows it) or `new` (only git does).
@@ -74,43 +55,22 @@ package struct RebuildClusterDocument: JSONCodable, Hashable {
 
     package init() {}
 
-    package func write(to writer: inout JSONWriter) {
-        writer.beginObject()
-        writer.member("name", name)
-        writer.member("uid", uid)
-        writer.member("standing", standing)
-        writer.member("declared", isDeclared)
-        writer.member("epoch", epoch)
-        writer.member("gtidDomain", gtidDomain)
-        writer.member("writer", self.writer)
-        writer.member("writerKnownBy", writerKnownBy)
-        writer.member("instances", instances)
-        writer.member("problems", problems)
-        writer.member("notes", notes)
-        writer.endObject()
-    }
-
-    package init(from reader: inout JSONReader) throws {
-        try reader.object { reader, key in
-            switch key {
-            case "name": try reader.read(&name)
-            case "uid": try reader.read(&uid)
-            case "standing": try reader.read(&standing)
-            case "declared": try reader.read(&isDeclared)
-            case "epoch": try reader.read(&epoch)
-            case "gtidDomain": try reader.read(&gtidDomain)
-            case "writer": try reader.read(&writer)
-            case "writerKnownBy": try reader.read(&writerKnownBy)
-            case "instances": try reader.read(&instances)
-            case "problems": try reader.read(&problems)
-            case "notes": try reader.read(&notes)
-            default: try reader.skip()
-            }
-        }
-    }
+    package static let fields: [JSONField<Self>] = [
+        JSONField("name", \.name),
+        JSONField("uid", \.uid),
+        JSONField("standing", \.standing),
+        JSONField("declared", \.isDeclared),
+        JSONField("epoch", \.epoch),
+        JSONField("gtidDomain", \.gtidDomain),
+        JSONField("writer", \.writer),
+        JSONField("writerKnownBy", \.writerKnownBy),
+        JSONField("instances", \.instances),
+        JSONField("problems", \.problems),
+        JSONField("notes", \.notes),
+    ]
 }
 
-package struct RebuildInstanceDocument: JSONCodable, Hashable {
+package struct RebuildInstanceDocument: JSONDocument, Hashable {
     package var name = ""
     package var host = ""
     /// `running`, `stopped` …; `retired` and `halfMade` of what is only a directory.
@@ -121,32 +81,17 @@ package struct RebuildInstanceDocument: JSONCodable, Hashable {
 
     package init() {}
 
-    package func write(to writer: inout JSONWriter) {
-        writer.beginObject()
-        writer.member("name", name)
-        writer.member("host", host)
-        writer.member("state", state)
-        writer.member("epoch", epoch)
-        writer.member("position", position)
-        writer.endObject()
-    }
-
-    package init(from reader: inout JSONReader) throws {
-        try reader.object { reader, key in
-            switch key {
-            case "name": try reader.read(&name)
-            case "host": try reader.read(&host)
-            case "state": try reader.read(&state)
-            case "epoch": try reader.read(&epoch)
-            case "position": try reader.read(&position)
-            default: try reader.skip()
-            }
-        }
-    }
+    package static let fields: [JSONField<Self>] = [
+        JSONField("name", \.name),
+        JSONField("host", \.host),
+        JSONField("state", \.state),
+        JSONField("epoch", \.epoch),
+        JSONField("position", \.position),
+    ]
 }
 
 /// Approves a rebuild.
-package struct RebuildCommand: JSONCodable, Hashable {
+package struct RebuildCommand: JSONDocument, Hashable {
     /// As `GET /api/v1/rebuild` told it.
     package var digest = ""
     /// Hosts to go on without.
@@ -158,24 +103,10 @@ package struct RebuildCommand: JSONCodable, Hashable {
 
     package init() {}
 
-    package func write(to writer: inout JSONWriter) {
-        writer.beginObject()
-        writer.member("digest", digest)
-        writer.member("without", without)
-        writer.member("writers", writers)
-        writer.member("create", create)
-        writer.endObject()
-    }
-
-    package init(from reader: inout JSONReader) throws {
-        try reader.object { reader, key in
-            switch key {
-            case "digest": try reader.read(&digest)
-            case "without": try reader.read(&without)
-            case "writers": try reader.read(&writers)
-            case "create": try reader.read(&create)
-            default: try reader.skip()
-            }
-        }
-    }
+    package static let fields: [JSONField<Self>] = [
+        JSONField("digest", \.digest),
+        JSONField("without", \.without),
+        JSONField("writers", \.writers),
+        JSONField("create", \.create),
+    ]
 }

@@ -275,7 +275,7 @@ extension LoopMachine {
         for name in desired.regions.keys.sorted() { enqueue(UnitID(.region, name), .due) }
         for name in desired.zones.keys.sorted() { enqueue(UnitID(.availabilityZone, name), .due) }
         // What the store has conditions of: a unit that is gone is forgotten by its pass.
-        for unit in statuses.keys.sorted() { enqueue(unit, .due) }
+        for unit in statuses.keys.filter({ desired.place(of: $0) == nil }).sorted() { enqueue(unit, .due) }
     }
 
     /// Agents of hosts that a cluster is new on need its key, to name its accounts.

@@ -111,33 +111,45 @@ extension LoopMachine {
     }
 
     private func isUnsettled(_ unit: UnitID, _ state: UnitState?, _ busy: Set<UnitID>) -> Bool {
-        if let state {
-            if state.lane != nil || state.isDirty || state.isCommitting || state.isChanged || !state.ended.isEmpty { return true }
-            if case .asked = state.secrets { return true }
+        switch stand(of: unit, state, isBusy: busy.contains(unit)) {
+        case .stalled, .converged, .suspended: false
+        case .passing, .unseen, .changed, .secrets, .running, .working: true
         }
-        guard let status = statuses[unit] else { return state != nil }
-        return busy.contains(unit) || !(status.isStalled || status.isConverged || status.isHeldBySuspension)
+    }
+
+    /// How far a unit is from rest, without words.
+    private enum Stand { case passing, unseen, changed, secrets, running, stalled, converged, suspended, working }
+
+    private func stand(of unit: UnitID, _ state: UnitState?, isBusy: @autoclosure () -> Bool) -> Stand {
+        if let state, state.lane != nil || state.isDirty || state.isCommitting || !state.ended.isEmpty { return .passing }
+        guard let status = statuses[unit] else { return state == nil ? .converged : .unseen }
+        // What an earlier manifest came to says nothing about the one in force.
+        if state?.isChanged == true { return .changed }
+        if case .asked = state?.secrets { return .secrets }
+        if isBusy() { return .running }
+        if status.isStalled { return .stalled }
+        if status.isConverged { return .converged }
+        return status.isHeldBySuspension ? .suspended : .working
     }
 
     private func rest(of unit: UnitID) -> SettleResult {
-        if let state = units[unit], state.lane != nil || state.isDirty || state.isCommitting || !state.ended.isEmpty {
-            return .waiting([unit: ["a pass is under way"]])
-        }
-        guard let status = statuses[unit] else { return units[unit] == nil ? .converged : .waiting([unit: ["its first pass"]]) }
-        // What an earlier manifest came to says nothing about the one in force.
-        if units[unit]?.isChanged == true { return .waiting([unit: ["the first pass of its new manifest"]]) }
-        if case .asked = units[unit]?.secrets { return .waiting([unit: ["its secrets to be read"]]) }
-        let running = running(of: unit)
-        if !running.isEmpty {
+        let status = statuses[unit], running = running(of: unit)
+        let waits = (status?.waits ?? []).map(\.message)
+        switch stand(of: unit, units[unit], isBusy: !running.isEmpty) {
+        case .passing: return .waiting([unit: ["a pass is under way"]])
+        case .unseen: return .waiting([unit: ["its first pass"]])
+        case .changed: return .waiting([unit: ["the first pass of its new manifest"]])
+        case .secrets: return .waiting([unit: ["its secrets to be read"]])
+        case .running:
             return .waiting([unit: running.map { $0.progress.isEmpty ? $0.task.summary : "\($0.task.summary): \($0.progress)" }])
+        case .stalled:
+            return .stalled([unit: (status?.conditions ?? []).filter { $0.type == .stalled && $0.isTrue }.map(\.message)])
+        case .converged: return .converged
+        case .suspended: return .suspended([unit: waits])
+        case .working:
+            let reasons = waits + (status?.plan?.firstWave ?? [])
+            return .waiting([unit: reasons.isEmpty ? ["its next pass"] : reasons])
         }
-        if status.isStalled {
-            return .stalled([unit: status.conditions.filter { $0.type == .stalled && $0.isTrue }.map(\.message)])
-        }
-        if status.isConverged { return .converged }
-        if status.isHeldBySuspension { return .suspended([unit: status.waits.map(\.message)]) }
-        let reasons = status.waits.map(\.message) + (status.plan?.firstWave ?? [])
-        return .waiting([unit: reasons.isEmpty ? ["its next pass"] : reasons])
     }
 
     /// The revision that waits for approval under this commit, full or abbreviated (at least 7 digits).

@@ -3,6 +3,20 @@ import MetadataStore
 import Planning
 import Reconciliation
 
+/// A planner for tests that are about placing or rehearsing: it admits everything and learns nothing.
+protocol PlacingPlanner: UnitPlanner {}
+
+extension PlacingPlanner {
+    func absorb(
+        _ outcome: AttemptOutcome, of task: PlannedTask, into records: ClusterRecords, at now: Instant, jitter: Double
+    ) -> ClusterRecords { records }
+    func admit(
+        _ candidates: [PlannedTask], running: [RunningAttempt], policy: PlanningPolicy
+    ) -> (admitted: [PlannedTask], held: [(task: PlannedTask, wait: Wait)]) { (candidates, []) }
+    func key(of task: PlannedTask) -> String { task.action.name }
+    func text(of plan: UnitPlan) -> String { "" }
+}
+
 /// Drives a machine: its commits succeed at once, time moves only when told.
 struct Drive {
     var machine: LoopMachine

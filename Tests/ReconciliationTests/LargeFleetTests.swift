@@ -7,7 +7,7 @@ import Synchronization
 import Testing
 
 /// Places every cluster on one host and finds nothing to do; remembers which clusters were looked at, in their order.
-private final class Recorder: UnitPlanner {
+private final class Recorder: PlacingPlanner {
     private let rehearsed = Mutex<[String]>([])
     private let allocated = Mutex<[Int]>([])
 
@@ -33,15 +33,6 @@ private final class Recorder: UnitPlanner {
         allocated.withLock { $0.append(records.clusters.count) }
         return Planner.allocate(fleet, records, changed: changed, loads: loads)
     }
-
-    func absorb(
-        _ outcome: AttemptOutcome, of task: PlannedTask, into records: ClusterRecords, at now: Instant, jitter: Double
-    ) -> ClusterRecords { records }
-    func admit(
-        _ candidates: [PlannedTask], running: [RunningAttempt], policy: PlanningPolicy
-    ) -> (admitted: [PlannedTask], held: [(task: PlannedTask, wait: Wait)]) { (candidates, []) }
-    func key(of task: PlannedTask) -> String { task.action.name }
-    func text(of plan: UnitPlan) -> String { "" }
 }
 
 /// A fleet that is too large to be looked at while a commit waits.

@@ -8,7 +8,7 @@ import Synchronization
 import Testing
 
 /// Places nothing, ever, and counts how often it is asked.
-private final class FullFleet: UnitPlanner {
+private final class FullFleet: PlacingPlanner {
     let asked = Mutex(0)
 
     func allocate(
@@ -23,14 +23,6 @@ private final class FullFleet: UnitPlanner {
     }
 
     func rehearse(_ situation: ClusterSituation) -> Rehearsal { Planner.rehearse(situation) }
-    func absorb(
-        _ outcome: AttemptOutcome, of task: PlannedTask, into records: ClusterRecords, at now: Instant, jitter: Double
-    ) -> ClusterRecords { records }
-    func admit(
-        _ candidates: [PlannedTask], running: [RunningAttempt], policy: PlanningPolicy
-    ) -> (admitted: [PlannedTask], held: [(task: PlannedTask, wait: Wait)]) { (candidates, []) }
-    func key(of task: PlannedTask) -> String { task.action.name }
-    func text(of plan: UnitPlan) -> String { "" }
 }
 
 @Suite struct LoopMachineTests {

@@ -6,7 +6,7 @@ import Reconciliation
 import Testing
 
 /// Gives every cluster records without members, and finds nothing to do.
-private struct QuietPlanner: UnitPlanner {
+private struct QuietPlanner: PlacingPlanner {
     func allocate(_ fleet: DesiredFleet, _ records: FleetRecords, changed: Set<String>?, loads: HostLoads?) -> Allocation {
         var allocation = Allocation(records: records)
         for name in (changed ?? Set(fleet.clusters.keys)).sorted()
@@ -24,15 +24,6 @@ private struct QuietPlanner: UnitPlanner {
         rehearsal.first = decision
         return rehearsal
     }
-
-    func absorb(
-        _ outcome: AttemptOutcome, of task: PlannedTask, into records: ClusterRecords, at now: Instant, jitter: Double
-    ) -> ClusterRecords { records }
-    func admit(
-        _ candidates: [PlannedTask], running: [RunningAttempt], policy: PlanningPolicy
-    ) -> (admitted: [PlannedTask], held: [(task: PlannedTask, wait: Wait)]) { (candidates, []) }
-    func key(of task: PlannedTask) -> String { task.action.name }
-    func text(of plan: UnitPlan) -> String { "" }
 }
 
 /// When a unit has come to rest, and what is left of one that is gone.
