@@ -61,7 +61,10 @@ package struct ChildProcess: Sendable {
         output.closeWriting()
         error.closeWriting()
         var watch = ChildWatch(pid: pid, deadline: .now + timeLimit, outputMax: outputMax)
-        watch.collect(output: output.reading, error: error.reading, isCancelled: isCancelled)
+        // A pipe that nothing names any more is closed, and its number may be another's by then.
+        withExtendedLifetime((output, error)) {
+            watch.collect(output: output.reading, error: error.reading, isCancelled: isCancelled)
+        }
         return try watch.finish(endsGroup: endsGroup)
     }
 

@@ -175,7 +175,7 @@ package struct DatabaseReport: Sendable, Hashable {
     package var databases: [DatabaseFacts]
     /// User accounts, sorted by key: not the server's own (`root`, `mariadb.sys`), nor ours (`evenkeel_…`).
     package var accounts: [AccountFacts]
-    /// Whether our own accounts and the time-zone tables have been made (`initialize` is done).
+    /// Whether our own accounts have been made (`initialize` is done).
     package var isInitialized: Bool
     /// Ordinals whose replication account it has, sorted: every replica that ever was to follow, as accounts stay.
     package var replicationAccounts: [Int]

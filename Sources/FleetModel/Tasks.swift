@@ -58,7 +58,7 @@ package indirect enum Action: Sendable, Hashable {
     /// Planned stop and start, closed, relay logs drained first. `isPrimary`: it is the writer, and is opened again
     /// by a task of its own.
     case restart(isPrimary: Bool)
-    /// On the founding primary, still closed: our own accounts (replication ones for these ordinals), time zones.
+    /// On the founding primary, still closed: our own accounts (replication ones for these ordinals).
     case initialize(replicas: [Int])
     /// Makes sure that the replication account of one replica exists, on the writer.
     case prepareReplica(ordinal: Int)

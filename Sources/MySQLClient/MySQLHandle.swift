@@ -11,6 +11,8 @@ final class MySQLHandle {
     private(set) var isOpen = false
     private var isClosed = false
 
+    /// `CR_CONNECTION_ERROR`.
+    private static let cannotConnect = 2002
     /// Bounds on one answer.
     static let rowsMax = 1_000_000
     static let bytesMax = 256 << 20
@@ -41,6 +43,10 @@ final class MySQLHandle {
         to address: MySQLAddress, user: String, password: String, deadline: ContinuousClock.Instant
     ) throws {
         let (host, port, socket) = address.parts
+        if let socket, UnixListeners.isListening(on: socket) == false {
+            throw MySQLError(
+                .connection, code: Self.cannotConnect, message: "Can't connect to local server through socket '\(socket)': nobody listens")
+        }
         var made: UnsafeMutablePointer<MYSQL>?
         try withOptionalCString(host) { host in
             try withOptionalCString(socket) { socket in
@@ -195,18 +201,23 @@ final class MySQLHandle {
         return events == 0 ? wanted & ~Int32(MYSQL_WAIT_TIMEOUT) : events
     }
 
-    /// Cuts the socket: nothing is sent or awaited any more.
+    /// Cuts the socket, in the middle of a call or while connected: nothing is sent or awaited any more. Not after a call
+    /// that failed to connect or lost the connection: the library has closed and freed its socket then, and what it would
+    /// answer is not to be relied on.
     private func abandon() {
         isOpen = false
         let socket = mysql_get_socket(handle)
         if socket >= 0 { _ = shutdown(socket, Int32(SHUT_RDWR)) }
     }
 
+    /// Whether the library holds a socket between two calls.
+    private var isConnected: Bool { handle.pointee.net.pvio != nil }
+
     /// Frees the handle, once. `politely` tells the server before, so that it logs no aborted connection.
     func close(politely: Bool) {
         guard !isClosed else { return }
         isClosed = true
-        if !politely || !isOpen { abandon() }
+        if isConnected, !politely || !isOpen { abandon() }
         isOpen = false
         mysql_close(handle)
     }
@@ -216,7 +227,10 @@ final class MySQLHandle {
         let code = Int(mysql_errno(handle))
         let said = String(cString: mysql_error(handle))
         let isConnection = (2000..<3000).contains(code) || !isOpen || code == 1053
-        if isConnection { abandon() }
+        if isConnection {
+            isOpen = false
+            if isConnected { abandon() }
+        }
         return MySQLError(
             isConnection ? .connection : .server, code: code, sqlState: String(cString: mysql_sqlstate(handle)),
             message: statement?.redacted(said) ?? said)

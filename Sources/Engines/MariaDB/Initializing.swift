@@ -1,5 +1,4 @@
 import FleetModel
-import Glibc
 import MySQLClient
 
 // What is ours inside a cluster's databases, made once on the founding primary and carried to the others by its binlog.
@@ -16,11 +15,8 @@ enum OwnDatabase {
 }
 
 extension InstanceWorker {
-    static let timeZoneDirectory = "/usr/share/zoneinfo"
-    static let timeZoneBound: Duration = .seconds(60)
-
-    /// On the founding primary, closed still: replication accounts, time zones, and last the mark that says so. Each
-    /// step can be done twice.
+    /// On the founding primary, closed still: replication accounts, and last the mark that says so. Each step can be done
+    /// twice.
     func initialize(replicas: [Int], secrets: [String: String]) async throws -> TaskResult {
         try requireReady()
         return try await withSession(binlogged: true) { session in
@@ -29,7 +25,6 @@ extension InstanceWorker {
             }
             if try await session.value(OwnDatabase.isInitializedQuery) == "1" { return TaskResult(acted: false) }
             for ordinal in replicas { try await ensureReplicationAccount(session, ordinal, secrets) }
-            try await loadTimeZones(session)
             try await session.run("CREATE DATABASE IF NOT EXISTS evenkeel CHARACTER SET utf8mb4")
             try await session.run("CREATE TABLE IF NOT EXISTS evenkeel.initialized (since TIMESTAMP NOT NULL PRIMARY KEY) ENGINE = InnoDB")
             return TaskResult()
@@ -61,33 +56,5 @@ extension InstanceWorker {
             guard uses == "0" else { throw EngineError(.refused, "replication account \(account.name) has another password and is in use: its replica has to be stopped first") }
         }
         return try await session.ensure(account, authentication: authentication, grants: wanted)
-    }
-
-    /// Loads the host's time zones into the server's tables, where the tool and the zones are there. Zones of one
-    /// content share their rows, and four statements carry all: 7,000 statements in the binlog, each with its fsync,
-    /// took ten times as long.
-    private func loadTimeZones(_ session: AdminSession) async throws {
-        let binaries = try await finder.forInstance(madeWith: try identity().engineVersion)
-        guard let tool = try? binaries.tool("mariadb-tzinfo-to-sql"), Files.isDirectory(Self.timeZoneDirectory) else { return }
-        let chosen = layout.temporary + "/zoneinfo"
-        try chooseTimeZones(in: chosen)
-        let outcome = try await Tool.run(tool, [chosen], within: Self.timeZoneBound)
-        try Files.removeTree(chosen)
-        guard outcome.status == 0 else { return }
-        for statement in TimeZoneTables(outcome.output).statements {
-            try await session.run(SQL(verbatim: statement), within: Self.timeZoneBound)
-        }
-    }
-
-    /// Zones and regions begin with a capital letter. What else is there repeats them all: `posix`, and `right` with
-    /// leap seconds, which the server does not count.
-    private func chooseTimeZones(in directory: String) throws {
-        try Files.removeTree(directory)
-        try Files.makeDirectory(directory)
-        for name in Files.names(in: Self.timeZoneDirectory) where name.first?.isUppercase == true {
-            guard symlink(Self.timeZoneDirectory + "/" + name, directory + "/" + name) == 0 else {
-                throw EngineError.system("link", directory + "/" + name)
-            }
-        }
     }
 }

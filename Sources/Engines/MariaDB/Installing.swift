@@ -122,7 +122,10 @@ extension InstanceWorker {
         ]
         if let user { arguments.append("--user=" + user.name) }
         if binaries.base != "/usr" { arguments.append("--basedir=" + binaries.base) }
+        let timeZones = layout.temporary + "/timezones.sql"
+        if try await writeTimeZones(to: timeZones, binaries) { arguments.append("--extra-file=" + timeZones) }
         let outcome = try await Tool.run(try binaries.tool("mariadb-install-db"), arguments, within: Self.installBound)
+        try Files.remove(timeZones)
         guard outcome.status != 0 else { return }
         let log = (try? Files.text(layout.errorLog)).flatMap { $0 } ?? ""
         let said = ErrorLog(log + outcome.errors + String(decoding: outcome.output, as: UTF8.self))

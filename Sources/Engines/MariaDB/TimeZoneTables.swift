@@ -1,15 +1,41 @@
 import Glibc
 
-/// The time-zone tables as a few statements, from what `mariadb-tzinfo-to-sql` writes: for each zone an insert of its
-/// row, its name, its transitions and its types, with the id in a variable, a row a line.
+/// The time-zone tables as statements for a bootstrapping server, from what `mariadb-tzinfo-to-sql` writes: for each zone
+/// an insert of its row, its name, its transitions and its types, with the id in a variable, a row a line.
 ///
 /// Zones of one content share their rows. The founding of a cluster waits for this, so lines are found by `memchr`.
 struct TimeZoneTables {
     private var identifiers: [String: Int] = [:]
-    private var zones: [String] = []
-    private var names: [String] = []
-    private var transitions: [UInt8] = []
-    private var types: [UInt8] = []
+    private var zones = Inserts(table: "time_zone")
+    private var names = Inserts(table: "time_zone_name")
+    private var transitions = Inserts(table: "time_zone_transition")
+    private var types = Inserts(table: "time_zone_transition_type")
+
+    /// Rows of one table, a line each, in statements as long as a bootstrapping server takes them (60,000 bytes).
+    private struct Inserts {
+        let table: String
+        private var text: [UInt8] = []
+        private var statementStart = 0
+
+        private static let statementMax = 50_000
+
+        init(table: String) { self.table = table }
+
+        mutating func add(_ start: some Sequence<UInt8>, _ rest: some Sequence<UInt8>) {
+            if text.count - statementStart > Self.statementMax { text.append(contentsOf: Array(";\n".utf8)) }
+            if text.isEmpty || text[text.count - 1] == UInt8(ascii: "\n") {
+                statementStart = text.count
+                text.append(contentsOf: "INSERT INTO mysql.\(table) VALUES\n".utf8)
+            } else {
+                text.append(contentsOf: Array(",\n".utf8))
+            }
+            text.append(contentsOf: start)
+            text.append(contentsOf: rest)
+        }
+
+        /// All statements, each ended; empty without rows.
+        var ended: [UInt8] { text.isEmpty ? [] : text + Array(";\n".utf8) }
+    }
 
     private static let zoneStart = Array("INSERT INTO time_zone (".utf8)
     private static let nameStart = Array("INSERT INTO time_zone_name (".utf8)
@@ -56,14 +82,14 @@ struct TimeZoneTables {
         guard !name.isEmpty, !block.isEmpty, name.allSatisfy({ $0.isLetter || $0.isNumber || "/_+-".contains($0) }) else { return }
         let content = String(decoding: UnsafeRawBufferPointer(rebasing: bytes[block]), as: UTF8.self)
         if let known = identifiers[content] {
-            names.append("('\(name)',\(known))")
+            names.add("('\(name)'".utf8, ",\(known))".utf8)
             return
         }
         let id = identifiers.count + 1
         identifiers[content] = id
-        zones.append("(\(id),'N')")
-        names.append("('\(name)',\(id))")
-        addRows(bytes, block, start: Array(",(\(id)".utf8))
+        zones.add("(\(id)".utf8, ",'N')".utf8)
+        names.add("('\(name)'".utf8, ",\(id))".utf8)
+        addRows(bytes, block, start: Array("(\(id)".utf8))
     }
 
     private mutating func addRows(_ bytes: UnsafeRawBufferPointer, _ block: Range<Int>, start: [UInt8]) {
@@ -73,13 +99,7 @@ struct TimeZoneTables {
             let end = min(Self.lineEnd(bytes, from: line), block.upperBound)
             if Self.begins(bytes, line + 1, Self.rowStart) {
                 let values = UnsafeRawBufferPointer(rebasing: bytes[line + 1 + Self.rowStart.count..<end])
-                if isTransitions {
-                    transitions.append(contentsOf: start)
-                    transitions.append(contentsOf: values)
-                } else {
-                    types.append(contentsOf: start)
-                    types.append(contentsOf: values)
-                }
+                if isTransitions { transitions.add(start, values) } else { types.add(start, values) }
             } else if Self.begins(bytes, line, Array("INSERT".utf8)) {
                 isTransitions = Self.begins(bytes, line, Self.transitionStart)
             }
@@ -87,16 +107,6 @@ struct TimeZoneTables {
         }
     }
 
-    /// Empty where nothing was read. Safe to repeat.
-    var statements: [String] {
-        guard !zones.isEmpty else { return [] }
-        let tables = [
-            ("time_zone", zones.joined(separator: ",")), ("time_zone_name", names.joined(separator: ",")),
-            ("time_zone_transition", String(decoding: transitions.dropFirst(), as: UTF8.self)),
-            ("time_zone_transition_type", String(decoding: types.dropFirst(), as: UTF8.self)),
-        ]
-        return tables.flatMap { table, rows in
-            ["TRUNCATE TABLE mysql.\(table)"] + (rows.isEmpty ? [] : ["INSERT INTO mysql.\(table) VALUES \(rows)"])
-        }
-    }
+    /// Empty where nothing was read. For empty tables.
+    var statements: [UInt8] { zones.ended + names.ended + transitions.ended + types.ended }
 }

@@ -19,7 +19,7 @@ extension PrimaryReplicaProcedure {
             if waitsForAttempt(primary) { return }
             // The primary's own account too: it is a replica after the first switchover.
             let replicas = views.filter(\.isActive).map(\.ordinal)
-            emit(.initialize(replicas: replicas), on: primary, cause: because("spec"), "accounts and time zones of our own")
+            emit(.initialize(replicas: replicas), on: primary, cause: because("spec"), "accounts of our own")
             return
         }
         attachReplicas(to: primary)
