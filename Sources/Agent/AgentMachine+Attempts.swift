@@ -30,7 +30,8 @@ extension AttemptOrder {
     /// The cluster's epoch or the action's own, whichever is larger.
     var effectiveEpoch: Int64 {
         switch action {
-        case .open(let own, _), .demote(let own), .promote(let own, _, _): max(epoch, own)
+        case .open(let own, _), .demote(let own), .promote(let own, _, _), .revoke(let own), .fence(let own):
+            max(epoch, own)
         default: epoch
         }
     }
@@ -48,7 +49,9 @@ extension InstanceJournal {
         // The writer is affirmed as such under this epoch: it never stops being the primary meanwhile.
         case .open: (grant, following) = (held, nil)
         case .promote: following = nil
-        case .retire, .purge: (grant, following, shouldRun) = (nil, nil, false)
+        case .revoke: following = nil
+        case .fence, .retire, .purge: (grant, following, shouldRun) = (nil, nil, false)
+        case .rejoin: (grant, following) = (nil, nil)
         default: break
         }
     }
@@ -56,7 +59,7 @@ extension InstanceJournal {
     /// What an action that succeeded leaves.
     mutating func finish(_ action: Action, epoch attempted: Int64) {
         switch action {
-        case .start, .restart: shouldRun = true
+        case .start, .restart, .rejoin: shouldRun = true
         case .replicate, .acknowledge:
             shouldRun = true
             let acknowledges =

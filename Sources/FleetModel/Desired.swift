@@ -199,6 +199,14 @@ package struct AccountSpec: Sendable, Hashable {
     package var key: String { name + "@" + host }
 }
 
+/// What becomes of a cluster whose writer is lost.
+package enum FailoverMode: String, Sendable, Hashable, CaseIterable {
+    /// Another member that provably holds every acknowledged write takes over.
+    case automatic
+    /// The writer is waited for; an operator decides.
+    case manual
+}
+
 package enum DeletionPolicy: String, Sendable, Hashable, CaseIterable {
     case retain = "Retain"
     case delete = "Delete"
@@ -238,13 +246,14 @@ package struct Cluster: Sendable, Hashable {
     package var retainFor: Duration
     package var deletionPolicy: DeletionPolicy
     package var suspend: Bool
+    package var failover: FailoverMode
 
     package init(
         metadata: Metadata, engine: EngineSpec, topology: Topology, placement: [Placement], port: Int? = nil,
         resources: ClusterResources, parameters: [String: String] = [:], durability: Durability = .semiSync,
         availabilityMin: Int? = nil, preferredZones: [String] = [], databases: [DatabaseSpec] = [],
         accounts: [AccountSpec] = [], retainFor: Duration = .seconds(24 * 3600),
-        deletionPolicy: DeletionPolicy = .retain, suspend: Bool = false
+        deletionPolicy: DeletionPolicy = .retain, suspend: Bool = false, failover: FailoverMode = .automatic
     ) {
         self.metadata = metadata
         self.engine = engine
@@ -261,6 +270,7 @@ package struct Cluster: Sendable, Hashable {
         self.retainFor = retainFor
         self.deletionPolicy = deletionPolicy
         self.suspend = suspend
+        self.failover = failover
     }
 
     package var replicas: Int { placement.reduce(0) { $0 + $1.replicas } }

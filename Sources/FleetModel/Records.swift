@@ -63,6 +63,46 @@ package struct SwitchoverIntent: Sendable, Hashable {
     }
 }
 
+/// An unplanned change of writer that has begun and not ended: the writer is lost.
+package struct FailoverIntent: Sendable, Hashable {
+    package var from: Int
+    /// The epoch that the new writer gets; larger than the cluster's was.
+    package var epoch: Int64
+    package var began: Instant
+    /// The diagnosis: its code and what showed it.
+    package var reason: String
+    /// Who could acknowledge for the lost writer when it began, sorted: each may hold a row that nobody else has.
+    package var ackers: [Int]
+    /// By ordinal, what a member had received when it stopped receiving under this epoch: it acknowledges nothing for
+    /// the lost writer any more.
+    package var revoked: [Int: GTIDSet]
+    /// Whether SIGKILL was delivered to the lost writer.
+    package var isFenced: Bool
+    /// The last position in the lost writer's own binlog, where its host could read it after the fence: all that it can
+    /// ever have acknowledged.
+    package var tail: GTIDSet?
+    /// Nil until coverage is proved and a candidate chosen.
+    package var to: Int?
+    /// True once the new writer may have been opened: from then on only forwards.
+    package var isPastReturn: Bool
+
+    package init(
+        from: Int, epoch: Int64, began: Instant, reason: String, ackers: [Int], revoked: [Int: GTIDSet] = [:],
+        isFenced: Bool = false, tail: GTIDSet? = nil, to: Int? = nil, isPastReturn: Bool = false
+    ) {
+        self.from = from
+        self.epoch = epoch
+        self.began = began
+        self.reason = reason
+        self.ackers = ackers
+        self.revoked = revoked
+        self.isFenced = isFenced
+        self.tail = tail
+        self.to = to
+        self.isPastReturn = isPastReturn
+    }
+}
+
 /// What the server made of a declared value, by engine version: `100000000` is read back as `99614720`.
 package struct AppliedParameter: Sendable, Hashable {
     package var declared: String
@@ -129,6 +169,13 @@ package struct ClusterRecords: Sendable, Hashable {
     /// Whether the writer was last opened to wait for acknowledgements.
     package var isSemiSync: Bool
     package var switchover: SwitchoverIntent?
+    package var failover: FailoverIntent?
+    /// When automatic failovers began, oldest first: those of the last hour. They are budgeted, and space out the return
+    /// to a preferred zone.
+    package var failovers: [Instant]
+    /// Ordinals, sorted, of members that were left behind by a failover (the lost writer, and whoever could not be
+    /// reached): they may hold rows that the new writer does not.
+    package var leftBehind: [Int]
     package var parameters: [String: AppliedParameter]
     /// What we made in the database: inventory, so that only that is ever removed. Databases with the policy that was
     /// last declared for them.
@@ -157,6 +204,9 @@ package struct ClusterRecords: Sendable, Hashable {
         ackSet = []
         isSemiSync = false
         switchover = nil
+        failover = nil
+        failovers = []
+        leftBehind = []
         parameters = [:]
         databases = [:]
         accounts = [:]

@@ -82,6 +82,16 @@ package indirect enum Action: Sendable, Hashable {
     case demote(epoch: Int64)
     /// Second half: waits for the position, becomes the writer under the epoch.
     case promote(epoch: Int64, position: GTIDSet, semiSync: Bool)
+    /// Failover, on who may have acknowledged: it receives nothing any more, for whatever it has promised before; its
+    /// applier goes on. What it has received is the result's position. Bounded: what does not stop is killed.
+    case revoke(epoch: Int64)
+    /// Failover, on the lost writer: its process gets SIGKILL, and nothing but a task starts it again. The last position
+    /// of its binlog is the result's, where it can be read.
+    case fence(epoch: Int64)
+    /// Brings back a member that a failover left behind, as a replica of `source`: started so that what was never
+    /// acknowledged is cut, and attached where the source has all that it holds; else its directory is moved aside and
+    /// kept, so that a clone can take its place.
+    case rejoin(source: Peer)
     /// Stops an instance for good and keeps its directory.
     case retire
     /// Deletes a retired or half-made directory.
@@ -110,6 +120,9 @@ package indirect enum Action: Sendable, Hashable {
         case .dropAccount: "dropAccount"
         case .demote: "demote"
         case .promote: "promote"
+        case .revoke: "revoke"
+        case .fence: "fence"
+        case .rejoin: "rejoin"
         case .retire: "retire"
         case .purge: "purge"
         case .applyChannel: "applyChannel"
@@ -211,7 +224,7 @@ package struct TaskResult: Sendable, Hashable {
     package var acted: Bool
     /// Declared variables as the server reads them back, after start and setVariables.
     package var readBack: [String: String]
-    /// The position after demote.
+    /// The position after demote, revoke and fence.
     package var position: GTIDSet?
     /// Exact version, after install and clone.
     package var engineVersion: String?

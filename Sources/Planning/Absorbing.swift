@@ -55,7 +55,14 @@ extension Planner {
         case .dropAccount(let name, let host): records.accounts[name + "@" + host] = nil
         case .retire: retired(id.ordinal, &records)
         case .purge: setPhase(.purged, of: id.ordinal, in: &records, ifRetired: true)
-        case .install, .clone, .start, .restart, .replicate, .acknowledge, .close, .applyChannel: break
+        case .revoke(let epoch):
+            if records.failover?.epoch == epoch { records.failover?.revoked[id.ordinal] = result.position ?? GTIDSet() }
+        case .fence(let epoch):
+            if records.failover?.epoch == epoch, records.failover?.from == id.ordinal {
+                records.failover?.isFenced = true
+                records.failover?.tail = result.position
+            }
+        case .install, .clone, .start, .restart, .replicate, .acknowledge, .close, .rejoin, .applyChannel: break
         }
     }
 

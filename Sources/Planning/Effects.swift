@@ -33,7 +33,7 @@ extension ClusterSituation {
         let ordinal: Int?
         switch action {
         case .clone(_, let donor): ordinal = donor.ordinal
-        case .replicate(let source, _): ordinal = source.ordinal
+        case .replicate(let source, _), .rejoin(let source): ordinal = source.ordinal
         case .open, .promote: ordinal = records.switchover?.from
         default: ordinal = nil
         }
@@ -113,6 +113,25 @@ private struct Change {
             database.semiSyncPrimary = false
             database.readOnly = true
             adopt(into: &database)
+        case .rejoin(let source):
+            report.process = .running
+            report.isWriter = false
+            database.replication = ReplicationReport(
+                sourceHost: source.address, sourcePort: source.port, ioRunning: true, sqlRunning: true, lagSeconds: 0)
+            database.semiSyncReplica = false
+            database.semiSyncPrimary = false
+            database.readOnly = true
+            adopt(into: &database)
+        case .revoke(let epoch):
+            report.epoch = epoch
+            result.position = database.replication?.receivedPosition ?? database.appliedPosition
+            database.replication?.ioRunning = false
+            database.semiSyncReplica = false
+        case .fence(let epoch):
+            report.epoch = epoch
+            report.isWriter = false
+            report.process = .stopped
+            result.position = database.binlogPosition
         case .acknowledge: database.semiSyncReplica = true
         case .open(let epoch, let semiSync), .promote(let epoch, _, let semiSync):
             adopt(into: &database)

@@ -56,7 +56,8 @@ extension Action {
             addPeer(source, to: &key)
             if acknowledges { key += "-acknowledging" }
         case .acknowledge(let source): addPeer(source, to: &key)
-        case .open(let epoch, _), .demote(let epoch): add(String(epoch))
+        case .open(let epoch, _), .demote(let epoch), .revoke(let epoch), .fence(let epoch): add(String(epoch))
+        case .rejoin(let source): addPeer(source, to: &key)
         case .promote(let epoch, let position, _): add("\(epoch)@\(position)")
         case .setVariables(let values, let configuration):
             add(values.keys.sorted().joined(separator: ","))

@@ -128,6 +128,11 @@ private let instance: InstanceReport = {
     records.primary = 1
     records.isFounded = true
     records.ackSet = [2, 3]
+    records.failover = FailoverIntent(
+        from: 1, epoch: 6, began: Instant(milliseconds: 9), reason: "DeadPrimary: it does not start", ackers: [2, 3],
+        revoked: [2: GTIDSet("7-1-5") ?? GTIDSet()], isFenced: true, tail: GTIDSet("7-1-6"), to: 2, isPastReturn: true)
+    records.failovers = [Instant(milliseconds: 9)]
+    records.leftBehind = [1, 3]
     records.switchover = SwitchoverIntent(
         from: 1, to: 2, epoch: 3, began: moment, reason: "move", position: GTIDSet("0-1-5"), isPastReturn: true)
     records.parameters = ["a": AppliedParameter(declared: "1", readBack: "2", version: "10.11.19")]
@@ -140,6 +145,7 @@ private let instance: InstanceReport = {
     records.suspended = true
     try check(records)
     if let switchover = records.switchover { try check(switchover) }
+    if let failover = records.failover { try check(failover) }
     var fleet = FleetRecords(storeID: "s")
     fleet.clusters = ["orders": records]
     (fleet.nextServerNumber, fleet.nextDomainNumber, fleet.clustersMade) = (4, 5, 6)
@@ -163,7 +169,7 @@ private let actions: [Action] = [
     .open(epoch: 3, semiSync: true), .close, .setVariables(values: ["a": nil, "b": "1"], configuration: "c"),
     .ensureDatabase(database), .dropDatabase(name: "old"), .ensureAccount(account, fingerprint: "f"),
     .dropAccount(name: "app", host: "%"), .demote(epoch: 3),
-    .promote(epoch: 4, position: GTIDSet("0-1-5") ?? GTIDSet(), semiSync: false), .retire, .purge,
+    .promote(epoch: 4, position: GTIDSet("0-1-5") ?? GTIDSet(), semiSync: false), .revoke(epoch: 4), .fence(epoch: 4), .rejoin(source: peer), .retire, .purge,
     .applyChannel(digest: "d"), .applyChannel(digest: nil),
 ]
 
@@ -197,9 +203,12 @@ private let actions: [Action] = [
         case .retire: 18
         case .purge: 19
         case .applyChannel: 20
+        case .revoke: 21
+        case .fence: 22
+        case .rejoin: 23
         }
     }
-    #expect(Set(actions.map(index)) == Set(0...20))
+    #expect(Set(actions.map(index)) == Set(0...23))
 }
 
 @Test func `an unknown action is told by its name`() {

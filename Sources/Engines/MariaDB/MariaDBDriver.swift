@@ -135,7 +135,7 @@ package final class MariaDBDriver: EngineDriver {
         case .promote(_, let position, let semiSync): try await worker.promote(position: position, semiSync: semiSync)
         case .retire: try await worker.retire()
         case .purge: try await worker.purge(report)
-        case .applyChannel:
+        case .revoke, .fence, .rejoin, .applyChannel:
             throw EngineError(.unsupported, "this driver does not know the action \(work.action.name)")
         }
     }

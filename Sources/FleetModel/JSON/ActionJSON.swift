@@ -40,7 +40,8 @@ extension Action: JSONCodable {
         case .dropAccount(let name, let host):
             writer.member("account", name)
             writer.member("host", host)
-        case .demote(let epoch): writer.member("epoch", epoch)
+        case .demote(let epoch), .revoke(let epoch), .fence(let epoch): writer.member("epoch", epoch)
+        case .rejoin(let source): writer.member("source", source)
         case .promote(let epoch, let position, let semiSync):
             writer.member("epoch", epoch)
             writer.member("position", position)
@@ -103,6 +104,9 @@ extension Action: JSONCodable {
             reader = place
             return .promote(epoch: epoch, position: position, semiSync: try reader.argument("semiSync"))
         },
+        "revoke": { .revoke(epoch: try $0.argument("epoch")) },
+        "fence": { .fence(epoch: try $0.argument("epoch")) },
+        "rejoin": { .rejoin(source: try $0.argument("source")) },
         "retire": { try $0.skip(); return .retire },
         "purge": { try $0.skip(); return .purge },
         "applyChannel": { .applyChannel(digest: try $0.optionalArgument("digest")) },

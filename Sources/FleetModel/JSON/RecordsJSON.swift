@@ -94,6 +94,45 @@ extension SwitchoverIntent: JSONCodable {
     }
 }
 
+/// `revoked` as an object by ordinal.
+extension FailoverIntent: JSONCodable {
+    package func write(to writer: inout JSONWriter) {
+        writer.object { writer in
+            writer.member("from", from)
+            writer.member("epoch", epoch)
+            writer.member("began", began)
+            writer.member("reason", reason)
+            writer.member("ackers", ackers)
+            writer.member("revoked", Dictionary(uniqueKeysWithValues: revoked.map { (String($0.key), $0.value) }))
+            writer.member("isFenced", isFenced)
+            writer.member("tail", ifPresent: tail)
+            writer.member("to", ifPresent: to)
+            writer.member("isPastReturn", isPastReturn)
+        }
+    }
+
+    package init(from reader: inout JSONReader) throws {
+        self.init(from: 0, epoch: 0, began: Instant(milliseconds: 0), reason: "", ackers: [])
+        var positions: [String: GTIDSet] = [:]
+        try reader.object { reader, key in
+            switch key {
+            case "from": try reader.read(&from)
+            case "epoch": try reader.read(&epoch)
+            case "began": try reader.read(&began)
+            case "reason": try reader.read(&reason)
+            case "ackers": try reader.read(&ackers)
+            case "revoked": try reader.read(&positions)
+            case "isFenced": try reader.read(&isFenced)
+            case "tail": try reader.read(&tail)
+            case "to": try reader.read(&to)
+            case "isPastReturn": try reader.read(&isPastReturn)
+            default: try reader.skip()
+            }
+        }
+        for (ordinal, position) in positions { if let ordinal = Int(ordinal) { revoked[ordinal] = position } }
+    }
+}
+
 extension AppliedParameter: JSONCodable {
     package func write(to writer: inout JSONWriter) {
         writer.object { writer in
@@ -173,6 +212,9 @@ extension ClusterRecords: JSONCodable {
             writer.member("isFounded", isFounded)
             writer.member("ackSet", ifFilled: ackSet)
             writer.member("switchover", ifPresent: switchover)
+            writer.member("failover", ifPresent: failover)
+            writer.member("failovers", ifFilled: failovers)
+            writer.member("leftBehind", ifFilled: leftBehind)
             writer.member("parameters", ifFilled: parameters)
             writer.member("databases", ifFilled: databases)
             writer.member("accounts", ifFilled: accounts)
@@ -195,6 +237,7 @@ extension ClusterRecords: JSONCodable {
             switch key {
             case "parameters" where !hasContent, "databases" where !hasContent, "accounts" where !hasContent,
                 "preparedReplicas" where !hasContent, "failures" where !hasContent, "switchover" where !hasContent,
+                "failover" where !hasContent, "failovers" where !hasContent, "leftBehind" where !hasContent,
                 "joining" where !hasContent, "returning" where !hasContent:
                 try reader.skip()
             case "uid": try reader.read(&uid)
@@ -207,6 +250,9 @@ extension ClusterRecords: JSONCodable {
             case "isFounded": try reader.read(&isFounded)
             case "ackSet": try reader.read(&ackSet)
             case "switchover": try reader.read(&switchover)
+            case "failover": try reader.read(&failover)
+            case "failovers": try reader.read(&failovers)
+            case "leftBehind": try reader.read(&leftBehind)
             case "parameters": try reader.read(&parameters)
             case "databases": try reader.read(&databases)
             case "accounts": try reader.read(&accounts)

@@ -97,7 +97,9 @@ extension KindTable where Value == Cluster {
         .optional(
             "suspend", \.suspend, .boolean, default: false, "false",
             "`true` stops voluntary work and healing; a killed instance is still restarted, and alerts still go out."),
-        .unsupported("failover", "a lost primary is restarted in place, closed until it may write."),
+        .optional(
+            "failover", \.failover, .choice, default: .automatic, "automatic",
+            "`automatic`: where the primary is lost, a member that provably holds every acknowledged write takes over. `manual`: the primary is waited for."),
         .unsupported("standbyOf", "a cluster of another region cannot be followed yet."),
         .unsupported("upgrade", "the engine's version changes with `engine.version`."),
         .unsupported("maintenance", "use `suspend: true` to stop voluntary work and healing."),

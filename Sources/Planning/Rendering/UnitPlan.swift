@@ -154,7 +154,7 @@ package struct UnitPlan: Sendable {
         switch task.action {
         case .install, .clone: "+"
         case .ensureDatabase, .ensureAccount: creations.contains(task.thing) ? "+" : "~"
-        case .start, .initialize, .prepareReplica, .replicate, .acknowledge, .open, .demote, .promote: ">"
+        case .start, .initialize, .prepareReplica, .replicate, .acknowledge, .open, .demote, .promote, .revoke, .fence, .rejoin: ">"
         case .configure, .restart, .close, .setVariables: "~"
         case .applyChannel(let digest): digest == nil ? "-" : isNew ? "+" : "~"
         case .dropDatabase, .dropAccount, .retire, .purge: "-"
