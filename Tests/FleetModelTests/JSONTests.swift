@@ -74,7 +74,7 @@ private let moment = Instant(milliseconds: 1_700_000_000_123)
             placement: [Placement(zone: "a", replicas: 2)], port: 3307,
             resources: ClusterResources(memoryBytes: 1, storageBytes: 2), parameters: ["max_connections": "200"],
             durability: .async, availabilityMin: 1, preferredZones: ["a"], databases: [database], accounts: [account],
-            retainFor: .seconds(60), deletionPolicy: .delete, suspend: true))
+            retainFor: .seconds(60), deletionPolicy: .delete, suspend: true, failover: .manual))
 }
 
 private let instance: InstanceReport = {

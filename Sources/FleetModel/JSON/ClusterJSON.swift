@@ -5,6 +5,7 @@ package import JSONStream
 extension EngineType: JSONNamedCase {}
 extension Topology: JSONNamedCase {}
 extension Durability: JSONNamedCase {}
+extension FailoverMode: JSONNamedCase {}
 extension DeletionPolicy: JSONNamedCase {}
 /// `file:orders-app` or `env:NAME`: where a secret comes from, never the secret.
 extension SecretReference: JSONTextForm {}
@@ -162,6 +163,7 @@ extension Cluster: JSONCodable {
             writer.member("retainFor", retainFor)
             writer.member("deletionPolicy", deletionPolicy)
             writer.member("suspend", suspend)
+            writer.member("failover", failover)
         }
     }
 
@@ -186,6 +188,7 @@ extension Cluster: JSONCodable {
             case "retainFor": try reader.read(&retainFor)
             case "deletionPolicy": try reader.read(&deletionPolicy)
             case "suspend": try reader.read(&suspend)
+            case "failover": try reader.read(&failover)
             default: try reader.skip()
             }
         }
