@@ -300,6 +300,11 @@ package struct GTIDSet: Sendable, Hashable, CustomStringConvertible {
     package func contains(_ other: GTIDSet) -> Bool {
         other.domains.allSatisfy { (domains[$0.key]?.sequence ?? 0) >= $0.value.sequence }
     }
+
+    /// For each domain the further of the two: what a server holds that wrote in one life and applied in another.
+    package func merged(with other: GTIDSet) -> GTIDSet {
+        GTIDSet(domains: domains.merging(other.domains) { $0.sequence >= $1.sequence ? $0 : $1 })
+    }
 }
 
 extension StringProtocol {

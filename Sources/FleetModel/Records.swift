@@ -176,6 +176,9 @@ package struct ClusterRecords: Sendable, Hashable {
     /// Ordinals, sorted, of members that were left behind by a failover (the lost writer, and whoever could not be
     /// reached): they may hold rows that the new writer does not.
     package var leftBehind: [Int]
+    /// What the present writer held when it took over: whoever lacks any of it cannot take over from it. Empty for the
+    /// founding primary.
+    package var floor: GTIDSet
     package var parameters: [String: AppliedParameter]
     /// What we made in the database: inventory, so that only that is ever removed. Databases with the policy that was
     /// last declared for them.
@@ -207,6 +210,7 @@ package struct ClusterRecords: Sendable, Hashable {
         failover = nil
         failovers = []
         leftBehind = []
+        floor = GTIDSet()
         parameters = [:]
         databases = [:]
         accounts = [:]

@@ -92,13 +92,20 @@ package enum Invariants {
                 guard situation.records.primary == id.ordinal, situation.records.epoch == epoch else {
                     return "\(id) would be opened for writing, but the store names another writer or epoch"
                 }
-                if let other = before.first(where: { $0 != id.ordinal }) {
+                if let other = before.first(where: { $0 != id.ordinal && !isCutOff($0, epoch, situation.records) }) {
                     return "\(id) would be opened for writing while instance \(other) takes writes"
                 }
             default: break
             }
         }
         return nil
+    }
+
+    /// Whether nothing that this instance still takes can be acknowledged: it was killed, or everybody who could
+    /// acknowledge for it has stopped under the failover's epoch. What was last seen of it may say that it takes writes.
+    private static func isCutOff(_ ordinal: Int, _ epoch: Int64, _ records: ClusterRecords) -> Bool {
+        guard let failover = records.failover, failover.epoch == epoch, failover.from == ordinal else { return false }
+        return failover.isFenced || !failover.ackers.isEmpty && failover.ackers.allSatisfy { failover.revoked[$0] != nil }
     }
 
     /// A voluntary task never takes a cluster below `availability.min`, nor the last acknowledging replica away.

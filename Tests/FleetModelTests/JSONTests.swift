@@ -133,6 +133,7 @@ private let instance: InstanceReport = {
         revoked: [2: GTIDSet("7-1-5") ?? GTIDSet()], isFenced: true, tail: GTIDSet("7-1-6"), to: 2, isPastReturn: true)
     records.failovers = [Instant(milliseconds: 9)]
     records.leftBehind = [1, 3]
+    records.floor = GTIDSet("7-1-4") ?? GTIDSet()
     records.switchover = SwitchoverIntent(
         from: 1, to: 2, epoch: 3, began: moment, reason: "move", position: GTIDSet("0-1-5"), isPastReturn: true)
     records.parameters = ["a": AppliedParameter(declared: "1", readBack: "2", version: "10.11.19")]

@@ -64,13 +64,6 @@ struct AdminSession {
     }
 }
 
-extension GTIDSet {
-    /// For each domain the further of the two: what a server holds that wrote in one life and applied in another.
-    func merged(with other: GTIDSet) -> GTIDSet {
-        GTIDSet(domains: domains.merging(other.domains) { $0.sequence >= $1.sequence ? $0 : $1 })
-    }
-}
-
 extension EngineError {
     /// What a server or the way to it said, as an error of a driver.
     init(_ error: MySQLError, doing: String) {

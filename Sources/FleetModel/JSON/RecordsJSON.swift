@@ -215,6 +215,7 @@ extension ClusterRecords: JSONCodable {
             writer.member("failover", ifPresent: failover)
             writer.member("failovers", ifFilled: failovers)
             writer.member("leftBehind", ifFilled: leftBehind)
+            if !floor.isEmpty { writer.member("floor", floor) }
             writer.member("parameters", ifFilled: parameters)
             writer.member("databases", ifFilled: databases)
             writer.member("accounts", ifFilled: accounts)
@@ -237,7 +238,7 @@ extension ClusterRecords: JSONCodable {
             switch key {
             case "parameters" where !hasContent, "databases" where !hasContent, "accounts" where !hasContent,
                 "preparedReplicas" where !hasContent, "failures" where !hasContent, "switchover" where !hasContent,
-                "failover" where !hasContent, "failovers" where !hasContent, "leftBehind" where !hasContent,
+                "failover" where !hasContent, "failovers" where !hasContent, "leftBehind" where !hasContent, "floor" where !hasContent,
                 "joining" where !hasContent, "returning" where !hasContent:
                 try reader.skip()
             case "uid": try reader.read(&uid)
@@ -253,6 +254,7 @@ extension ClusterRecords: JSONCodable {
             case "failover": try reader.read(&failover)
             case "failovers": try reader.read(&failovers)
             case "leftBehind": try reader.read(&leftBehind)
+            case "floor": try reader.read(&floor)
             case "parameters": try reader.read(&parameters)
             case "databases": try reader.read(&databases)
             case "accounts": try reader.read(&accounts)

@@ -26,7 +26,7 @@ extension PrimaryReplicaProcedure {
 
     /// What is left undone is waited for by name, so that nobody takes a suspended cluster for a converged one.
     private mutating func holdSuspended() {
-        guard records.switchover == nil else { return }
+        guard records.switchover == nil, records.failover == nil else { return }
         let held = decision.tasks.filter(isHeldWhileSuspended)
         decision.tasks.removeAll(where: isHeldWhileSuspended)
         for task in held { waitForResume(task.summary, on: task.target) }

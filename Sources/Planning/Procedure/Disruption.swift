@@ -54,6 +54,10 @@ extension PrimaryReplicaProcedure {
         guard let best = candidates(for: primary).first else { return false }
         if !primary.isActive { return begin(from: primary, to: best, "\(label(primary)) is to leave") }
         guard zoneRank(best) < zoneRank(primary) else { return false }
+        if let end = coolsDownUntil() {
+            wait(.time(end), "the cool-down after a failover, before the writer moves to \(best.record.zone)")
+            return true
+        }
         return begin(from: primary, to: best, "primary.preferredZones names \(best.record.zone)")
     }
 

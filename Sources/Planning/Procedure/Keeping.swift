@@ -16,7 +16,9 @@ extension PrimaryReplicaProcedure {
         keepWriter(primary)
         keepOwnAccounts(primary)
         for view in views where view.isActive && view.ordinal != primary.ordinal { keepReplica(view, primary) }
-        for view in views where view.record.phase == .leaving && view.ordinal != primary.ordinal && view.isWritable { close(view) }
+        for view in views where view.record.phase == .leaving && view.ordinal != primary.ordinal && view.isWritable {
+            if records.leftBehind.contains(view.ordinal) { fence(formerWriter: view) } else { close(view) }
+        }
         guard !isSuspended else { return tellUndone(primary) }
         configure()
         keepContent(primary)
@@ -137,6 +139,10 @@ extension PrimaryReplicaProcedure {
     // MARK: Replicas
 
     private mutating func keepReplica(_ view: MemberView, _ primary: MemberView) {
+        if records.leftBehind.contains(view.ordinal) {
+            bringBack(view, primary)
+            return
+        }
         if waitsForHost(view) || isLeftToAttempt(view) { return }
         guard let report = view.report, report.directory != .halfMade else {
             if isSuspended {

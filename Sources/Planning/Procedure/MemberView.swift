@@ -14,6 +14,8 @@ final class MemberView {
 
     let record: MemberRecord
     let knowledge: Knowledge
+    /// How old what is known is; nil where nothing ever was.
+    let age: Duration?
     /// Age limit for a change of writer is tighter.
     let isFreshForWriter: Bool
     /// Nil where the host's report does not list it: it is not there.
@@ -30,12 +32,13 @@ final class MemberView {
     let acknowledges: Bool
 
     init(
-        record: MemberRecord, knowledge: Knowledge, isFreshForWriter: Bool, report: InstanceReport?,
+        record: MemberRecord, knowledge: Knowledge, age: Duration?, report: InstanceReport?,
         engines: [EngineBinary], isBusy: Bool
     ) {
         self.record = record
         self.knowledge = knowledge
-        self.isFreshForWriter = isFreshForWriter
+        self.age = age
+        isFreshForWriter = age.map { $0 <= ObservedHost.writerAgeMax } ?? false
         self.report = report
         self.engines = engines
         self.isBusy = isBusy
@@ -51,6 +54,18 @@ final class MemberView {
     var ordinal: Int { record.ordinal }
     var isActive: Bool { record.phase == .active }
     var isRunning: Bool { report?.process == .running && report?.directory == .ready }
+
+    /// Everything that it holds or has received, as far as it tells.
+    var received: GTIDSet {
+        guard let database else { return GTIDSet() }
+        return database.binlogPosition.merged(with: database.appliedPosition)
+            .merged(with: database.replication?.receivedPosition ?? GTIDSet())
+    }
+
+    /// Receives from this source: its IO thread is connected.
+    func receives(from source: MemberRecord) -> Bool {
+        points(to: source) && report?.database?.replication?.ioRunning == true
+    }
 
     /// Replicates from this source, both threads up.
     func isAttached(to source: MemberRecord) -> Bool {
@@ -98,14 +113,13 @@ extension ClusterSituation {
     private func view(of record: MemberRecord, isBusy: Bool) -> MemberView {
         guard let seen = observed[record.host] else {
             return MemberView(
-                record: record, knowledge: .unknown, isFreshForWriter: false, report: nil, engines: [], isBusy: isBusy)
+                record: record, knowledge: .unknown, age: nil, report: nil, engines: [], isBusy: isBusy)
         }
         let report = seen.report.instances.first {
             $0.id.ordinal == record.ordinal && $0.id.clusterUID == records.uid
         }
         return MemberView(
-            record: record, knowledge: seen.isFresh(at: now) ? .fresh : .stale,
-            isFreshForWriter: seen.isFresh(at: now, within: ObservedHost.writerAgeMax), report: report,
+            record: record, knowledge: seen.isFresh(at: now) ? .fresh : .stale, age: now - seen.renewed, report: report,
             engines: seen.report.engines, isBusy: isBusy)
     }
 }

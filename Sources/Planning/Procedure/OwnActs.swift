@@ -7,7 +7,7 @@ extension PrimaryReplicaProcedure {
     mutating func noteOwnAct(_ action: Action, on ordinal: Int) {
         switch action {
         case .install, .clone: records.joining = Planner.union(records.joining, [ordinal])
-        case .restart, .demote: records.returning = Planner.union(records.returning, [ordinal])
+        case .restart, .demote, .rejoin: records.returning = Planner.union(records.returning, [ordinal])
         default: break
         }
     }

@@ -77,6 +77,10 @@ struct PrimaryReplicaProcedure {
         recordEngineVersion()
         if !records.isFounded {
             found()
+        } else if records.failover != nil {
+            continueFailover()
+        } else if failOver() {
+            // The intent is recorded and its first tasks are there.
         } else if records.switchover != nil {
             continueSwitchover()
         } else {

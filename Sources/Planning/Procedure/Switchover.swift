@@ -110,6 +110,7 @@ extension PrimaryReplicaProcedure {
         if waitsForHost(to) { return }
         records.primary = intent.to
         records.switchover?.isPastReturn = true
+        records.floor = intent.position ?? GTIDSet()
         records.ackSet = views.filter { $0.isActive && mayAcknowledge($0, for: to.record) && $0.acknowledges }
             .map(\.ordinal)
         emit(

@@ -1,0 +1,71 @@
+import FleetModel
+
+/// What only another writer mends: a named condition of the primary, and what showed it.
+struct WriterLoss: Hashable {
+    enum Code: String {
+        /// Its agent says that it does not run, and it could not be started, or its directory is gone.
+        case deadPrimary = "DeadPrimary"
+        /// Its host is silent, and no possible acker is connected to it.
+        case unreachablePrimary = "UnreachablePrimary"
+        /// It runs and does not answer, and no possible acker is connected to it.
+        case hungPrimary = "HungPrimary"
+    }
+
+    var code: Code
+    /// One sentence, for people.
+    var evidence: String
+
+    /// As intents and findings tell it.
+    var text: String { code.rawValue + ": " + evidence }
+}
+
+// Diagnosis: whether the writer is lost. Evidence is holistic: that the servers lost sight of it is none by itself.
+
+extension PrimaryReplicaProcedure {
+    /// A host from which nothing was heard for so long is looked into. Its agent's heartbeats come every second.
+    static let silenceMin: Duration = .seconds(3)
+    /// While something is suspected the facts are looked at again after this.
+    static let suspicionStep: Duration = .milliseconds(500)
+
+    /// Who may have acknowledged a write of the present writer: each may hold a row that nobody else has.
+    func possibleAckers(of writer: MemberView) -> [MemberView] {
+        views.filter { $0.ordinal != writer.ordinal && records.ackSet.contains($0.ordinal) }
+    }
+
+    /// Nil where the writer is not lost, or not provably.
+    mutating func diagnose(_ writer: MemberView) -> WriterLoss? {
+        if writer.knowledge == .fresh, let loss = dead(writer) { return loss }
+        let ackers = possibleAckers(of: writer)
+        let isHung = writer.knowledge == .fresh && writer.report?.process == .unresponsive
+        guard isHung || writer.age.map({ $0 >= Self.silenceMin }) ?? true, !ackers.isEmpty else { return nil }
+        var cutOff: [String] = []
+        for view in ackers {
+            guard view.isFreshForWriter else {
+                // What it says of the writer is asked for; without it nothing is concluded.
+                wait(.host(view.record.host), "what \(label(view)) says of \(label(writer)), which \(isHung ? "does not answer" : "is silent")")
+                continue
+            }
+            if view.isAnswering, !view.receives(from: writer.record) { cutOff.append(label(view)) }
+        }
+        guard cutOff.count == ackers.count else {
+            if !isHung { wait(.time(now + Self.suspicionStep), "\(writer.record.host), silent, to be heard again or given up by all replicas") }
+            return nil
+        }
+        let others = cutOff.joined(separator: " and ")
+        if isHung {
+            return WriterLoss(code: .hungPrimary, evidence: "\(label(writer)) runs and does not answer, and \(others) cannot reach it")
+        }
+        return WriterLoss(code: .unreachablePrimary, evidence: "\(writer.record.host) is silent, and \(others) cannot reach \(label(writer))")
+    }
+
+    private func dead(_ writer: MemberView) -> WriterLoss? {
+        guard !writer.isBusy else { return nil }
+        guard let report = writer.report, report.directory == .ready else {
+            return WriterLoss(code: .deadPrimary, evidence: "the directory of \(label(writer)) is gone from \(writer.record.host)")
+        }
+        guard report.process == .stopped, !records.failures.isEmpty else { return nil }
+        let mark = "/" + id(writer.ordinal).description + "/start"
+        guard let failure = records.failures.first(where: { $0.key.hasSuffix(mark) }) else { return nil }
+        return WriterLoss(code: .deadPrimary, evidence: "\(label(writer)) does not start: \(failure.value.message)")
+    }
+}

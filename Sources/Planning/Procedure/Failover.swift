@@ -1,0 +1,285 @@
+import FleetModel
+
+// Failover: the writer is lost and another member takes over. The sequence of MARIADB-FACTS, part 2, as steps: the intent
+// with a new epoch is in the store before anything is touched; then nobody can acknowledge for the lost writer any more,
+// it is killed where that can be done, and only what provably holds every acknowledged write is promoted.
+
+extension PrimaryReplicaProcedure {
+    /// Automatic failovers of one cluster in `budgetSpan`; beyond it the writer is waited for.
+    static let failoversMax = 3
+    static let budgetSpan: Duration = .seconds(3600)
+    /// A failover that cannot prove coverage for so long gives way to the lost writer, where that can be started again.
+    static let holdMax: Duration = .seconds(30)
+    static let failoverKey = "failover"
+
+    /// Begins a failover where the writer is lost and another may take over; false where there is none to begin.
+    mutating func failOver() -> Bool {
+        guard let primary, let loss = diagnose(primary) else { return false }
+        if cluster.failover == .manual {
+            find("FailoverManual", label(primary), on: primary, "\(loss.text); failover is manual: mend it, or set failover to automatic", drift: false)
+            return false
+        }
+        let ackers = possibleAckers(of: primary)
+        let silent = ackers.filter { !$0.isFreshForWriter || !$0.isAnswering }
+        // Without all who could acknowledge only the lost writer's own binlog shows what was acknowledged.
+        let hasTail = primary.isFreshForWriter && primary.report?.directory == .ready
+        let hasOthers = views.contains { $0.isActive && $0.ordinal != primary.ordinal && $0.isAnswering }
+        guard hasTail && hasOthers || !ackers.isEmpty && silent.isEmpty else {
+            if !ackers.isEmpty { hold(primary, loss.text, silent) }
+            return false
+        }
+        wantedFailures.insert(Self.failoverKey)
+        if let failure = records.failures[Self.failoverKey], failure.retryAt > now {
+            wait(.time(failure.retryAt), "a failover was given up \(failure.count) times: \(failure.message)")
+            return false
+        }
+        if let until = budgetEnds() {
+            find("FailoverBudgetSpent", label(primary), on: primary, "\(loss.text); \(Self.failoversMax) failovers in the last hour are the limit", drift: false)
+            wait(.time(until), "the failover budget of \(context.name)")
+            return false
+        }
+        begin(loss, from: primary)
+        return true
+    }
+
+    private func budgetEnds() -> Instant? {
+        let recent = records.failovers.filter { now - $0 < Self.budgetSpan }
+        guard recent.count >= Self.failoversMax, let first = recent.first else { return nil }
+        return first + Self.budgetSpan
+    }
+
+    private mutating func begin(_ loss: WriterLoss, from primary: MemberView) {
+        records.epoch += 1
+        var ackers = possibleAckers(of: primary).map(\.ordinal)
+        if let switchover = records.switchover, switchover.from != primary.ordinal {
+            // The old writer of a switchover that was not over: nobody else need have its last rows.
+            ackers = Planner.union(ackers, [switchover.from])
+        }
+        records.switchover = nil
+        records.failover = FailoverIntent(
+            from: primary.ordinal, epoch: records.epoch, began: now, reason: loss.text, ackers: ackers)
+        continueFailover()
+    }
+
+    mutating func continueFailover() {
+        guard let intent = records.failover, let from = view(intent.from) else { return }
+        tell(intent)
+        if let ordinal = intent.to, let to = view(ordinal) {
+            takeOver(intent, to)
+        } else if isBack(from, intent) {
+            abandon(intent, "\(label(from)) is back")
+        } else {
+            isolate(intent, from)
+        }
+    }
+
+    private func view(_ ordinal: Int) -> MemberView? { views.first { $0.ordinal == ordinal } }
+
+    private mutating func tell(_ intent: FailoverIntent) {
+        find("Failover", label(intent.from), on: nil, intent.reason, drift: false)
+    }
+
+    /// Before anything was done to it or to those who acknowledge for it, a writer that answers again stays the writer.
+    private func isBack(_ from: MemberView, _ intent: FailoverIntent) -> Bool {
+        guard intent.revoked.isEmpty, !intent.isFenced, from.isFreshForWriter, from.isWritable else { return false }
+        return !running.contains { $0.task.action.isIsolating }
+    }
+
+    // MARK: Isolation and coverage
+
+    /// Nobody acknowledges for the lost writer any more; it is killed where its agent can be reached.
+    private mutating func isolate(_ intent: FailoverIntent, _ from: MemberView) {
+        cancelOthers(intent)
+        let cause = Cause.observation(intent.reason)
+        for ordinal in toRevoke(intent) where intent.revoked[ordinal] == nil {
+            guard let view = view(ordinal) else { continue }
+            guard view.isFreshForWriter else {
+                wait(.host(view.record.host), "a report of \(view.record.host) not older than 2 s: \(label(view)) may hold what nobody else does")
+                continue
+            }
+            emit(.revoke(epoch: intent.epoch), on: view, isVoluntary: false, cause: cause, "stop receiving from \(label(from))")
+        }
+        if !intent.isFenced, from.isFreshForWriter, from.report != nil {
+            emit(.fence(epoch: intent.epoch), on: from, isVoluntary: false, cause: cause, "kill the lost writer")
+        }
+        if let candidate = candidate(intent) {
+            promote(intent, candidate)
+        } else if decision.tasks.isEmpty, !running.contains(where: { $0.task.action.isIsolating }) {
+            holdCoverage(intent, from)
+        }
+    }
+
+    /// Who could acknowledge; where nobody had to, all that can be asked.
+    private func toRevoke(_ intent: FailoverIntent) -> [Int] {
+        guard intent.ackers.isEmpty else { return intent.ackers }
+        return views.filter { $0.isActive && $0.ordinal != intent.from && $0.isAnswering }.map(\.ordinal)
+    }
+
+    /// What is under way on these members is not worth waiting for.
+    private mutating func cancelOthers(_ intent: FailoverIntent) {
+        let members = Planner.union(intent.ackers, [intent.from])
+        for attempt in running {
+            guard case .instance(let id, _) = attempt.task.target, members.contains(id.ordinal), !attempt.task.action.isIsolating
+            else { continue }
+            decision.cancel.append(attempt.id)
+        }
+    }
+
+    /// The member that has received most, if what it has received is provably all that was ever acknowledged.
+    private func candidate(_ intent: FailoverIntent) -> MemberView? {
+        guard !intent.revoked.isEmpty else { return nil }
+        var all = records.floor
+        for (_, position) in intent.revoked { all = all.merged(with: position) }
+        let isCovered = !intent.ackers.isEmpty && wasSemiSync && intent.ackers.allSatisfy { intent.revoked[$0] != nil }
+        if !isCovered {
+            guard intent.isFenced, let tail = intent.tail else { return nil }
+            all = all.merged(with: tail)
+        }
+        let able = views.filter { view in
+            guard view.isActive, view.isAnswering, view.isFreshForWriter, !view.isBusy, !isTaken(view.ordinal) else { return false }
+            return intent.revoked[view.ordinal]?.contains(all) ?? false
+        }
+        return able.min { (zoneRank($0), $0.ordinal) < (zoneRank($1), $1.ordinal) }
+    }
+
+    private mutating func holdCoverage(_ intent: FailoverIntent, _ from: MemberView) {
+        if now - intent.began >= Self.holdMax, from.isFreshForWriter, from.report?.directory == .ready {
+            abandon(intent, "no member provably holds every acknowledged write; \(label(from)) does")
+            return
+        }
+        let missing = views.filter { intent.ackers.contains($0.ordinal) && intent.revoked[$0.ordinal] == nil }
+        hold(from, intent.reason, missing)
+        if missing.isEmpty { wait(.fact("candidate"), "a member that answers and has received all that was acknowledged") }
+        wait(.time(max(intent.began + Self.holdMax, now + Self.suspicionStep)), "the failover from \(label(from))")
+    }
+
+    /// Nobody is promoted while a row that was acknowledged may be only where nobody can look.
+    private mutating func hold(_ from: MemberView, _ why: String, _ missing: [MemberView]) {
+        let who = missing.map { "\(label($0)) on \($0.record.host)" }.joined(separator: ", ")
+        let held =
+            who.isEmpty
+            ? "no member is known to hold every acknowledged write"
+            : "\(who) may hold acknowledged rows that nobody else has; bring it or \(from.record.host) back"
+        find("FailoverHeld", label(from), on: from, "\(why); nobody is promoted: \(held)", drift: false)
+        for view in missing { wait(.host(view.record.host), "\(view.record.host) to come back: \(label(view)) may hold what nobody else does") }
+    }
+
+    // MARK: Promotion
+
+    private mutating func promote(_ intent: FailoverIntent, _ to: MemberView) {
+        let position = intent.revoked[to.ordinal] ?? GTIDSet()
+        records.primary = to.ordinal
+        records.floor = position
+        records.failover?.to = to.ordinal
+        records.failover?.isPastReturn = true
+        records.failovers = (records.failovers.filter { now - $0 < Self.budgetSpan } + [now]).suffix(Self.failoversMax * 2)
+        records.ackSet = views.filter { $0.isActive && intent.revoked[$0.ordinal] != nil && mayAcknowledge($0, for: to.record) }
+            .map(\.ordinal)
+        let left = views.filter { $0.isActive && $0.ordinal != to.ordinal && intent.revoked[$0.ordinal] == nil }.map(\.ordinal)
+        records.leftBehind = Planner.union(records.leftBehind.filter { $0 != to.ordinal }, Planner.union(left, [intent.from]))
+        let cause = Cause.observation(intent.reason)
+        emit(
+            .promote(epoch: intent.epoch, position: position, semiSync: wantsSemiSync(to.record)), on: to, isVoluntary: false,
+            cause: cause, "take over writing from \(label(intent.from)), which is lost")
+        for view in views where view.isActive && view.ordinal != to.ordinal && intent.revoked[view.ordinal] != nil && view.isAnswering {
+            records.returning = Planner.union(records.returning, [view.ordinal])
+            let acknowledges = mayAcknowledge(view, for: to.record)
+            emit(
+                .replicate(source: peer(to.record), acknowledges: acknowledges), on: view, isVoluntary: false, cause: cause,
+                "drain, then replicate from \(label(to))" + (acknowledges ? ", acknowledging" : ""))
+        }
+    }
+
+    /// The new writer is opened, or is tried again; where it is lost too, the next one takes over from it.
+    private mutating func takeOver(_ intent: FailoverIntent, _ to: MemberView) {
+        if to.isWritable, !to.isBusy, (to.report?.epoch ?? 0) >= intent.epoch {
+            records.failover = nil
+            records.failures[Self.failoverKey] = nil
+            keep()
+            return
+        }
+        if failOver() { return }
+        if waitsForHost(to) || waitsForAttempt(to) { return }
+        guard to.isAnswering else {
+            if to.report?.process == .stopped {
+                start(to, isVoluntary: false, .observation("\(label(to)) is not running"))
+            } else {
+                wait(.fact(label(to)), "\(label(to)) to answer")
+            }
+            return
+        }
+        emit(
+            .promote(epoch: intent.epoch, position: records.floor, semiSync: wantsSemiSync(to.record)), on: to, isVoluntary: false,
+            cause: .observation(intent.reason), "take over writing from \(label(intent.from)), which is lost")
+    }
+
+    /// The lost writer stays the writer, affirmed under an epoch above the abandoned one.
+    private mutating func abandon(_ intent: FailoverIntent, _ why: String) {
+        records.epoch += 1
+        records.failover = nil
+        let count = (records.failures[Self.failoverKey]?.count ?? 0) + 1
+        records.failures[Self.failoverKey] = FailureRecord(
+            count: count, last: now, message: why, retryAt: now + min(Self.giveUpFirst * (1 << min(count, 6)), Self.giveUpMax))
+        find("FailoverAbandoned", context.name, on: nil, "the failover from \(label(intent.from)) was given up: \(why)", drift: false)
+        keep()
+    }
+
+    private static let giveUpFirst: Duration = .seconds(5)
+    private static let giveUpMax: Duration = .seconds(300)
+
+    // MARK: Afterwards
+
+    /// A member that a failover left behind comes back as a replica, or as a clone where it holds what the writer does not.
+    mutating func bringBack(_ view: MemberView, _ primary: MemberView) {
+        if waitsForHost(view) || waitsForAttempt(view) { return }
+        guard let report = view.report, report.directory == .ready else {
+            records.leftBehind.removeAll { $0 == view.ordinal }
+            records.joining = Planner.union(records.joining, [view.ordinal])
+            return
+        }
+        let why = Cause.observation("\(label(view)) was left behind by a failover")
+        if view.isWritable || report.process == .unresponsive {
+            fence(formerWriter: view)
+        } else if view.isAttached(to: primary.record) {
+            records.leftBehind.removeAll { $0 == view.ordinal }
+        } else if report.process == .starting {
+            wait(.fact(label(view)), "\(label(view)) to answer")
+        } else if isServing(primary), !primary.isBusy {
+            emit(
+                .rejoin(source: peer(primary.record)), on: view, isVoluntary: false, cause: why,
+                "come back as a replica of \(label(primary))")
+        } else {
+            wait(.fact(label(primary)), "\(label(primary)) to serve, before \(label(view)) comes back")
+        }
+    }
+
+    /// Closing it hangs behind commits that wait for an acknowledgement which never comes.
+    mutating func fence(formerWriter view: MemberView) {
+        find("FormerWriterOpen", label(view), on: view, "it was the writer before the failover, and is not closed", drift: true)
+        emit(
+            .fence(epoch: records.epoch), on: view, isVoluntary: false,
+            cause: .observation("\(label(view)) was left behind by a failover"), "kill the former writer")
+    }
+
+    /// For so long after a failover the writer is not moved back to a wanted zone: longer with each in the last hour, so
+    /// that one that comes and goes is not promoted back and forth.
+    static let coolDown: Duration = .seconds(60)
+
+    /// When the writer may be moved by choice again; nil where it may now.
+    func coolsDownUntil() -> Instant? {
+        guard let last = records.failovers.last else { return nil }
+        let count = records.failovers.count { now - $0 < Self.budgetSpan }
+        let end = last + Self.coolDown * (1 << max(min(count, 6) - 1, 0))
+        return now < end ? end : nil
+    }
+}
+
+extension Action {
+    /// Takes a lost writer, or who acknowledges for it, out of the way.
+    var isIsolating: Bool {
+        switch self {
+        case .revoke, .fence: true
+        default: false
+        }
+    }
+}
