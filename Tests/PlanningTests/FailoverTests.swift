@@ -1,0 +1,283 @@
+import FleetModel
+import Testing
+
+@testable import Planning
+
+/// What the planner does where the writer is lost: instance 1 on hz-a-1; 2 and 3 acknowledge.
+struct FailoverTests {
+    private func founded(_ counts: [Int] = [1, 1, 1]) -> TestFleet {
+        var fleet = TestFleet(TestFleet.orders(counts))
+        fleet.converge()
+        for ordinal in 1...counts.reduce(0, +) {
+            fleet.change(ordinal) {
+                $0.database?.binlogPosition = position(100)
+                $0.database?.appliedPosition = position(100)
+                $0.database?.replication?.receivedPosition = position(100)
+            }
+        }
+        return fleet
+    }
+
+    private func position(_ sequence: Int64) -> GTIDSet { GTIDSet(domains: [7: .init(serverID: 1, sequence: sequence)]) }
+
+    private func host(_ fleet: TestFleet, _ ordinal: Int) -> String { fleet.orders?.member(ordinal)?.host ?? "" }
+
+    // MARK: Diagnosis
+
+    @Test func `a silent host alone is no evidence`() {
+        var fleet = founded()
+        fleet.pass(.seconds(5), except: [1])
+        let decision = Planner.step(fleet.situation())
+        #expect(decision.records.failover == nil && decision.tasks.isEmpty)
+        #expect(!decision.waits.isEmpty)
+    }
+
+    @Test func `replicas that lost the writer alone are no evidence`() {
+        var fleet = founded()
+        fleet.cutOff([2, 3])
+        #expect(Planner.step(fleet.situation()).records.failover == nil)
+    }
+
+    @Test func `one replica that still receives from a silent writer keeps it`() {
+        var fleet = founded()
+        fleet.cutOff([2])
+        fleet.pass(.seconds(5), except: [1])
+        #expect(Planner.step(fleet.situation()).records.failover == nil)
+    }
+
+    @Test func `what a replica said too long ago counts for nothing`() {
+        var fleet = founded()
+        fleet.cutOff([2, 3])
+        fleet.pass(.seconds(5), except: [1, 3])
+        let decision = Planner.step(fleet.situation())
+        #expect(decision.records.failover == nil)
+        #expect(decision.waits.contains { $0.reason == .host(host(fleet, 3)) })
+    }
+
+    @Test func `a killed writer is started again, and only one that does not start is given up`() throws {
+        var fleet = founded()
+        fleet.change(1) { $0.process = .stopped; $0.database = nil }
+        let first = Planner.step(fleet.situation())
+        #expect(first.records.failover == nil && first.tasks.map(\.action) == [.start])
+        let start = try #require(first.tasks.first)
+        let records = try #require(fleet.orders)
+        fleet.records.clusters["orders"] = Planner.absorb(.failed("no"), of: start, into: records, at: fleet.now, jitter: 0)
+        let second = Planner.step(fleet.situation())
+        #expect(second.records.failover?.reason.hasPrefix("DeadPrimary: orders-1 does not start: no") == true)
+        #expect(outline(second) == "revoke 2, revoke 3, fence 1")
+    }
+
+    @Test func `a writer that hangs is given up once its replicas cannot reach it either`() {
+        var fleet = founded()
+        fleet.change(1) { $0.process = .unresponsive; $0.database = nil }
+        #expect(Planner.step(fleet.situation()).records.failover == nil)
+        fleet.cutOff([2, 3])
+        let decision = Planner.step(fleet.situation())
+        #expect(decision.records.failover?.reason.hasPrefix("HungPrimary") == true)
+        #expect(outline(decision) == "revoke 2, revoke 3, fence 1")
+    }
+
+    // MARK: The way through
+
+    @Test func `a lost host: revoke, promote who received most, bring back who was left behind`() throws {
+        var fleet = founded()
+        fleet.cutOff([2, 3])
+        fleet.change(3) { $0.database?.replication?.receivedPosition = position(104) }
+        fleet.pass(.seconds(15), except: [1])
+        let plan = fleet.converge()
+        #expect(plan.refusal == nil)
+        #expect(plan.outline.hasPrefix("revoke 2, revoke 3 | promote 3, replicate 2 |"))
+        let records = try #require(fleet.orders)
+        #expect(records.primary == 3 && records.epoch == 2 && records.failover == nil && records.leftBehind == [1])
+        #expect(records.ackSet == [2] && records.floor == position(104) && records.failovers.count == 1)
+        for task in plan.waves.prefix(2).flatMap(\.tasks) { #expect(!task.isVoluntary) }
+
+        // Its host comes back, and the database takes writes still.
+        fleet.pass(.seconds(5))
+        let back = fleet.converge()
+        #expect(back.refusal == nil)
+        #expect(back.outline.hasPrefix("fence 1 | rejoin 1 | acknowledge 1"))
+        #expect(fleet.orders?.leftBehind == [])
+    }
+
+    @Test func `nobody is promoted before every possible acker has stopped`() {
+        var fleet = founded()
+        fleet.cutOff([2, 3])
+        fleet.pass(.seconds(5), except: [1])
+        let first = Planner.step(fleet.situation())
+        fleet.records.clusters["orders"] = first.records
+        for task in first.tasks where task.summary.contains("stop receiving") { fleet.carryOut(task); break }
+        let second = Planner.step(fleet.situation())
+        #expect(outline(second) == "revoke 3")
+        #expect(second.records.primary == 1)
+    }
+
+    @Test func `an acker that is lost too holds the failover, by name, and its return ends the hold`() {
+        var fleet = founded()
+        fleet.cutOff([2, 3])
+        fleet.pass(.seconds(5), except: [1])
+        let first = Planner.step(fleet.situation())
+        fleet.records.clusters["orders"] = first.records
+        for task in first.tasks where task.target == .instance(id(fleet, 2), host: host(fleet, 2)) { fleet.carryOut(task) }
+        fleet.pass(.seconds(5), except: [1, 3])
+        let held = Planner.step(fleet.situation())
+        #expect(held.tasks.isEmpty)
+        #expect(held.findings.contains { $0.reason == "FailoverHeld" && $0.message.contains(host(fleet, 3)) })
+        fleet.pass(.milliseconds(100), except: [1])
+        #expect(outline(Planner.step(fleet.situation())) == "revoke 3")
+    }
+
+    @Test func `a lost acker is made up for by the lost writer's own binlog`() {
+        var fleet = founded()
+        fleet.change(1) { $0.process = .stopped }
+        fleet.cutOff([2, 3])
+        fleet.fail(startOf: 1)
+        fleet.pass(.seconds(5), except: [3])
+        let first = Planner.step(fleet.situation())
+        #expect(outline(first) == "revoke 2, fence 1")
+        fleet.records.clusters["orders"] = first.records
+        for task in first.tasks { fleet.carryOut(task) }
+        #expect(fleet.orders?.failover?.tail == position(100))
+        let second = Planner.step(fleet.situation())
+        #expect(outline(second) == "promote 2")
+        #expect(second.records.leftBehind == [1, 3])
+    }
+
+    @Test func `and holds where that binlog has more than anybody received`() {
+        var fleet = founded()
+        fleet.change(1) { $0.process = .stopped; $0.database?.binlogPosition = position(101) }
+        fleet.cutOff([2, 3])
+        fleet.fail(startOf: 1)
+        fleet.pass(.seconds(5), except: [3])
+        let first = Planner.step(fleet.situation())
+        fleet.records.clusters["orders"] = first.records
+        for task in first.tasks { fleet.carryOut(task) }
+        let second = Planner.step(fleet.situation())
+        #expect(second.tasks.isEmpty && second.findings.contains { $0.reason == "FailoverHeld" })
+    }
+
+    @Test func `who lacks what the present writer held when it took over does not take over from it`() {
+        var fleet = founded()
+        fleet.records.clusters["orders"]?.floor = position(102)
+        fleet.cutOff([2, 3])
+        fleet.pass(.seconds(5), except: [1])
+        let first = Planner.step(fleet.situation())
+        fleet.records.clusters["orders"] = first.records
+        for task in first.tasks { fleet.carryOut(task) }
+        #expect(Planner.step(fleet.situation()).tasks.isEmpty)
+    }
+
+    @Test func `the new writer is lost before it was seen: the next one that holds as much takes over`() throws {
+        var fleet = founded()
+        fleet.cutOff([2, 3])
+        fleet.pass(.seconds(5), except: [1])
+        let first = Planner.step(fleet.situation())
+        fleet.records.clusters["orders"] = first.records
+        for task in first.tasks { fleet.carryOut(task) }
+        let second = Planner.step(fleet.situation())
+        #expect(outline(second) == "promote 2, replicate 3")
+        fleet.records.clusters["orders"] = second.records
+        // Nothing of it is heard any more; the other one cannot attach.
+        fleet.pass(.seconds(5), except: [1, 2])
+        let third = Planner.step(fleet.situation())
+        #expect(third.records.failover?.from == 2 && third.records.epoch == 3)
+        fleet.records.clusters["orders"] = third.records
+        for task in third.tasks { fleet.carryOut(task) }
+        let fourth = Planner.step(fleet.situation())
+        #expect(outline(fourth) == "promote 3")
+        #expect(fourth.records.leftBehind == [1, 2])
+    }
+
+    // MARK: Bounds
+
+    @Test func `manual: it is told and nothing is done`() {
+        var fleet = founded()
+        fleet.edit { $0.failover = .manual }
+        fleet.cutOff([2, 3])
+        fleet.pass(.seconds(5), except: [1])
+        let decision = Planner.step(fleet.situation())
+        #expect(decision.records.failover == nil && decision.findings.contains { $0.reason == "FailoverManual" })
+        #expect(!decision.tasks.contains { $0.action.isIsolating })
+    }
+
+    @Test func `a cluster fails over three times an hour at the most`() {
+        var fleet = founded()
+        fleet.records.clusters["orders"]?.failovers = [10, 20, 30].map { fleet.now - .seconds($0) }
+        fleet.cutOff([2, 3])
+        fleet.pass(.seconds(5), except: [1])
+        #expect(Planner.step(fleet.situation()).findings.contains { $0.reason == "FailoverBudgetSpent" })
+        fleet.records.clusters["orders"]?.failovers = [4000, 20, 30].map { fleet.now - .seconds($0) }
+        #expect(Planner.step(fleet.situation()).records.failover != nil)
+    }
+
+    @Test func `a writer that answers again before anything was done stays the writer, under a higher epoch`() {
+        var fleet = founded()
+        fleet.cutOff([2, 3])
+        fleet.pass(.seconds(5), except: [1])
+        fleet.records.clusters["orders"] = Planner.step(fleet.situation()).records
+        fleet.pass(.milliseconds(10))
+        let decision = Planner.step(fleet.situation())
+        #expect(decision.records.failover == nil && decision.records.epoch == 3 && decision.records.primary == 1)
+        #expect(decision.findings.contains { $0.reason == "FailoverAbandoned" })
+        #expect(decision.tasks.contains { $0.action == .open(epoch: 3, semiSync: true) })
+    }
+
+    @Test func `the writer does not go back to its wanted zone at once`() {
+        var fleet = founded()
+        fleet.cutOff([2, 3])
+        fleet.pass(.seconds(15), except: [1])
+        _ = fleet.converge()
+        fleet.pass(.seconds(5))
+        let back = fleet.converge()
+        #expect(back.waves.flatMap(\.tasks).contains { if case .demote = $0.action { true } else { false } })
+        #expect(back.waves.contains { $0.waited.contains { $0.message.contains("cool-down") } })
+    }
+
+    @Test func `the invariants refuse a promotion that is not covered`() throws {
+        var fleet = founded()
+        fleet.cutOff([2, 3])
+        fleet.pass(.seconds(5), except: [1])
+        var situation = fleet.situation()
+        situation.records.epoch = 2
+        situation.records.primary = 2
+        situation.records.failover = FailoverIntent(from: 1, epoch: 2, began: fleet.now, reason: "", ackers: [2, 3], revoked: [2: position(100)])
+        let task = PlannedTask(
+            unit: UnitID(.cluster, "orders"), target: .instance(id(fleet, 2), host: host(fleet, 2)),
+            action: .promote(epoch: 2, position: position(100), semiSync: true), cause: .observation(""), summary: "")
+        #expect(Invariants.violation([task], in: situation)?.contains("takes writes") == true)
+        situation.records.failover?.revoked[3] = position(100)
+        #expect(Invariants.violation([task], in: situation) == nil)
+    }
+
+    private func id(_ fleet: TestFleet, _ ordinal: Int) -> InstanceID {
+        InstanceID(clusterUID: fleet.orders?.uid ?? "", ordinal: ordinal)
+    }
+
+    private func outline(_ decision: Decision) -> String {
+        decision.tasks.map { task in
+            guard case .instance(let id, _) = task.target else { return task.action.name }
+            return "\(task.action.name) \(id.ordinal)"
+        }.joined(separator: ", ")
+    }
+}
+
+extension TestFleet {
+    /// Time passes; all hosts but those of these instances report again.
+    fileprivate mutating func pass(_ time: Duration, except silent: [Int] = []) {
+        now = now + time
+        let hosts = silent.compactMap { orders?.member($0)?.host }
+        for name in observed.keys where !hosts.contains(name) { observed[name]?.renewed = now }
+    }
+
+    /// These replicas lose the connection to their source.
+    fileprivate mutating func cutOff(_ ordinals: [Int]) {
+        for ordinal in ordinals { change(ordinal) { $0.database?.replication?.ioRunning = false } }
+    }
+
+    fileprivate mutating func fail(startOf ordinal: Int) {
+        guard let records = orders, let start = Planner.step(situation()).tasks.first(where: { $0.action == .start }) else { return }
+        self.records.clusters["orders"] = Planner.absorb(.failed("no"), of: start, into: records, at: now, jitter: 0)
+    }
+}
+
+private func - (left: Instant, right: Duration) -> Instant { Instant(milliseconds: left.milliseconds - right.milliseconds) }
