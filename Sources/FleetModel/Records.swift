@@ -179,6 +179,9 @@ package struct ClusterRecords: Sendable, Hashable {
     /// What the present writer held when it took over: whoever lacks any of it cannot take over from it. Empty for the
     /// founding primary.
     package var floor: GTIDSet
+    /// By ordinal, silent members of the ack set that the present writer refuses, with its position then: once another
+    /// one has received that, they need not be asked any more.
+    package var expelled: [Int: GTIDSet]
     package var parameters: [String: AppliedParameter]
     /// What we made in the database: inventory, so that only that is ever removed. Databases with the policy that was
     /// last declared for them.
@@ -211,6 +214,7 @@ package struct ClusterRecords: Sendable, Hashable {
         failovers = []
         leftBehind = []
         floor = GTIDSet()
+        expelled = [:]
         parameters = [:]
         databases = [:]
         accounts = [:]

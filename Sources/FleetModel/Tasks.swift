@@ -82,6 +82,9 @@ package indirect enum Action: Sendable, Hashable {
     case demote(epoch: Int64)
     /// Second half: waits for the position, becomes the writer under the epoch.
     case promote(epoch: Int64, position: GTIDSet, semiSync: Bool)
+    /// On the writer: the replica of this ordinal, of which nothing is heard, can connect and acknowledge no more until its
+    /// account is made sure of again. The writer's position afterwards is the result's.
+    case expel(ordinal: Int)
     /// Failover, on who may have acknowledged: it receives nothing any more, for whatever it has promised before; its
     /// applier goes on. What it has received is the result's position. Bounded: what does not stop is killed.
     case revoke(epoch: Int64)
@@ -120,6 +123,7 @@ package indirect enum Action: Sendable, Hashable {
         case .dropAccount: "dropAccount"
         case .demote: "demote"
         case .promote: "promote"
+        case .expel: "expel"
         case .revoke: "revoke"
         case .fence: "fence"
         case .rejoin: "rejoin"
@@ -224,7 +228,7 @@ package struct TaskResult: Sendable, Hashable {
     package var acted: Bool
     /// Declared variables as the server reads them back, after start and setVariables.
     package var readBack: [String: String]
-    /// The position after demote, revoke and fence.
+    /// The position after demote, expel, revoke and fence.
     package var position: GTIDSet?
     /// Exact version, after install and clone.
     package var engineVersion: String?

@@ -55,6 +55,7 @@ extension Planner {
         case .dropAccount(let name, let host): records.accounts[name + "@" + host] = nil
         case .retire: retired(id.ordinal, &records)
         case .purge: setPhase(.purged, of: id.ordinal, in: &records, ifRetired: true)
+        case .expel(let ordinal): records.expelled[ordinal] = result.position ?? GTIDSet()
         case .revoke(let epoch):
             if records.failover?.epoch == epoch { records.failover?.revoked[id.ordinal] = result.position ?? GTIDSet() }
         case .fence(let epoch):

@@ -122,6 +122,9 @@ private struct Change {
             database.semiSyncPrimary = false
             database.readOnly = true
             adopt(into: &database)
+        case .expel(let ordinal):
+            database.replicationAccounts.removeAll { $0 == ordinal }
+            result.position = database.binlogPosition
         case .revoke(let epoch):
             report.epoch = epoch
             result.position = database.replication?.receivedPosition ?? database.appliedPosition

@@ -51,7 +51,7 @@ extension Action {
             key += digest(configuration)
         case .restart(let isPrimary): add(isPrimary ? "primary" : "replica")
         case .initialize(let replicas): if !replicas.isEmpty { add(replicas.map(String.init).joined(separator: ",")) }
-        case .prepareReplica(let ordinal): add(String(ordinal))
+        case .prepareReplica(let ordinal), .expel(let ordinal): add(String(ordinal))
         case .replicate(let source, let acknowledges):
             addPeer(source, to: &key)
             if acknowledges { key += "-acknowledging" }

@@ -64,7 +64,7 @@ enum DriverSteps {
         case .promote(_, let position, let semiSync): promote(position, semiSync)
         case .retire: retire()
         case .purge: [DriverStep(50...300) { $0.purge() }]
-        case .revoke, .fence, .rejoin, .applyChannel: [DriverStep(1...1) { _ in .end(.refused("Unsupported: not an agent's")) }]
+        case .expel, .revoke, .fence, .rejoin, .applyChannel: [DriverStep(1...1) { _ in .end(.refused("Unsupported: not an agent's")) }]
         }
     }
 

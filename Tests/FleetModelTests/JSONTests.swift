@@ -133,6 +133,7 @@ private let instance: InstanceReport = {
         revoked: [2: GTIDSet("7-1-5") ?? GTIDSet()], isFenced: true, tail: GTIDSet("7-1-6"), to: 2, isPastReturn: true)
     records.failovers = [Instant(milliseconds: 9)]
     records.leftBehind = [1, 3]
+    records.expelled = [3: GTIDSet("7-1-9") ?? GTIDSet()]
     records.floor = GTIDSet("7-1-4") ?? GTIDSet()
     records.switchover = SwitchoverIntent(
         from: 1, to: 2, epoch: 3, began: moment, reason: "move", position: GTIDSet("0-1-5"), isPastReturn: true)
@@ -170,7 +171,7 @@ private let actions: [Action] = [
     .open(epoch: 3, semiSync: true), .close, .setVariables(values: ["a": nil, "b": "1"], configuration: "c"),
     .ensureDatabase(database), .dropDatabase(name: "old"), .ensureAccount(account, fingerprint: "f"),
     .dropAccount(name: "app", host: "%"), .demote(epoch: 3),
-    .promote(epoch: 4, position: GTIDSet("0-1-5") ?? GTIDSet(), semiSync: false), .revoke(epoch: 4), .fence(epoch: 4), .rejoin(source: peer), .retire, .purge,
+    .promote(epoch: 4, position: GTIDSet("0-1-5") ?? GTIDSet(), semiSync: false), .expel(ordinal: 3), .revoke(epoch: 4), .fence(epoch: 4), .rejoin(source: peer), .retire, .purge,
     .applyChannel(digest: "d"), .applyChannel(digest: nil),
 ]
 
@@ -207,9 +208,10 @@ private let actions: [Action] = [
         case .revoke: 21
         case .fence: 22
         case .rejoin: 23
+        case .expel: 24
         }
     }
-    #expect(Set(actions.map(index)) == Set(0...23))
+    #expect(Set(actions.map(index)) == Set(0...24))
 }
 
 @Test func `an unknown action is told by its name`() {

@@ -188,6 +188,55 @@ struct FailoverTests {
         #expect(fourth.records.leftBehind == [1, 2])
     }
 
+    // MARK: Silent ackers
+
+    @Test func `a silent acker is refused by the writer and then needs no asking`() throws {
+        var fleet = founded()
+        fleet.pass(.seconds(15), except: [3])
+        let first = Planner.step(fleet.situation())
+        #expect(outline(first) == "expel 1" && first.records.ackSet == [2, 3])
+        for task in first.tasks { fleet.carryOut(task) }
+        #expect(fleet.orders?.expelled == [3: position(100)])
+        let second = Planner.step(fleet.situation())
+        #expect(second.tasks.isEmpty && second.records.ackSet == [2])
+        fleet.records.clusters["orders"] = second.records
+        // Now the writer may be lost too.
+        fleet.cutOff([2])
+        fleet.pass(.seconds(5), except: [1, 3])
+        fleet.records.clusters["orders"] = Planner.step(fleet.situation()).records
+        for task in Planner.step(fleet.situation()).tasks { fleet.carryOut(task) }
+        let promotion = Planner.step(fleet.situation())
+        #expect(outline(promotion) == "promote 2" && promotion.records.leftBehind == [1, 3] && promotion.records.expelled.isEmpty)
+    }
+
+    @Test func `it is a possible acker again before it is let in`() {
+        var fleet = founded()
+        fleet.pass(.seconds(15), except: [3])
+        for task in Planner.step(fleet.situation()).tasks { fleet.carryOut(task) }
+        fleet.records.clusters["orders"] = Planner.step(fleet.situation()).records
+        fleet.cutOff([3])
+        fleet.pass(.milliseconds(10))
+        let back = Planner.step(fleet.situation())
+        #expect(back.records.ackSet == [2, 3] && back.records.expelled.isEmpty)
+        #expect(outline(back).contains("prepareReplica 1"))
+        #expect(!back.findings.contains { $0.isDrift })
+        #expect(fleet.converge().refusal == nil)
+        #expect(fleet.converge().outline == "")
+    }
+
+    @Test func `the last acker is never refused, and nobody leaves before another one has received what there was`() {
+        var fleet = founded([1, 1, 0])
+        fleet.pass(.seconds(15), except: [2])
+        #expect(Planner.step(fleet.situation()).tasks.isEmpty)
+        var three = founded()
+        three.pass(.seconds(15), except: [3])
+        three.change(1) { $0.database?.binlogPosition = position(120) }
+        for task in Planner.step(three.situation()).tasks { three.carryOut(task) }
+        #expect(Planner.step(three.situation()).records.ackSet == [2, 3])
+        three.change(2) { $0.database?.replication?.receivedPosition = position(120) }
+        #expect(Planner.step(three.situation()).records.ackSet == [2])
+    }
+
     // MARK: Bounds
 
     @Test func `manual: it is told and nothing is done`() {

@@ -95,7 +95,7 @@ extension InstanceWorker {
     }
 
     /// Waits until `received` is applied. Throws where the applier stopped, or stands still for long.
-    private func drain(
+    func drain(
         _ session: AdminSession, _ received: GTIDSet, _ report: @Sendable (EngineProgress) -> Void
     ) async throws {
         var (last, moved) = (GTIDSet(), ContinuousClock.now)

@@ -87,7 +87,11 @@ extension InstanceWorker {
     }
 
     /// The candidate takes over once it has applied `position`. Where it has not within the bound it replicates on.
-    func promote(position: GTIDSet, semiSync: Bool) async throws -> TaskResult {
+    ///
+    /// After a revocation nothing more comes in, and what there is is applied as long as it takes.
+    func promote(
+        position: GTIDSet, semiSync: Bool, _ report: @Sendable (EngineProgress) -> Void = { _ in }
+    ) async throws -> TaskResult {
         try requireReady()
         return try await withSession { session in
             let status = try await session.replicaStatus()
@@ -96,6 +100,7 @@ extension InstanceWorker {
                 try await enableEvents()
                 return TaskResult(acted: false)
             }
+            if let status, status.io == .stopped, status.isApplying { try await drain(session, position, report) }
             try await requireApplied(session, position)
             if status != nil { try await session.run("STOP SLAVE", within: Self.stopThreadBound) }
             try await session.run("SET GLOBAL rpl_semi_sync_slave_enabled = OFF, rpl_semi_sync_master_enabled = \(verbatim: semiSync ? "ON" : "OFF")")

@@ -21,7 +21,7 @@ extension Action: JSONCodable {
         case .configure(let configuration): writer.member("configuration", configuration)
         case .restart(let isPrimary): writer.member("isPrimary", isPrimary)
         case .initialize(let replicas): writer.member("replicas", replicas)
-        case .prepareReplica(let ordinal): writer.member("ordinal", ordinal)
+        case .prepareReplica(let ordinal), .expel(let ordinal): writer.member("ordinal", ordinal)
         case .replicate(let source, let acknowledges):
             writer.member("source", source)
             if acknowledges { writer.member("acknowledges", acknowledges) }
@@ -104,6 +104,7 @@ extension Action: JSONCodable {
             reader = place
             return .promote(epoch: epoch, position: position, semiSync: try reader.argument("semiSync"))
         },
+        "expel": { .expel(ordinal: try $0.argument("ordinal")) },
         "revoke": { .revoke(epoch: try $0.argument("epoch")) },
         "fence": { .fence(epoch: try $0.argument("epoch")) },
         "rejoin": { .rejoin(source: try $0.argument("source")) },

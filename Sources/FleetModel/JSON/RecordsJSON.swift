@@ -103,7 +103,7 @@ extension FailoverIntent: JSONCodable {
             writer.member("began", began)
             writer.member("reason", reason)
             writer.member("ackers", ackers)
-            writer.member("revoked", Dictionary(uniqueKeysWithValues: revoked.map { (String($0.key), $0.value) }))
+            writer.member("revoked", byText(revoked))
             writer.member("isFenced", isFenced)
             writer.member("tail", ifPresent: tail)
             writer.member("to", ifPresent: to)
@@ -129,8 +129,17 @@ extension FailoverIntent: JSONCodable {
             default: try reader.skip()
             }
         }
-        for (ordinal, position) in positions { if let ordinal = Int(ordinal) { revoked[ordinal] = position } }
+        revoked = byOrdinal(positions)
     }
+}
+
+/// Positions by ordinal, as JSON has them: by the ordinal's digits.
+private func byText(_ positions: [Int: GTIDSet]) -> [String: GTIDSet] {
+    Dictionary(uniqueKeysWithValues: positions.map { (String($0.key), $0.value) })
+}
+
+private func byOrdinal(_ positions: [String: GTIDSet]) -> [Int: GTIDSet] {
+    Dictionary(positions.compactMap { text, position in Int(text).map { ($0, position) } }, uniquingKeysWith: { $1 })
 }
 
 extension AppliedParameter: JSONCodable {
@@ -216,6 +225,7 @@ extension ClusterRecords: JSONCodable {
             writer.member("failovers", ifFilled: failovers)
             writer.member("leftBehind", ifFilled: leftBehind)
             if !floor.isEmpty { writer.member("floor", floor) }
+            writer.member("expelled", ifFilled: byText(expelled))
             writer.member("parameters", ifFilled: parameters)
             writer.member("databases", ifFilled: databases)
             writer.member("accounts", ifFilled: accounts)
@@ -238,7 +248,7 @@ extension ClusterRecords: JSONCodable {
             switch key {
             case "parameters" where !hasContent, "databases" where !hasContent, "accounts" where !hasContent,
                 "preparedReplicas" where !hasContent, "failures" where !hasContent, "switchover" where !hasContent,
-                "failover" where !hasContent, "failovers" where !hasContent, "leftBehind" where !hasContent, "floor" where !hasContent,
+                "failover" where !hasContent, "failovers" where !hasContent, "leftBehind" where !hasContent, "floor" where !hasContent, "expelled" where !hasContent,
                 "joining" where !hasContent, "returning" where !hasContent:
                 try reader.skip()
             case "uid": try reader.read(&uid)
@@ -255,6 +265,10 @@ extension ClusterRecords: JSONCodable {
             case "failovers": try reader.read(&failovers)
             case "leftBehind": try reader.read(&leftBehind)
             case "floor": try reader.read(&floor)
+            case "expelled":
+                var positions: [String: GTIDSet] = [:]
+                try reader.read(&positions)
+                expelled = byOrdinal(positions)
             case "parameters": try reader.read(&parameters)
             case "databases": try reader.read(&databases)
             case "accounts": try reader.read(&accounts)

@@ -170,6 +170,7 @@ extension PrimaryReplicaProcedure {
         let position = intent.revoked[to.ordinal] ?? GTIDSet()
         records.primary = to.ordinal
         records.floor = position
+        records.expelled = [:]
         records.failover?.to = to.ordinal
         records.failover?.isPastReturn = true
         records.failovers = (records.failovers.filter { now - $0 < Self.budgetSpan } + [now]).suffix(Self.failoversMax * 2)

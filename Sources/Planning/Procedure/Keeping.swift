@@ -13,6 +13,7 @@ extension PrimaryReplicaProcedure {
         }
         settleOwnActs()
         settleAckSet(primary)
+        expelSilent(primary)
         keepWriter(primary)
         keepOwnAccounts(primary)
         for view in views where view.isActive && view.ordinal != primary.ordinal { keepReplica(view, primary) }
@@ -195,6 +196,7 @@ extension PrimaryReplicaProcedure {
         // An agent that tells of none does not tell: the writer has its own at the least.
         guard primary.isWritable, !primary.isBusy, let there = primary.report?.database?.replicationAccounts, !there.isEmpty else { return }
         for view in views where view.isActive && records.preparedReplicas.contains(view.ordinal) && !there.contains(view.ordinal) {
+            if readmit(view, primary) { continue }
             let message = "the replication account of \(label(view)) is gone"
             find("AccountDrift", label(view), on: primary, message, drift: true)
             emit(

@@ -111,6 +111,7 @@ extension PrimaryReplicaProcedure {
         records.primary = intent.to
         records.switchover?.isPastReturn = true
         records.floor = intent.position ?? GTIDSet()
+        records.expelled = [:]
         records.ackSet = views.filter { $0.isActive && mayAcknowledge($0, for: to.record) && $0.acknowledges }
             .map(\.ordinal)
         emit(

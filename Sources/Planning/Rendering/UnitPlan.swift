@@ -154,7 +154,7 @@ package struct UnitPlan: Sendable {
         switch task.action {
         case .install, .clone: "+"
         case .ensureDatabase, .ensureAccount: creations.contains(task.thing) ? "+" : "~"
-        case .start, .initialize, .prepareReplica, .replicate, .acknowledge, .open, .demote, .promote, .revoke, .fence, .rejoin: ">"
+        case .start, .initialize, .prepareReplica, .replicate, .acknowledge, .open, .demote, .promote, .expel, .revoke, .fence, .rejoin: ">"
         case .configure, .restart, .close, .setVariables: "~"
         case .applyChannel(let digest): digest == nil ? "-" : isNew ? "+" : "~"
         case .dropDatabase, .dropAccount, .retire, .purge: "-"
@@ -196,7 +196,7 @@ extension PlanCounts {
                 changed.insert(task.thing)
             case .demote: switchovers += 1
             // What others do for a new one is no change of theirs.
-            case .prepareReplica: break
+            case .prepareReplica, .expel: break
             case .start, .replicate, .acknowledge, .open, .promote, .initialize:
                 if case .observation = task.cause { changed.insert(task.thing) }
             default: changed.insert(task.thing)

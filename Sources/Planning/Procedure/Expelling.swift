@@ -1,0 +1,47 @@
+import FleetModel
+
+// Silent members of the ack set. One of them may hold a row that nobody else has, so that a failover would have to wait
+// for it; after a while the writer refuses it, and the others make up for it.
+
+extension PrimaryReplicaProcedure {
+    /// A possible acker of which nothing is heard leaves the ack set: first the writer refuses it, then another one has
+    /// received all that was written until then. The last one never leaves.
+    mutating func expelSilent(_ primary: MemberView) {
+        guard primary.isWritable, !primary.isBusy, wasSemiSync else { return }
+        for ordinal in records.ackSet {
+            guard let view = views.first(where: { $0.ordinal == ordinal }), ordinal != primary.ordinal, view.knowledge != .fresh,
+                let other = views.first(where: { $0.ordinal != ordinal && acknowledges($0, for: primary) })
+            else { continue }
+            guard let position = records.expelled[ordinal] else {
+                emit(
+                    .expel(ordinal: ordinal), on: primary, isVoluntary: false,
+                    cause: .observation("\(view.record.host) is silent"), "refuse \(label(view)), which may not acknowledge any more")
+                return
+            }
+            if other.received.contains(position) {
+                records.ackSet.removeAll { $0 == ordinal }
+            } else {
+                wait(.fact(label(other)), "\(label(other)) to receive what was written while \(label(view)) could acknowledge")
+            }
+        }
+    }
+
+    private func acknowledges(_ view: MemberView, for primary: MemberView) -> Bool {
+        view.isFreshForWriter && records.ackSet.contains(view.ordinal) && records.expelled[view.ordinal] == nil
+            && view.acknowledges && view.isAttached(to: primary.record)
+    }
+
+    /// One that was refused and is heard again counts as a possible acker from before its account is made sure of. True
+    /// where this was the case, or is to wait.
+    mutating func readmit(_ view: MemberView, _ primary: MemberView) -> Bool {
+        guard records.expelled[view.ordinal] != nil else { return false }
+        guard view.knowledge == .fresh else { return true }
+        records.expelled[view.ordinal] = nil
+        records.returning = Planner.union(records.returning, [view.ordinal])
+        if mayAcknowledge(view, for: primary.record) { records.ackSet = Planner.union(records.ackSet, [view.ordinal]) }
+        emit(
+            .prepareReplica(ordinal: view.ordinal), on: primary, isVoluntary: false,
+            cause: .observation("\(view.record.host) is heard again"), "let \(label(view)) replicate again")
+        return true
+    }
+}
