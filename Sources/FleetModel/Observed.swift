@@ -169,6 +169,9 @@ package struct DatabaseReport: Sendable, Hashable {
     package var semiSyncClients: Int
     /// Whether a commit has waited for an acknowledgement for long.
     package var areCommitsWaiting = false
+    /// Ordinals, sorted, of the replicas that have a connection here to be sent the binlog, also a dead one that the
+    /// kernel has not given up yet; nil where the instance sends none, or its agent does not tell.
+    package var connectedReplicas: [Int]?
     /// Values of the declared parameters and of those that we own, as read back, by variable name.
     package var variables: [String: String]
     /// User databases, sorted by name.

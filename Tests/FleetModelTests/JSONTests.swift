@@ -95,6 +95,7 @@ private let instance: InstanceReport = {
     report.orderedDigest = "cd"
     report.startedValues = ["a": "2"]
     report.database?.areCommitsWaiting = true
+    report.database?.connectedReplicas = [2]
     return report
 }()
 

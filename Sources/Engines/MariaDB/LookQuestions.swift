@@ -18,7 +18,14 @@ struct LookQuestions {
             readOnly: isOn("read_only"), binlogPosition: positions.binlog, appliedPosition: positions.applied,
             semiSyncPrimary: isOn("rpl_semi_sync_master_enabled"), semiSyncReplica: isOn("rpl_semi_sync_slave_enabled"))
         report.semiSyncClients = try await session.semiSyncClients(within: deadline.left)
-        if report.semiSyncPrimary { report.areCommitsWaiting = try await areCommitsWaiting() }
+        if report.semiSyncPrimary {
+            // Not information_schema's: that needs room on the disk which may be full.
+            let threads = try await session.run("SHOW PROCESSLIST", within: deadline.left).records
+            report.areCommitsWaiting = threads.contains(where: Self.isWaitingCommit)
+            report.connectedReplicas = Set(
+                threads.filter { $0["Command"] == "Binlog Dump" }.compactMap { ReplicationAccount.ordinal($0["User"] ?? "") }
+            ).sorted()
+        }
         report.variables = values.filter { names.contains($0.key) }
         report.databases = try await databases()
         (report.accounts, report.replicationAccounts) = try await accounts()
@@ -29,12 +36,8 @@ struct LookQuestions {
     /// A commit that waits this long for an acknowledgement waits for one that may never come, in seconds.
     static let commitWaitMax = 5
 
-    private func areCommitsWaiting() async throws -> Bool {
-        guard try await session.status("Rpl_semi_sync_master_wait_sessions", within: deadline.left) != "0" else { return false }
-        // Not information_schema's: that needs room on the disk which may be full.
-        return try await session.run("SHOW PROCESSLIST", within: deadline.left).records.contains { thread in
-            thread["State"]?.hasPrefix("Waiting for semi-sync ACK") == true && (Int(thread["Time"] ?? "") ?? 0) >= Self.commitWaitMax
-        }
+    private static func isWaitingCommit(_ thread: [String: String]) -> Bool {
+        thread["State"]?.hasPrefix("Waiting for semi-sync ACK") == true && (Int(thread["Time"] ?? "") ?? 0) >= commitWaitMax
     }
 
     /// Asked last: it hangs where the relay log's disk is full.

@@ -189,6 +189,7 @@ extension DatabaseReport: JSONCodable {
             writer.member("accounts", ifFilled: accounts)
             writer.member("isInitialized", isInitialized)
             writer.member("replicationAccounts", ifFilled: replicationAccounts)
+            writer.member("connectedReplicas", ifPresent: connectedReplicas)
         }
     }
 
@@ -210,6 +211,7 @@ extension DatabaseReport: JSONCodable {
             case "accounts": try reader.read(&accounts)
             case "isInitialized": try reader.read(&isInitialized)
             case "replicationAccounts": try reader.read(&replicationAccounts)
+            case "connectedReplicas": try reader.read(&connectedReplicas)
             case "areCommitsWaiting": try reader.read(&areCommitsWaiting)
             default: try reader.skip()
             }

@@ -4,15 +4,17 @@ import FleetModel
 // for it; after a while the writer refuses it, and the others make up for it.
 
 extension PrimaryReplicaProcedure {
-    /// A possible acker of which nothing is heard leaves the ack set: first the writer refuses it, then another one has
-    /// received all that was written until then. The last one never leaves.
+    /// A possible acker of which nothing is heard, and which is not connected to the writer either, leaves the ack set:
+    /// first the writer refuses it, then another one has received all that was written until then. The last one never
+    /// leaves. One that is connected may be healthy, and only its agent gone.
     mutating func expelSilent(_ primary: MemberView) {
-        guard primary.isWritable, !primary.isBusy, wasSemiSync else { return }
+        guard primary.isWritable, !primary.isBusy, wasSemiSync, let connected = primary.database?.connectedReplicas else { return }
         for ordinal in records.ackSet {
             guard let view = views.first(where: { $0.ordinal == ordinal }), ordinal != primary.ordinal, view.knowledge != .fresh,
                 let other = views.first(where: { $0.ordinal != ordinal && acknowledges($0, for: primary) })
             else { continue }
             guard let position = records.expelled[ordinal] else {
+                if connected.contains(ordinal) { continue }
                 emit(
                     .expel(ordinal: ordinal), on: primary, isVoluntary: false,
                     cause: .observation("\(view.record.host) is silent"), "refuse \(label(view)), which may not acknowledge any more")
