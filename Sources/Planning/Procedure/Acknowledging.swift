@@ -21,18 +21,20 @@ extension PrimaryReplicaProcedure {
         guard records.isFounded, primary.isWritable, primary.database?.semiSyncPrimary == true,
             mayAcknowledge(view, for: primary.record)
         else { return false }
-        return records.ackSet.contains(view.ordinal)
-            || !views.contains {
-                $0.ordinal != view.ordinal && mayAcknowledge($0, for: primary.record)
-                    && $0.isAttached(to: primary.record) && $0.database?.semiSyncReplica == true
-            }
+        return records.ackSet.contains(view.ordinal) || !hasOtherAcker(than: view, for: primary)
+    }
+
+    /// Whether another member acknowledges for the writer.
+    func hasOtherAcker(than view: MemberView, for primary: MemberView) -> Bool {
+        views.contains {
+            $0.ordinal != view.ordinal && mayAcknowledge($0, for: primary.record) && $0.isAttached(to: primary.record)
+                && $0.acknowledges
+        }
     }
 
     /// Whether writes wait while this replica is away: nobody else acknowledges them.
     func isOnlyAcker(_ view: MemberView) -> Bool {
-        guard let primary, primary.database?.semiSyncPrimary == true, view.database?.semiSyncReplica == true else { return false }
-        return !views.contains {
-            $0.ordinal != view.ordinal && $0.isAttached(to: primary.record) && $0.database?.semiSyncReplica == true
-        }
+        guard let primary, primary.database?.semiSyncPrimary == true, view.acknowledges else { return false }
+        return !hasOtherAcker(than: view, for: primary)
     }
 }

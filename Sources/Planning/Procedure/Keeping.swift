@@ -259,11 +259,7 @@ extension PrimaryReplicaProcedure {
 
     /// The last one that acknowledges never stops.
     private func isSafeToStopAcknowledging(_ view: MemberView, _ primary: MemberView) -> Bool {
-        cluster.durability == .async
-            || views.contains {
-                $0.ordinal != view.ordinal && mayAcknowledge($0, for: primary.record)
-                    && $0.isAttached(to: primary.record) && $0.acknowledges
-            }
+        cluster.durability == .async || hasOtherAcker(than: view, for: primary)
     }
 
     private mutating func detached(_ view: MemberView, _ primary: MemberView, _ cause: Cause) {

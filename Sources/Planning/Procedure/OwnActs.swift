@@ -22,7 +22,7 @@ extension PrimaryReplicaProcedure {
 
     private func acknowledgesAsItShould(_ view: MemberView) -> Bool {
         guard let primary, view.ordinal != primary.ordinal, mayAcknowledge(view, for: primary.record) else { return true }
-        return view.database?.semiSyncReplica == true
+        return view.acknowledges
     }
 
     /// Whether it was a working part of the cluster before: then what is wrong with it now is drift, not building.

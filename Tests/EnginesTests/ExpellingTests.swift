@@ -1,0 +1,40 @@
+import FleetModel
+import MySQLClient
+import Testing
+
+@testable import Engines
+
+extension RealServers {
+    @Suite struct Expelling {
+        @Test func `a replica that is refused is gone for good, the other one acknowledges, and it is let in again`() async throws {
+            let host = try TestHost()
+            try await host.found()
+            try await host.makeShop()
+            #expect(try await host.database(1).connectedReplicas == [2, 3])
+            let result = try await host.perform(.expel(ordinal: 3), on: 1)
+            #expect(result.acted)
+            let position = try #require(result.position)
+            #expect(try await eventually { try await host.observe(2).database?.appliedPosition.contains(position) == true })
+            #expect(try await host.perform(.expel(ordinal: 3), on: 1).acted == false)
+            // The lock is the writer's own: no other member has it, and no GTID was taken.
+            #expect(try await host.database(1).binlogPosition == position)
+            #expect(try await host.database(1).replicationAccounts == [1, 2])
+            #expect(try await host.database(2).replicationAccounts == [1, 2, 3])
+            _ = try await host.sql(1, "INSERT INTO shop.rows VALUES (1)")
+            #expect(try await host.database(1).connectedReplicas == [2])
+            #expect(try await host.rows(3) == [])
+
+            try await host.perform(.prepareReplica(ordinal: 3), on: 1, secrets: TestHost.secrets)
+            try await host.perform(.replicate(source: host.peer(1), acknowledges: true), on: 3)
+            #expect(try await eventually { try await host.rows(3) == [1] })
+            #expect(try await eventually { try await host.database(1).connectedReplicas == [2, 3] })
+        }
+
+        @Test func `only the writer refuses`() async throws {
+            let host = try TestHost()
+            try await host.found([1, 2])
+            let error = await #expect(throws: EngineError.self) { try await host.perform(.expel(ordinal: 1), on: 2) }
+            #expect(error?.kind == .refused)
+        }
+    }
+}
