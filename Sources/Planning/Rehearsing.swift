@@ -21,6 +21,7 @@ extension Planner {
         var world = situation
         var rehearsal = Rehearsal(unit: UnitID(.cluster, situation.name))
         var waited: [Wait] = []
+        var before: (passed: [String], decision: Decision)?
         let context = StepContext(situation, configurations)
         for _ in 0..<situation.policy.rehearsalStepsMax {
             let decision = decide(world, context, isFirst: rehearsal.first == nil)
@@ -37,10 +38,20 @@ extension Planner {
                     for task in admitted { world.carryOut(task, configurations, context) }
                     rehearsal.waves.append(Rehearsal.Wave(tasks: admitted, waited: waited))
                     waited = []
+                    before = nil
                     continue
                 }
             }
             if let passed = world.pass(decision.waits, configurations, context) {
+                let messages = passed.map(\.message)
+                if !recordsChanged, let before, before.passed == messages {
+                    // A moment that was waited for brought nothing but the next: what is looked at again and again, such
+                    // as a silent host, only the world can end.
+                    rehearsal.waits = before.decision.waits
+                    rehearsal.conditions = before.decision.conditions
+                    return (rehearsal, world)
+                }
+                before = recordsChanged ? nil : (messages, decision)
                 waited += passed
             } else if !recordsChanged {
                 rehearsal.waits = decision.waits

@@ -132,6 +132,28 @@ struct FailoverTests {
         #expect(outline(Planner.step(fleet.situation())) == "revoke 3")
     }
 
+    @Test(arguments: [5, 15]) func `a writer and an acker that fall silent at once: held by name, and the plan ends`(_ seconds: Int) {
+        var fleet = founded()
+        fleet.cutOff([2])
+        fleet.pass(.seconds(seconds), except: [1, 3])
+        let plan = Planner.rehearse(fleet.situation())
+        #expect(plan.refusal == nil)
+        #expect(plan.first?.records.failover == nil && plan.first?.records.primary == 1)
+        #expect(plan.findings.contains { $0.reason == "FailoverHeld" && $0.message.contains(host(fleet, 3)) })
+        fleet.pass(.milliseconds(100), except: [1])
+        fleet.cutOff([3])
+        #expect(outline(Planner.step(fleet.situation())) == "revoke 2, revoke 3")
+    }
+
+    @Test(arguments: [4, 15]) func `a silent host whose writer is followed still: looked at again, and the plan ends`(_ seconds: Int) {
+        var fleet = founded()
+        fleet.pass(.seconds(seconds), except: [1])
+        let plan = Planner.rehearse(fleet.situation())
+        #expect(plan.refusal == nil)
+        #expect(plan.waves.isEmpty)
+        #expect(plan.first?.waits.contains { if case .time = $0.reason { $0.message.contains("silent") } else { false } } == true)
+    }
+
     @Test func `a lost acker is made up for by the lost writer's own binlog`() {
         var fleet = founded()
         fleet.change(1) { $0.process = .stopped }

@@ -37,17 +37,19 @@ extension PrimaryReplicaProcedure {
         if writer.knowledge == .fresh, let loss = dead(writer) { return loss }
         let ackers = possibleAckers(of: writer)
         let isHung = writer.knowledge == .fresh && writer.report?.process == .unresponsive
-        guard isHung || writer.age.map({ $0 >= Self.silenceMin }) ?? true, !ackers.isEmpty else { return nil }
+        guard isHung || isSilent(writer), !ackers.isEmpty else { return nil }
         var cutOff: [String] = []
+        var silent: [String] = []
         for view in ackers {
             guard view.isFreshForWriter else {
                 // What it says of the writer is asked for; without it nothing is concluded.
                 wait(.host(view.record.host), "what \(label(view)) says of \(label(writer)), which \(isHung ? "does not answer" : "is silent")")
+                if !isHung, isSilent(view) { silent.append(label(view)) }
                 continue
             }
             if view.isAnswering, !view.receives(from: writer.record) { cutOff.append(label(view)) }
         }
-        guard cutOff.count == ackers.count else {
+        guard !cutOff.isEmpty, cutOff.count + silent.count == ackers.count else {
             if !isHung { wait(.time(now + Self.suspicionStep), "\(writer.record.host), silent, to be heard again or given up by all replicas") }
             return nil
         }
@@ -55,8 +57,16 @@ extension PrimaryReplicaProcedure {
         if isHung {
             return WriterLoss(code: .hungPrimary, evidence: "\(label(writer)) runs and does not answer, and \(others) cannot reach it")
         }
-        return WriterLoss(code: .unreachablePrimary, evidence: "\(writer.record.host) is silent, and \(others) cannot reach \(label(writer))")
+        var evidence = "\(writer.record.host) is silent, and \(others) cannot reach \(label(writer))"
+        if !silent.isEmpty {
+            // Nobody is promoted then: who is silent too may hold what nobody else does.
+            wait(.time(now + Self.suspicionStep), "\(silent.joined(separator: " and ")), silent too, to be heard again")
+            evidence += "; \(silent.joined(separator: " and ")) cannot be asked"
+        }
+        return WriterLoss(code: .unreachablePrimary, evidence: evidence)
     }
+
+    private func isSilent(_ view: MemberView) -> Bool { view.age.map { $0 >= Self.silenceMin } ?? true }
 
     private func dead(_ writer: MemberView) -> WriterLoss? {
         guard !writer.isBusy else { return nil }
