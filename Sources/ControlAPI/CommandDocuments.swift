@@ -41,6 +41,35 @@ package struct UnitCommand: JSONDocument, Hashable {
     ]
 }
 
+/// Another writer for a cluster.
+package struct SwitchoverCommand: JSONDocument, Hashable {
+    /// `Cluster/orders`.
+    package var unit = ""
+    /// The instance's ordinal; nil: the best one.
+    package var to: Int?
+
+    package init() {}
+
+    package init(unit: String, to: Int?) {
+        self.unit = unit
+        self.to = to
+    }
+
+    package static let fields: [JSONField<Self>] = [JSONField("unit", \.unit), JSONField("to", ifPresent: \.to)]
+}
+
+/// Who was asked to take over.
+package struct SwitchoverDocument: JSONDocument, Hashable {
+    /// `orders-2`.
+    package var instance = ""
+
+    package init() {}
+
+    package init(instance: String) { self.instance = instance }
+
+    package static let fields: [JSONField<Self>] = [JSONField("instance", \.instance)]
+}
+
 /// How a `reconcile` with a wait ended.
 package struct SettleDocument: JSONDocument, Hashable {
     /// `converged`, `waiting`, `stalled`, `suspended` (nothing else is left to do), or `requested` where nothing was

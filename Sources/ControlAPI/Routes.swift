@@ -28,6 +28,7 @@ package enum Route {
     package static let reconcile = prefix + "/reconcile"
     package static let suspend = prefix + "/suspend"
     package static let resume = prefix + "/resume"
+    package static let switchover = prefix + "/switchover"
     package static let approve = prefix + "/approve"
     package static let tokens = prefix + "/tokens"
 

@@ -169,6 +169,8 @@ package struct ClusterRecords: Sendable, Hashable {
     /// Whether the writer was last opened to wait for acknowledgements.
     package var isSemiSync: Bool
     package var switchover: SwitchoverIntent?
+    /// Who is to be the writer, by command (`evenkeel switchover`); until it is, or could not be made it.
+    package var requestedPrimary: Int?
     package var failover: FailoverIntent?
     /// When automatic failovers began, oldest first: those of the last hour. They are budgeted, and space out the return
     /// to a preferred zone.
@@ -210,6 +212,7 @@ package struct ClusterRecords: Sendable, Hashable {
         ackSet = []
         isSemiSync = false
         switchover = nil
+        requestedPrimary = nil
         failover = nil
         failovers = []
         leftBehind = []

@@ -38,6 +38,8 @@ package enum LoopRequest: Sendable, Hashable {
     case reconcile(UnitID?, by: String)
     case suspend(UnitID, by: String)
     case resume(UnitID, by: String)
+    /// The instance of this ordinal is to be the writer.
+    case switchover(UnitID, to: Int, by: String)
     /// A full commit that waits for approval.
     case approve(revision: String, by: String)
     /// Passed over where it is not to be taken; `rebuildView` says why before.

@@ -127,6 +127,7 @@ extension LoopMachine {
     private mutating func decide(_ unit: UnitID, _ stored: ClusterRecords) {
         var cluster = stored
         if let suspension = units[unit]?.suspension { cluster.suspended = suspension }
+        if let ordinal = units[unit]?.requestedPrimary { cluster.requestedPrimary = ordinal }
         let ended = absorb(unit, into: &cluster)
         guard desired != nil else {
             finishPass(unit, PassDraft(stored: stored, records: cluster, ended: ended, status: statuses[unit] ?? UnitStatus(unit: unit)))

@@ -82,6 +82,7 @@ extension LoopMachine {
         pass.cancel = draft.cancel
         pass.plan = draft.plan
         pass.suspension = units[unit]?.suspension
+        pass.requestedPrimary = units[unit]?.requestedPrimary
         conclude(pass, changes, events)
     }
 
@@ -121,6 +122,7 @@ extension LoopMachine {
         }
         if let channel = pass.channel { records.channels[channel.name] = channel.digest }
         if let suspension = pass.suspension, units[unit]?.suspension == suspension { units[unit]?.suspension = nil }
+        if let ordinal = pass.requestedPrimary, units[unit]?.requestedPrimary == ordinal { units[unit]?.requestedPrimary = nil }
         settle(pass)
         let isLate = now - pass.decided > settings.dispatchDelayMax
         for attempt in pass.opened {

@@ -163,6 +163,7 @@ extension LoopMachine {
             for unit in units.keys.sorted() { refresh(unit) }
         case .suspend(let unit, let name): suspend(unit, true, "Suspended", "\(name) suspended it")
         case .resume(let unit, let name): suspend(unit, false, "Resumed", "\(name) resumed it")
+        case .switchover(let unit, let ordinal, let name): switchOver(unit, to: ordinal, by: name)
         case .approve(let revision, let name): approve(revision, by: name)
         case .approveRebuild: break
         }
@@ -178,6 +179,14 @@ extension LoopMachine {
         guard records.clusters[unit.name] != nil, unit.kind == .cluster else { return }
         housekeeping.append(.appendEvent(Event(time: now, unit: unit, level: .info, reason: reason, message: message)))
         units[unit, default: UnitState()].suspension = suspension
+        enqueue(unit)
+    }
+
+    private mutating func switchOver(_ unit: UnitID, to ordinal: Int, by name: String) {
+        guard records.clusters[unit.name] != nil, unit.kind == .cluster else { return }
+        let message = "\(name) asked for \(unit.name)-\(ordinal) to be the primary"
+        housekeeping.append(.appendEvent(Event(time: now, unit: unit, level: .info, reason: "SwitchoverRequested", message: message)))
+        units[unit, default: UnitState()].requestedPrimary = ordinal
         enqueue(unit)
     }
 

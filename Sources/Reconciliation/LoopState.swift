@@ -135,6 +135,8 @@ struct UnitState: Sendable {
     var ended: [EndedAttempt] = []
     /// Not nil: `suspend` or `resume` was asked for, and is to be stored.
     var suspension: Bool?
+    /// Not nil: `switchover` was asked for, and is to be stored.
+    var requestedPrimary: Int?
     var secrets: Secrets = .unknown
     var secretProblems: [String] = []
     /// The plan that is being carried out.
@@ -200,6 +202,7 @@ struct PassCommit: Sendable {
     var cancel: [String] = []
     var plan: CurrentPlan?
     var suspension: Bool?
+    var requestedPrimary: Int?
     var channel: ChannelChange?
     var status: UnitStatus
     var decided: Instant

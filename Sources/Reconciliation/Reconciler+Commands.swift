@@ -55,6 +55,19 @@ extension Reconciler {
         handle(.request(.resume(unit, by: by)))
     }
 
+    /// Asks for another writer: the instance of an ordinal, or the best one. Returns its ordinal.
+    package func switchOver(unit: UnitID, to ordinal: Int?, by: String) async throws(ReconcilerError) -> Int {
+        try checkCluster(unit, "has no primary")
+        let target: Int
+        do {
+            target = try machine.switchoverTarget(unit, to: ordinal)
+        } catch {
+            throw ReconcilerError(.invalid, error.sentence)
+        }
+        handle(.request(.switchover(unit, to: target, by: by)))
+        return target
+    }
+
     /// Takes a revision that waits for approval (full or abbreviated commit, at least 7 digits) into force.
     package func approve(revision: String, by: String) async throws(ReconcilerError) {
         try checkLeader()
@@ -90,11 +103,11 @@ extension Reconciler {
         throw ReconcilerError(.notFound, "There is no \(unit) in the revision in force.")
     }
 
-    private func checkCluster(_ unit: UnitID) throws(ReconcilerError) {
+    private func checkCluster(_ unit: UnitID, _ what: String = "cannot be suspended") throws(ReconcilerError) {
         try checkLeader()
         try checkKnown(unit)
         guard unit.kind == .cluster else {
-            throw ReconcilerError(.invalid, "\(unit) cannot be suspended: only clusters can.")
+            throw ReconcilerError(.invalid, "\(unit) \(what): that is for clusters only.")
         }
     }
 

@@ -102,6 +102,23 @@ class Switchover(FleetTestCase):
         self.assertEqual(
             set(writer.acknowledged) - {int(row[0]) for row in database.rows("SELECT id FROM orders.acked")}, set())
 
+    def test_4_a_primary_by_command(self):
+        """What would be moved back at once, or cannot be, is refused with the reason; else it is done and told."""
+        primary = self.fleet.primary()
+        others = [each for each in self.fleet.instances() if each["name"] != primary["name"]]
+        refused = self.fleet.cli("switchover", "orders", "--to", others[0]["name"], status=(1,))
+        self.assertIn("preferredZones", refused.stderr)
+        self.fleet.edit((r"^  primary: \{preferredZones: \[[^\]]*\]\}\n", ""), message="The primary anywhere")
+        self.fleet.converge(30)
+        self.assertIn("is the primary already", self.fleet.cli("switchover", "orders", "--to", primary["name"], status=(1,)).stderr)
+        self.assertIn("no such instance", self.fleet.cli("switchover", "orders", "--to", "orders-9", status=(1,)).stderr)
+        done = self.fleet.cli("switchover", "orders", "--to", others[1]["name"])
+        self.assertIn(f"{others[1]['name']} is the primary of orders.", done.stdout)
+        self.assertEqual(self.fleet.primary()["name"], others[1]["name"])
+        self.fleet.cli("switchover", "orders")
+        self.assertNotEqual(self.fleet.primary()["name"], others[1]["name"])
+        self.assert_sound()
+
 
 if __name__ == "__main__":
     unittest.main()

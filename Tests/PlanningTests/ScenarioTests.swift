@@ -61,6 +61,21 @@ struct ScenarioTests {
         #expect(fleet.converge().outline == "")
     }
 
+    @Test func `a writer that was asked for takes over, once, and one that cannot is waited for`() {
+        var cluster = TestFleet.orders()
+        cluster.preferredZones = []
+        var fleet = TestFleet(cluster)
+        fleet.converge()
+        fleet.records.clusters["orders"]?.requestedPrimary = 2
+        #expect(fleet.converge().outline == "replicate 3 | acknowledge 3 | demote 1 | promote 2 | replicate 1 | acknowledge 1")
+        #expect(fleet.orders?.primary == 2 && fleet.orders?.requestedPrimary == nil)
+        #expect(fleet.converge().outline == "")
+        fleet.records.clusters["orders"]?.requestedPrimary = 3
+        fleet.change(3) { $0.database?.replication?.lagSeconds = 900 }
+        let waiting = fleet.converge()
+        #expect(waiting.outline == "" && waiting.waits.contains { $0.message.contains("orders-3 to be able to take over from orders-2") })
+    }
+
     @Test func `the only acker acknowledges from its first row on when it comes back, and so does the old writer`() {
         var fleet = TestFleet(TestFleet.orders([1, 1, 0]))
         fleet.converge()

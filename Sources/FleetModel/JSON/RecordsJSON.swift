@@ -221,6 +221,7 @@ extension ClusterRecords: JSONCodable {
             writer.member("isFounded", isFounded)
             writer.member("ackSet", ifFilled: ackSet)
             writer.member("switchover", ifPresent: switchover)
+            writer.member("requestedPrimary", ifPresent: requestedPrimary)
             writer.member("failover", ifPresent: failover)
             writer.member("failovers", ifFilled: failovers)
             writer.member("leftBehind", ifFilled: leftBehind)
@@ -248,7 +249,7 @@ extension ClusterRecords: JSONCodable {
             switch key {
             case "parameters" where !hasContent, "databases" where !hasContent, "accounts" where !hasContent,
                 "preparedReplicas" where !hasContent, "failures" where !hasContent, "switchover" where !hasContent,
-                "failover" where !hasContent, "failovers" where !hasContent, "leftBehind" where !hasContent, "floor" where !hasContent, "expelled" where !hasContent,
+                "requestedPrimary" where !hasContent, "failover" where !hasContent, "failovers" where !hasContent, "leftBehind" where !hasContent, "floor" where !hasContent, "expelled" where !hasContent,
                 "joining" where !hasContent, "returning" where !hasContent:
                 try reader.skip()
             case "uid": try reader.read(&uid)
@@ -261,6 +262,7 @@ extension ClusterRecords: JSONCodable {
             case "isFounded": try reader.read(&isFounded)
             case "ackSet": try reader.read(&ackSet)
             case "switchover": try reader.read(&switchover)
+            case "requestedPrimary": try reader.read(&requestedPrimary)
             case "failover": try reader.read(&failover)
             case "failovers": try reader.read(&failovers)
             case "leftBehind": try reader.read(&leftBehind)

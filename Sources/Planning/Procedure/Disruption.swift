@@ -50,6 +50,13 @@ extension PrimaryReplicaProcedure {
 
     /// Moves the writer to a zone that is wanted more, or off an instance that is to leave.
     private mutating func moveWriter(_ primary: MemberView) -> Bool {
+        if let wanted = requestedWriter(primary) {
+            guard let to = candidates(for: primary).first(where: { $0.ordinal == wanted.ordinal }) else {
+                wait(.fact(label(wanted)), "\(label(wanted)) to be able to take over from \(label(primary)), as was asked for")
+                return true
+            }
+            return begin(from: primary, to: to, "asked for by command")
+        }
         if primary.isActive && zoneRank(primary) == 0 { return false }
         guard let best = candidates(for: primary).first else { return false }
         if !primary.isActive { return begin(from: primary, to: best, "\(label(primary)) is to leave") }
@@ -59,6 +66,14 @@ extension PrimaryReplicaProcedure {
             return true
         }
         return begin(from: primary, to: best, "primary.preferredZones names \(best.record.zone)")
+    }
+
+    /// Who was asked for by command and is not the writer yet. One that is to leave, or is gone, is asked for no more.
+    private mutating func requestedWriter(_ primary: MemberView) -> MemberView? {
+        guard let ordinal = records.requestedPrimary else { return nil }
+        if ordinal != primary.ordinal, let view = views.first(where: { $0.ordinal == ordinal }), view.isActive { return view }
+        records.requestedPrimary = nil
+        return nil
     }
 
     // MARK: Removal

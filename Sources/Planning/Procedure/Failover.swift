@@ -171,6 +171,7 @@ extension PrimaryReplicaProcedure {
         records.primary = to.ordinal
         records.floor = position
         records.expelled = [:]
+        records.requestedPrimary = nil
         records.failover?.to = to.ordinal
         records.failover?.isPastReturn = true
         records.failovers = (records.failovers.filter { now - $0 < Self.budgetSpan } + [now]).suffix(Self.failoversMax * 2)

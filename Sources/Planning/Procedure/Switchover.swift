@@ -62,6 +62,7 @@ extension PrimaryReplicaProcedure {
     private mutating func finish(_ intent: SwitchoverIntent, _ to: MemberView) {
         records.primary = intent.to
         records.switchover = nil
+        if records.requestedPrimary == intent.to { records.requestedPrimary = nil }
         records.failures[Self.switchoverKey] = nil
         keep()
     }
@@ -132,6 +133,7 @@ extension PrimaryReplicaProcedure {
         records.epoch += 1
         records.primary = intent.from
         records.switchover = nil
+        records.requestedPrimary = nil
         let count = (records.failures[Self.switchoverKey]?.count ?? 0) + 1
         let delay = min(Duration.seconds(5 << min(count, 6)), .seconds(300))
         records.failures = records.failures.filter { !$0.key.contains("/demote/") && !$0.key.contains("/promote/") }

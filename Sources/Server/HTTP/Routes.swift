@@ -106,6 +106,13 @@ enum APIRouter {
             try await control.reconciler.resume(unit: try unit(of: try await body(request)), by: by)
             return json(SettleDocument(result: "requested"))
         }
+        router.post(RouterPath(Route.switchover)) { request, context in
+            let by = try context.identity(with: .operator).subject
+            let command: SwitchoverCommand = try await body(request)
+            let unit = try unit(of: UnitCommand(unit: command.unit))
+            let ordinal = try await control.reconciler.switchOver(unit: unit, to: command.to, by: by)
+            return json(SwitchoverDocument(instance: "\(unit.name)-\(ordinal)"))
+        }
         router.post(RouterPath(Route.approve)) { request, context in
             let by = try context.identity(with: .operator).subject
             let command: ApproveCommand = try await body(request)

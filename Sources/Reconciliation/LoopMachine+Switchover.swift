@@ -1,0 +1,38 @@
+import FleetModel
+
+// Whether a switchover that somebody asks for can be had, before it is taken down.
+
+/// Why a request is not taken.
+struct RequestObjection: Error, Hashable {
+    var sentence: String
+}
+
+extension LoopMachine {
+    /// The ordinal that is to be the writer: the one asked for, or the best there is. Throws what is in the way.
+    func switchoverTarget(_ unit: UnitID, to asked: Int?) throws(RequestObjection) -> Int {
+        guard let cluster = records.clusters[unit.name], cluster.isFounded, let primary = cluster.primary.flatMap(cluster.member) else {
+            throw RequestObjection(sentence: "\(unit) has no primary yet.")
+        }
+        if cluster.suspended || desired?.clusters[unit.name]?.value.suspend == true {
+            throw RequestObjection(sentence: "\(unit) is suspended: `evenkeel resume \(unit)` first.")
+        }
+        if cluster.failover != nil || cluster.switchover != nil {
+            throw RequestObjection(sentence: "The primary of \(unit) is being changed already; `evenkeel describe \(unit)` shows how far it is.")
+        }
+        let zones = desired?.clusters[unit.name]?.value.preferredZones ?? []
+        func rank(_ member: MemberRecord) -> Int { zones.firstIndex(of: member.zone) ?? zones.count }
+        let others = cluster.members.filter { $0.phase == .active && $0.ordinal != primary.ordinal }
+        if asked == primary.ordinal { throw RequestObjection(sentence: "\(unit.name)-\(primary.ordinal) is the primary already.") }
+        let fitting = others.filter { asked == nil || $0.ordinal == asked }
+        guard let best = fitting.min(by: { (rank($0), $0.ordinal) < (rank($1), $1.ordinal) }) else {
+            let known = others.map { "\(unit.name)-\($0.ordinal)" }.joined(separator: ", ")
+            let choice = known.isEmpty ? "it has no other instance" : "its other instances are \(known)"
+            throw RequestObjection(sentence: "\(unit) has no such instance to take over: \(choice).")
+        }
+        guard rank(best) <= rank(primary) else {
+            throw RequestObjection(
+                sentence: "\(unit.name)-\(best.ordinal) is in \(best.zone), and `spec.primary.preferredZones` wants \(primary.zone) more: the primary would be moved back at once. Commit another order of zones instead.")
+        }
+        return best.ordinal
+    }
+}

@@ -1,0 +1,60 @@
+import ArgumentParser
+import ControlAPI
+import FleetModel
+import JSONStream
+
+struct Switchover: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Make another instance of a cluster the primary, without losing a write.",
+        discussion: """
+            Examples:
+              evenkeel switchover orders                   the best replica takes over
+              evenkeel switchover orders --to orders-3
+
+            A replica of a zone that `spec.primary.preferredZones` wants less is refused: the primary would be moved back. \
+            Commit another order of zones instead.
+
+            Exit codes: 0 it took over (or was asked to, with --no-wait), 1 it did not, 4 not in time.
+            """)
+
+    @Argument(help: "The cluster.")
+    var cluster: String
+    @Option(help: "The instance that is to take over, as cluster-ordinal.")
+    var to: String?
+    @Flag(inversion: .prefixedNo, help: "Wait until it is over.")
+    var wait = true
+    @Option(help: "At most so many seconds.")
+    var timeout = 120
+    @OptionGroup var connection: ConnectionOptions
+
+    func run() async throws {
+        let unit = try parseUnit(cluster)
+        let command = SwitchoverCommand(unit: unit.description, to: try to.map { try ordinal($0, of: unit) })
+        let (wanted, settled) = try await Client.with(connection) { client in
+            let wanted = try SwitchoverDocument(json: try await client.post(Route.switchover, body: command.jsonBytes).body)
+            guard wait else { return (wanted, SettleDocument(result: "requested")) }
+            let rest = UnitCommand(unit: unit.description, waitSeconds: timeout)
+            return (wanted, try SettleDocument(json: try await client.post(Route.reconcile, body: rest.jsonBytes).body))
+        }
+        try await tell(wanted.instance, settled, unit)
+    }
+
+    private func tell(_ instance: String, _ settled: SettleDocument, _ unit: UnitID) async throws {
+        guard wait else { return Terminal.standardOutput.write("\(instance) was asked to take over.\n") }
+        let fleet: FleetDocument = try await Client.with(connection) { try await $0.get(Route.fleet) }
+        let primary = fleet.units.first { $0.name == unit.name && $0.cluster != nil }?.cluster?.primary ?? ""
+        if primary == instance {
+            Terminal.standardOutput.write("\(instance) is the primary of \(unit.name).\n")
+            return
+        }
+        Terminal.standardOutput.write("\(instance) did not take over; the primary is \(primary.isEmpty ? "not known" : primary). `evenkeel events \(unit)` tells why.\n")
+        throw settled.result == "waiting" ? ExitStatus.didNotConverge : ExitStatus.error
+    }
+
+    private func ordinal(_ text: String, of unit: UnitID) throws -> Int {
+        guard text.hasPrefix(unit.name + "-"), let ordinal = Int(text.dropFirst(unit.name.count + 1)), ordinal > 0 else {
+            throw ValidationError("--to names an instance of \(unit.name), as \(unit.name)-2; `evenkeel get instances` lists them.")
+        }
+        return ordinal
+    }
+}
