@@ -56,7 +56,7 @@ final class Connection {
 
     private var delay: Duration {
         let latency = world.milliseconds(1...8)
-        return world.isCut(agent.host) ? agent.host.cutUntil - world.now + latency : latency
+        return world.isCut(agent.host) ? max(agent.host.cutUntil, agent.host.serverCutUntil) - world.now + latency : latency
     }
 
     private func moveUp() {

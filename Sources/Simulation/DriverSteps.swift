@@ -4,42 +4,6 @@ import FleetModel
 
 // The model's driver: each action as steps that check, act and verify, in the driver's order.
 
-enum StepResult {
-    case next
-    /// The same step again, after its delay.
-    case again
-    case end(AttemptOutcome)
-}
-
-struct DriverStep {
-    /// Milliseconds before it.
-    let delay: ClosedRange<Int>
-    let action: (StepContext) -> StepResult
-
-    init(_ delay: ClosedRange<Int>, _ action: @escaping (StepContext) -> StepResult) {
-        self.delay = delay
-        self.action = action
-    }
-}
-
-/// What the steps of one operation work on.
-struct StepContext {
-    let world: World
-    let host: ModelHost
-    let order: AttemptOrder
-    let operation: Operation
-    let announceCopy: (CopyDestination) -> Void
-
-    var instance: ModelInstance? { host.instances[order.instance] }
-
-    /// After a cancel: what was half made goes.
-    func cleanUp() {
-        if instance?.directory == .halfMade { host.instances[order.instance] = nil }
-    }
-
-    func end(_ instance: ModelInstance) { world.endProcess(instance, on: host) }
-}
-
 enum DriverSteps {
     static func steps(for action: Action) -> [DriverStep] {
         switch action {
@@ -64,13 +28,17 @@ enum DriverSteps {
         case .promote(_, let position, let semiSync): promote(position, semiSync)
         case .retire: retire()
         case .purge: [DriverStep(50...300) { $0.purge() }]
-        case .expel, .revoke, .fence, .rejoin, .applyChannel: [DriverStep(1...1) { _ in .end(.refused("Unsupported: not an agent's")) }]
+        case .expel(let ordinal): expel(ordinal)
+        case .revoke: revoke()
+        case .fence: fence()
+        case .rejoin(let source): rejoin(source)
+        case .applyChannel: [DriverStep(1...1) { _ in .end(.refused("Unsupported: not an agent's")) }]
         }
     }
 
     // MARK: Making
 
-    private static func install(_ blueprint: InstanceBlueprint) -> [DriverStep] {
+    static func install(_ blueprint: InstanceBlueprint) -> [DriverStep] {
         [
             DriverStep(5...30) { context in
                 if context.instance?.directory == .ready { return .end(.succeeded(TaskResult(acted: false))) }
@@ -87,7 +55,7 @@ enum DriverSteps {
 
     private static let copyStallMax: Duration = .seconds(30)
 
-    private static func clone(_ blueprint: InstanceBlueprint) -> [DriverStep] {
+    static func clone(_ blueprint: InstanceBlueprint) -> [DriverStep] {
         [
             DriverStep(5...30) { context in
                 if context.instance?.directory == .ready { return .end(.succeeded(TaskResult(acted: false))) }
@@ -108,8 +76,8 @@ enum DriverSteps {
                 guard let copied = context.operation.copied, let instance = context.instance else {
                     return .end(.failed("the copy is gone"))
                 }
-                instance.binlog = copied.binlog
-                instance.content = copied.content
+                instance.binlog = copied
+                instance.content = DatabaseContent(copied)
                 instance.configuration = blueprint.configuration
                 instance.directory = .ready
                 return .end(.succeeded(TaskResult(engineVersion: ModelHost.engineVersion)))
@@ -119,7 +87,7 @@ enum DriverSteps {
 
     // MARK: Processes
 
-    private static func start() -> [DriverStep] {
+    static func start() -> [DriverStep] {
         [
             DriverStep(80...200) { context in
                 guard let instance = context.instance, instance.directory == .ready else {
@@ -127,13 +95,14 @@ enum DriverSteps {
                 }
                 guard instance.configuration != nil else { return .end(.failed("it has no configuration file")) }
                 let acted = instance.process == nil
+                if acted && context.host.startsFailUntil > context.world.now { return .end(.failed("it does not start")) }
                 if acted { instance.start() }
                 return .end(.succeeded(TaskResult(acted: acted, readBack: instance.process?.variables ?? [:])))
             }
         ]
     }
 
-    private static func restart() -> [DriverStep] {
+    static func restart() -> [DriverStep] {
         [
             DriverStep(20...200) { context in
                 guard let instance = context.instance, instance.directory == .ready else {
@@ -149,7 +118,7 @@ enum DriverSteps {
         ] + start()
     }
 
-    private static func retire() -> [DriverStep] {
+    static func retire() -> [DriverStep] {
         [
             DriverStep(20...200) { context in
                 guard let instance = context.instance else { return .end(.succeeded(TaskResult(acted: false))) }
@@ -163,7 +132,7 @@ enum DriverSteps {
 
     // MARK: Content
 
-    private static func initialize(_ replicas: [Int]) -> [DriverStep] {
+    static func initialize(_ replicas: [Int]) -> [DriverStep] {
         [
             DriverStep(100...400) { context in
                 guard let instance = context.instance, instance.process != nil else { return .end(.refused("it does not run")) }
@@ -180,11 +149,18 @@ enum DriverSteps {
         ]
     }
 
-    private static func prepareReplica(_ ordinal: Int) -> [DriverStep] {
-        content(.replicationAccount(ordinal)) { $0.replicationAccounts.contains(ordinal) }
+    static func prepareReplica(_ ordinal: Int) -> [DriverStep] {
+        [
+            DriverStep(5...40) { context in
+                let wasLocked = context.instance?.lockedAccounts.remove(ordinal) != nil
+                let result = context.write(.replicationAccount(ordinal)) { $0.replicationAccounts.contains(ordinal) }
+                if wasLocked, case .end(.succeeded) = result { return .end(.succeeded(TaskResult())) }
+                return result
+            }
+        ]
     }
 
-    private static func ensureAccount(_ spec: AccountSpec) -> [DriverStep] {
+    static func ensureAccount(_ spec: AccountSpec) -> [DriverStep] {
         [
             DriverStep(5...40) { context in
                 guard let password = context.order.secrets["accountPassword"] else { return .end(.failed("no password came")) }
@@ -195,13 +171,13 @@ enum DriverSteps {
         ]
     }
 
-    private static func content(
+    static func content(
         _ change: Transaction.Content, isThere: @escaping (DatabaseContent) -> Bool
     ) -> [DriverStep] {
         [DriverStep(5...40) { $0.write(change, isThere: isThere) }]
     }
 
-    private static func setVariables(_ values: [String: String?], _ text: String) -> [DriverStep] {
+    static func setVariables(_ values: [String: String?], _ text: String) -> [DriverStep] {
         [
             DriverStep(5...20) { context in
                 guard context.instance?.process != nil else { return .end(.refused("it does not run")) }
@@ -219,178 +195,5 @@ enum DriverSteps {
                 return .end(.succeeded(TaskResult(readBack: readBack)))
             },
         ]
-    }
-
-    // MARK: Roles
-
-    private static func replicate(_ source: Peer, _ acknowledges: Bool) -> [DriverStep] {
-        [
-            DriverStep(10...60) { context in
-                guard let instance = context.instance, var process = instance.process else { return .end(.refused("it does not run")) }
-                guard process.unacknowledged.isEmpty || process.readOnly else { return .end(.failed("commits wait for an acknowledgement")) }
-                process.readOnly = true
-                instance.isMadeWritable = false
-                process.semiSyncPrimary = false
-                process.semiSyncReplica = acknowledges
-                instance.process = process
-                instance.stopReplicating()
-                instance.source = (source.address, source.port)
-                instance.process?.ioError = ""
-                instance.process?.ioRunning = true
-                instance.process?.sqlRunning = true
-                instance.process?.isAcking = acknowledges
-                return .next
-            },
-            DriverStep(100...200) { $0.verifyAttached() },
-            DriverStep(5...20) { $0.releaseCommits() },
-        ]
-    }
-
-    private static func acknowledge(_ source: Peer) -> [DriverStep] {
-        [
-            DriverStep(5...40) { context in
-                guard let instance = context.instance, let process = instance.process, process.ioRunning, process.sqlRunning,
-                    instance.source?.address == source.address, instance.source?.port == source.port
-                else { return .end(.refused("it does not replicate from there")) }
-                instance.process?.semiSyncReplica = true
-                instance.process?.isAcking = true
-                return .next
-            },
-            DriverStep(100...200) { $0.verifyAttached() },
-            DriverStep(5...20) { $0.releaseCommits() },
-        ]
-    }
-
-    private static func open(_ semiSync: Bool) -> [DriverStep] {
-        [
-            DriverStep(10...60) { context in
-                guard let process = context.instance?.process else { return .end(.refused("it does not run")) }
-                if process.ioRunning || process.sqlRunning { return .end(.refused("it replicates: it is promoted, not opened")) }
-                context.instance?.process?.semiSyncReplica = false
-                context.instance?.process?.semiSyncPrimary = semiSync
-                return .next
-            },
-            DriverStep(10...100) { context in
-                guard let instance = context.instance, let process = instance.process else { return .end(.failed("it stopped")) }
-                if semiSync, process.readOnly, context.world.semiSyncClients(of: instance) == 0 {
-                    return .end(.failed("no replica is attached to acknowledge its writes"))
-                }
-                instance.process?.readOnly = false
-                instance.source = nil
-                context.world.oracle.opened(instance, context.world)
-                return .next
-            },
-        ]
-    }
-
-    private static func close() -> [DriverStep] {
-        [
-            DriverStep(5...60) { context in
-                guard let instance = context.instance, let process = instance.process else { return .end(.refused("it does not run")) }
-                guard process.unacknowledged.isEmpty else { return .end(.failed("still writable: commits wait")) }
-                instance.process?.readOnly = true
-                instance.isMadeWritable = false
-                return .next
-            }
-        ]
-    }
-
-    private static func demote() -> [DriverStep] {
-        [
-            DriverStep(5...60) { context in
-                guard let instance = context.instance, let process = instance.process else { return .end(.refused("it does not run")) }
-                guard process.unacknowledged.isEmpty else {
-                    let isLate = context.world.now - context.operation.began > .seconds(2)
-                    return isLate ? .end(.failed("still writable: commits wait")) : .again
-                }
-                instance.process?.readOnly = true
-                return .end(.succeeded(TaskResult(acted: !process.readOnly, position: instance.position)))
-            }
-        ]
-    }
-
-    private static func promote(_ position: GTIDSet, _ semiSync: Bool) -> [DriverStep] {
-        [
-            DriverStep(10...60) { context in
-                guard let instance = context.instance, let process = instance.process else { return .end(.refused("it does not run")) }
-                if !process.readOnly && instance.source == nil { return .end(.succeeded(TaskResult(acted: false))) }
-                if instance.position.contains(position) { return .next }
-                let isLate = context.world.now - context.operation.began > .seconds(2)
-                return isLate ? .end(.refused("it has not applied \(position) within 2 s")) : .again
-            },
-            DriverStep(5...30) { context in
-                guard let instance = context.instance, instance.process != nil else { return .end(.failed("it stopped")) }
-                context.operation.isPastReturn = true
-                instance.stopReplicating()
-                instance.process?.semiSyncReplica = false
-                instance.process?.semiSyncPrimary = semiSync
-                return .next
-            },
-            DriverStep(5...30) { context in
-                guard let instance = context.instance, instance.process != nil else { return .end(.failed("it stopped")) }
-                instance.process?.readOnly = false
-                context.world.oracle.opened(instance, context.world)
-                return .next
-            },
-            DriverStep(5...30) { $0.withDirectory { $0.source = nil } },
-        ]
-    }
-}
-
-extension StepContext {
-    fileprivate func withDirectory(_ change: (ModelInstance) -> Void) -> StepResult {
-        guard let instance else { return .end(.refused("there is no instance")) }
-        change(instance)
-        return .next
-    }
-
-    fileprivate func makeHalf(_ blueprint: InstanceBlueprint) {
-        if let old = instance { world.oracle.removing(old, host, world) }
-        let made = ModelInstance(id: order.instance)
-        made.clusterName = blueprint.clusterName
-        made.address = blueprint.address
-        made.port = blueprint.port
-        made.serverID = blueprint.serverID
-        made.gtidDomain = blueprint.gtidDomain
-        host.instances[order.instance] = made
-    }
-
-    fileprivate func purge() -> StepResult {
-        guard let instance else { return .end(.succeeded(TaskResult(acted: false))) }
-        guard instance.directory != .ready else { return .end(.refused("it is in service")) }
-        world.oracle.removing(instance, host, world)
-        host.instances[order.instance] = nil
-        return .next
-    }
-
-    /// A statement of ours on the writer. Elsewhere it is refused.
-    fileprivate func write(_ change: Transaction.Content, isThere: (DatabaseContent) -> Bool) -> StepResult {
-        guard let instance, let process = instance.process, !process.readOnly else { return .end(.refused("it is not the writer")) }
-        if isThere(instance.content) { return .end(.succeeded(TaskResult(acted: false))) }
-        instance.append(change)
-        return .next
-    }
-
-    fileprivate func releaseCommits() -> StepResult {
-        if let instance { world.releaseCommits(of: instance) }
-        return .next
-    }
-
-    fileprivate func verifyAttached() -> StepResult {
-        guard let process = instance?.process else { return .end(.failed("it stopped")) }
-        if process.isConnected { return .next }
-        if !process.ioError.isEmpty { return .end(.failed(process.ioError)) }
-        return world.now - operation.began > .seconds(10) ? .end(.failed("it still connects")) : .again
-    }
-}
-
-extension World {
-    /// Replicas that acknowledge this instance's writes now.
-    func semiSyncClients(of primary: ModelInstance) -> Int {
-        allInstances.count { host, replica in
-            guard let process = replica.process, let source = replica.source else { return false }
-            return process.isAcking && process.ioRunning && process.isConnected && source.address == primary.address
-                && source.port == primary.port
-        }
     }
 }

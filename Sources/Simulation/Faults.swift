@@ -34,7 +34,7 @@ struct Faults {
     }
 
     private func strike(_ world: World) {
-        switch Int.random(in: 0..<14, using: &world.random) {
+        switch Int.random(in: 0..<20, using: &world.random) {
         case 0: world.servers.first { $0.isRunning }?.crash()
         case 1: world.pick(world.agents)?.crash()
         case 2, 3: killDatabase(world)
@@ -48,6 +48,12 @@ struct Faults {
             guard let host = world.pick(world.hosts) else { return }
             host.fullUntil = world.now + world.milliseconds(500...5000)
             world.note("the journal's disk of \(host.name) is full for a while")
+        case 9: loseHost(world)
+        case 10: breakStarts(world)
+        case 11: hang(world)
+        case 12: cutWriter(world)
+        case 13: cutReplication(world)
+        case 14: cutFromServer(world)
         default: drift(world)
         }
     }
@@ -64,9 +70,59 @@ struct Faults {
         world.note("\(host.name) is cut off for a while")
     }
 
+    // MARK: What a failover is for
+
+    /// More often than not the writer's.
+    private func victim(_ world: World) -> ModelHost? {
+        let writers = world.allInstances.filter { $0.instance.isWritable && !$0.instance.isMadeWritable }
+        if let writer = world.pick(writers), world.chance(0.7) { return writer.host }
+        return world.pick(world.hosts)
+    }
+
+    private func loseHost(_ world: World) {
+        guard let host = victim(world) else { return }
+        world.lose(host, for: world.milliseconds(2000...60_000))
+    }
+
+    /// The database ends and does not come up again for a while.
+    private func breakStarts(_ world: World) {
+        guard let host = victim(world) else { return }
+        host.startsFailUntil = world.now + world.milliseconds(1000...40_000)
+        world.note("nothing starts on \(host.name) for a while")
+        for instance in host.sortedInstances { world.endProcess(instance, on: host) }
+    }
+
+    private func hang(_ world: World) {
+        guard let host = victim(world) else { return }
+        for instance in host.sortedInstances where instance.process != nil {
+            instance.process?.hungUntil = world.now + world.milliseconds(1000...30_000)
+            world.note("\(instance.id) stands still for a while")
+        }
+    }
+
+    private func cutWriter(_ world: World) {
+        guard let host = victim(world) else { return }
+        host.cutUntil = world.now + world.milliseconds(3000...60_000)
+        world.note("\(host.name) is cut off for long")
+    }
+
+    private func cutReplication(_ world: World) {
+        guard let host = victim(world) else { return }
+        host.replicationCutUntil = world.now + world.milliseconds(1000...20_000)
+        world.note("\(host.name) is cut off from the other databases for a while")
+    }
+
+    private func cutFromServer(_ world: World) {
+        guard let host = victim(world) else { return }
+        host.serverCutUntil = world.now + world.milliseconds(1000...30_000)
+        world.note("\(host.name) is cut off from the server for a while")
+    }
+
+    // MARK: Drift
+
     /// Somebody changes something by hand.
     private func drift(_ world: World) {
-        guard let (host, instance) = world.pick(world.allInstances.filter { $0.instance.process != nil }) else { return }
+        guard let (host, instance) = world.pick(world.allInstances.filter { $0.instance.process != nil && !$0.instance.isHung(at: world.now) }) else { return }
         switch Int.random(in: 0..<7, using: &world.random) {
         case 0 where instance.isWritable && !instance.isMadeWritable:
             world.note("drift: the account is dropped on \(instance.id)")
@@ -94,5 +150,25 @@ struct Faults {
         default: break
         }
         _ = host
+    }
+}
+
+extension World {
+    /// The host loses its power: agent and databases are gone, and nobody is told.
+    func lose(_ host: ModelHost, for duration: Duration) {
+        guard !isLost(host) else { return }
+        note("\(host.name) is lost")
+        host.lostUntil = now + duration
+        host.cutUntil = max(host.cutUntil, host.lostUntil)
+        agents.first { $0.host === host }?.crash()
+        for instance in host.sortedInstances { endProcess(instance, on: host) }
+        after(duration) { self.recover(host) }
+    }
+
+    /// It boots, if its time has come.
+    func recover(_ host: ModelHost) {
+        guard !isLost(host), let agent = agents.first(where: { $0.host === host }), !agent.isRunning else { return }
+        note("\(host.name) is back")
+        agent.start()
     }
 }

@@ -1,7 +1,7 @@
 import FleetModel
 
-// A model of a MariaDB instance: as much of it as the product's promises are about. Its binlog is a list; replication
-// copies it; a crash loses the process and whatever was only in memory.
+// A model of what a MariaDB instance holds: as much of it as the product's promises are about. Its binlog is a list;
+// replication copies it.
 
 /// One transaction in a binlog.
 struct Transaction: Hashable {
@@ -19,6 +19,11 @@ struct Transaction: Hashable {
 
     var serverID: Int64
     var content: Content
+
+    /// Of a table: what a start that cuts may drop.
+    var isRow: Bool {
+        if case .write = content { true } else { false }
+    }
 }
 
 /// What replication carries: the effect of all transactions, and of what was done by hand outside the binlog.
@@ -33,6 +38,10 @@ struct DatabaseContent: Equatable {
     var databases: [String: DatabaseSpec] = [:]
     var accounts: [String: Account] = [:]
 
+    init(_ history: [Transaction] = []) {
+        for transaction in history { apply(transaction) }
+    }
+
     mutating func apply(_ transaction: Transaction) {
         switch transaction.content {
         case .write: break
@@ -45,140 +54,6 @@ struct DatabaseContent: Equatable {
         case .dropAccount(let key): accounts[key] = nil
         case .dropReplicationAccount(let ordinal): replicationAccounts.remove(ordinal)
         }
-    }
-}
-
-/// A running process: lost when it ends.
-struct ModelProcess {
-    var readOnly = true
-    var semiSyncPrimary = false
-    var semiSyncReplica = false
-    var ioRunning = false
-    var sqlRunning = false
-    /// Acknowledging takes effect when the IO thread starts.
-    var isAcking = false
-    var isConnected = false
-    var ioError = ""
-    /// Received and not applied yet.
-    var relay: [Transaction] = []
-    var variables: [String: String]
-    var started: [String: String]
-    /// What the start made of them.
-    var startedValues: [String: String]
-    /// Client writes that wait for an acknowledgement: their places in the binlog.
-    var unacknowledged: [Int] = []
-    /// When the first of them began to wait.
-    var waitingSince = Instant(milliseconds: 0)
-}
-
-/// One instance: what is on disk, and the process while there is one.
-final class ModelInstance {
-    let id: InstanceID
-    var clusterName = ""
-    var address = ""
-    var port = 0
-    var serverID: Int64 = 0
-    var gtidDomain: Int64 = 0
-    var directory = InstanceDirectory.halfMade
-    var configuration: String? {
-        didSet { if let configuration { ordered = configuration } }
-    }
-    /// As it was written last, whoever has deleted it since.
-    private var ordered: String?
-    var binlog: [Transaction] = []
-    var content = DatabaseContent()
-    /// As `CHANGE MASTER` left it.
-    var source: (address: String, port: Int)?
-    var process: ModelProcess?
-    /// Made by hand into a second writer: the one fault that the invariants have to forgive, until it is closed.
-    var isMadeWritable = false
-
-    init(id: InstanceID) { self.id = id }
-
-    var isWritable: Bool { process?.readOnly == false }
-
-    func append(_ content: Transaction.Content) {
-        let transaction = Transaction(serverID: serverID, content: content)
-        binlog.append(transaction)
-        self.content.apply(transaction)
-    }
-
-    var position: GTIDSet {
-        guard let last = binlog.last else { return GTIDSet() }
-        return GTIDSet(domains: [gtidDomain: GTIDSet.Last(serverID: last.serverID, sequence: Int64(binlog.count))])
-    }
-
-    /// How far it has received, applied or not.
-    var receivedCount: Int { binlog.count + (process?.relay.count ?? 0) }
-
-    func received(at index: Int) -> Transaction? {
-        if index < binlog.count { return binlog[index] }
-        let inRelay = index - binlog.count
-        guard let relay = process?.relay, inRelay < relay.count else { return nil }
-        return relay[inRelay]
-    }
-
-    // MARK: The process
-
-    /// Starts closed: read-only, threads down, semi-sync off.
-    func start() {
-        let declared = ModelConfiguration.declared(configuration ?? "")
-        let values = declared.mapValues { ModelConfiguration.startReadBack($0) }
-        process = ModelProcess(variables: values, started: declared, startedValues: values)
-    }
-
-    func stopReplicating() {
-        guard var running = process else { return }
-        for transaction in running.relay { append(received: transaction) }
-        running.relay = []
-        running.ioRunning = false
-        running.sqlRunning = false
-        running.isConnected = false
-        running.isAcking = false
-        process = running
-    }
-
-    func append(received transaction: Transaction) {
-        binlog.append(transaction)
-        content.apply(transaction)
-    }
-
-    // MARK: What a look sees
-
-    func report(fingerprintKey: [UInt8]?, at now: Instant) -> InstanceReport {
-        var report = InstanceReport(id: id, clusterName: clusterName, port: port, directory: directory)
-        report.configDigest = configuration.map { SHA256.hex($0) }
-        report.orderedDigest = ordered.map { SHA256.hex($0) }
-        guard let process else { return report }
-        report.process = .running
-        report.startedParameters = process.started
-        report.startedValues = process.startedValues
-        var database = DatabaseReport(version: ModelHost.engineVersion, serverID: serverID, readOnly: process.readOnly)
-        database.binlogPosition = position
-        database.appliedPosition = position
-        database.replication = source.map { source in
-            ReplicationReport(
-                sourceHost: source.address, sourcePort: source.port,
-                ioRunning: process.ioRunning && process.isConnected, sqlRunning: process.sqlRunning,
-                lagSeconds: process.ioRunning ? Int64(process.relay.count / 50) : nil, ioError: process.ioError)
-        }
-        database.semiSyncPrimary = process.semiSyncPrimary
-        database.semiSyncReplica = process.semiSyncReplica
-        database.areCommitsWaiting = !process.unacknowledged.isEmpty && now - process.waitingSince > .seconds(5)
-        database.variables = process.variables
-        database.databases = content.databases.values.sorted { $0.name < $1.name }.map {
-            DatabaseFacts(name: $0.name, characterSet: $0.characterSet, collation: $0.collation ?? "\($0.characterSet)_general_ci")
-        }
-        database.accounts = content.accounts.values.map { account in
-            AccountFacts(
-                name: account.spec.name, host: account.spec.host,
-                fingerprint: fingerprintKey.map { Fingerprint.account(account.authentication, key: $0) },
-                grants: account.spec.grants)
-        }.sorted { $0.key < $1.key }
-        database.isInitialized = content.isInitialized
-        database.replicationAccounts = content.replicationAccounts.sorted()
-        report.database = database
-        return report
     }
 }
 

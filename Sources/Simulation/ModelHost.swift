@@ -11,12 +11,23 @@ final class ModelHost {
     var instances: [InstanceID: ModelInstance] = [:]
     /// What works on an instance now: never more than one.
     var operations: [InstanceID: Operation] = [:]
+    /// Directories that a rejoin moved aside, with what they held.
+    var movedAside: [ModelInstance] = []
     /// Instances that are being copied from.
     var sending: [InstanceID: Int] = [:]
     /// Receivers of clones that wait for their donor, by token.
     var receivers: [String: Operation] = [:]
     /// Cut off from everybody until then.
     var cutUntil = Instant(milliseconds: 0)
+    /// Cut off from the server alone, and from other databases alone.
+    var serverCutUntil = Instant(milliseconds: 0)
+    var replicationCutUntil = Instant(milliseconds: 0)
+    /// Without power until then: no agent, no database, no word to anybody.
+    var lostUntil = Instant(milliseconds: 0)
+    /// Lost for good.
+    var isGone = false
+    /// No database starts here until then.
+    var startsFailUntil = Instant(milliseconds: 0)
     /// The journal's disk is full until then.
     var fullUntil = Instant(milliseconds: 0)
 
@@ -57,10 +68,12 @@ final class Operation {
     /// Past it a request to cancel changes nothing.
     var isPastReturn = false
     /// What the donor sent.
-    var copied: (binlog: [Transaction], content: DatabaseContent)?
+    var copied: [Transaction]?
     /// The donor's end, as the server told it; nil inside: success.
     var copyEnd: String??
     var began: Instant
+    /// Since when the database does not answer the operation.
+    var hungSince: Instant?
 
     init(attempt: String, instance: InstanceID, began: Instant) {
         self.attempt = attempt

@@ -9,9 +9,14 @@ final class Oracle {
     private(set) var acknowledged: [Int: Transaction] = [:]
     private var epochs: [String: Int64] = [:]
     private var founded: Set<String> = []
+    private var failoverEpoch: Int64 = 0
     private var highestTerm: Int64 = 0
     private var journals: [String: (term: Int64, epochs: [InstanceID: Int64])] = [:]
     private(set) var attemptsOpened = 0
+    private(set) var failoversBegun = 0
+    private(set) var rejoinsMovedAside = 0
+    /// The one that was opened last.
+    private var writer: ModelInstance?
     private(set) var acknowledgedCount = 0
 
     func fail(_ reason: String) { if violation == nil { violation = reason } }
@@ -19,13 +24,11 @@ final class Oracle {
     // MARK: After every event
 
     func check(_ world: World) {
-        var writer: InstanceID?
-        for host in world.hosts {
-            for instance in host.instances.values where instance.isWritable && !instance.isMadeWritable {
-                if let writer { fail("\(writer) and \(instance.id) take writes at once") }
-                writer = instance.id
-            }
-        }
+        let writable = world.hosts.flatMap { $0.instances.values.filter { $0.isWritable && !$0.isMadeWritable } }
+        guard writable.count > 1 else { return }
+        // A lost writer may stay open as long as no write of it can be answered.
+        let writers = writable.filter { world.canAcknowledge($0) }.map(\.id).sorted()
+        if writers.count > 1 { fail("\(writers[0]) and \(writers[1]) take writes at once") }
     }
 
     // MARK: Writes
@@ -37,16 +40,20 @@ final class Oracle {
         if let other = acknowledged[place], other != write {
             fail("two acknowledged writes at place \(place): \(other.content) and \(write.content)")
         }
+        if let writer, writer !== instance, !writer.holds(write, at: place) {
+            fail("\(instance.id) acknowledged \(write.content) after \(writer.id) was opened without it")
+        }
         acknowledged[place] = write
         acknowledgedCount += 1
         guard instance.process?.semiSyncPrimary == true else { return }
-        let copies = world.allInstances.count { $0.instance.received(at: place) == write }
+        let copies = world.allInstances.count { $0.instance.holds(write, at: place) }
         if copies < 2 { fail("\(instance.id) acknowledged \(write.content) with \(copies) copies") }
     }
 
     /// A writer was opened: everything acknowledged must be there.
     func opened(_ instance: ModelInstance, _ world: World) {
         world.note("\(instance.id) takes writes")
+        writer = instance
         requireAll(instance, "is opened")
     }
 
@@ -60,8 +67,14 @@ final class Oracle {
     func removing(_ instance: ModelInstance, _ host: ModelHost, _ world: World) {
         if instance.directory == .ready { fail("\(instance.id) is removed while in service") }
         guard instance.directory == .retired, let last = acknowledged.max(by: { $0.key < $1.key }) else { return }
-        let others = world.allInstances.filter { $0.instance !== instance && $0.instance.received(at: last.key) == last.value }
+        let others = world.allInstances.filter { $0.instance !== instance && $0.instance.holds(last.value, at: last.key) }
         if others.isEmpty { fail("\(instance.id) is removed, and no other instance holds \(last.value.content)") }
+    }
+
+    /// A rejoin takes a directory out of service: its source has everything acknowledged.
+    func movingAside(_ instance: ModelInstance, _ source: ModelInstance) {
+        rejoinsMovedAside += 1
+        requireAll(source, "is what \(instance.id) rejoins,")
     }
 
     // MARK: Terms and epochs
@@ -86,6 +99,10 @@ final class Oracle {
             fail("the epoch of \(cluster.name) went back from \(epoch) to \(cluster.epoch)")
         }
         epochs[cluster.uid] = cluster.epoch
+        if let failover = cluster.failover, failover.epoch > failoverEpoch {
+            failoverEpoch = failover.epoch
+            failoversBegun += 1
+        }
         if founded.contains(cluster.uid), !cluster.isFounded { fail("\(cluster.name) is founded no more") }
         if cluster.isFounded { founded.insert(cluster.uid) }
     }

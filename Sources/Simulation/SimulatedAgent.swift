@@ -21,7 +21,7 @@ final class SimulatedAgent {
     var isRunning: Bool { machine != nil }
 
     func start() {
-        guard machine == nil else { return }
+        guard machine == nil, !world.isLost(host) else { return }
         incarnation += 1
         machine = AgentMachine(host: host.name, agentVersion: "1", journal: host.journal)
         world.note("agent \(host.name) starts")
@@ -135,8 +135,14 @@ final class SimulatedAgent {
 
     // MARK: Looks and what the agent does by itself
 
+    /// The driver's, for one that does not answer.
+    private static let lookBound: Duration = .seconds(2)
+    /// How long an operation waits for a database that does not answer.
+    private static let answerMax: Duration = .seconds(5)
+
     private func look(_ id: InstanceID, _ key: String?) {
-        later(world.milliseconds(1...20)) {
+        let isHung = host.instances[id]?.isHung(at: world.now) ?? false
+        later(isHung ? SimulatedAgent.lookBound : world.milliseconds(1...20)) {
             let report = self.host.instances[id]?.report(fingerprintKey: key.map(bytes(ofHex:)), at: self.world.now)
             self.later(self.world.milliseconds(1...5)) { self.handle(.looked(id, report)) }
         }
@@ -148,6 +154,7 @@ final class SimulatedAgent {
                 return self.handle(.closedStartEnded(id, error: "it cannot be started"))
             }
             if instance.process == nil {
+                guard self.host.startsFailUntil <= self.world.now else { return self.handle(.closedStartEnded(id, error: "it does not start")) }
                 self.world.note("agent \(self.host.name) starts \(id) closed by itself")
                 instance.start()
             }
@@ -158,7 +165,7 @@ final class SimulatedAgent {
     private func openByGrant(_ id: InstanceID, _ semiSync: Bool) {
         later(world.milliseconds(20...200)) {
             guard let instance = self.host.instances[id], var process = instance.process,
-                !process.ioRunning, !process.sqlRunning
+                !process.ioRunning, !process.sqlRunning, !instance.isHung(at: self.world.now)
             else { return self.handle(.grantEnded(id, opened: false)) }
             process.semiSyncReplica = false
             process.semiSyncPrimary = semiSync
@@ -178,13 +185,11 @@ final class SimulatedAgent {
     private func resumeReplication(_ id: InstanceID, _ acknowledges: Bool) {
         later(world.milliseconds(20...200)) {
             guard let instance = self.host.instances[id], instance.process != nil, instance.source != nil,
-                instance.process?.readOnly == true
+                instance.process?.readOnly == true, !instance.isHung(at: self.world.now)
             else { return self.handle(.resumeEnded(id, resumed: false)) }
             self.world.note("agent \(self.host.name) lets \(id) replicate on")
-            instance.process?.semiSyncReplica = acknowledges
-            instance.process?.isAcking = acknowledges
-            instance.process?.ioRunning = true
-            instance.process?.sqlRunning = true
+            instance.startReplicating(acknowledging: acknowledges)
+            instance.process?.heard = self.world.now
             self.handle(.resumeEnded(id, resumed: true))
         }
     }
@@ -215,6 +220,13 @@ final class SimulatedAgent {
                 context.cleanUp()
                 return self.finish(context, .cancelled)
             }
+            if !step.worksOnHung, let instance = context.instance, instance.isHung(at: self.world.now) {
+                let since = context.operation.hungSince ?? self.world.now
+                context.operation.hungSince = since
+                guard self.world.now - since < SimulatedAgent.answerMax else { return self.finish(context, .failed("it does not answer")) }
+                return self.advance(context, steps)
+            }
+            context.operation.hungSince = nil
             switch step.action(context) {
             case .next: self.advance(context, steps.dropFirst())
             case .again: self.advance(context, steps)
@@ -245,11 +257,11 @@ final class SimulatedAgent {
 
     private func copy(_ endpoint: CopyEndpoint, _ donor: InstanceID) -> String? {
         guard let instance = host.instances[donor], instance.process != nil else { return "the donor does not run" }
-        guard let target = world.host(at: endpoint.address), !world.isCut(host), !world.isCut(target) else {
+        guard let target = world.host(at: endpoint.address), world.areConnected(host, target), !instance.isHung(at: world.now) else {
             return "the receiver cannot be reached"
         }
         guard let receiver = target.receivers[endpoint.token], !receiver.isDead else { return "nobody waits for this copy" }
-        receiver.copied = (instance.binlog, instance.content)
+        receiver.copied = instance.committed
         return nil
     }
 }

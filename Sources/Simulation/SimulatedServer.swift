@@ -316,10 +316,21 @@ extension World {
         case .putCluster(let cluster):
             let phases = cluster.members.map { "\($0.ordinal)@\($0.host) \($0.phase)" }.joined(separator: ", ")
             note(
-                "store: \(cluster.name) epoch \(cluster.epoch) primary \(cluster.primary ?? 0) acks \(cluster.ackSet) founded \(cluster.isFounded) switchover \(cluster.switchover.map { "\($0.from)→\($0.to) \($0.position?.description ?? "-") past \($0.isPastReturn)" } ?? "none"); \(phases)")
+                "store: \(cluster.name) epoch \(cluster.epoch) primary \(cluster.primary ?? 0) acks \(cluster.ackSet) founded \(cluster.isFounded) switchover \(cluster.switchover.map { "\($0.from)→\($0.to) \($0.position?.description ?? "-") past \($0.isPastReturn)" } ?? "none") \(cluster.failoverText); \(phases)")
         case .putRevision(let record): note("store: revision \(record.revision.commit) \(record.state)")
         case .appendEvent(let event): note("event: \(event.unit) \(event.reason) \(event.message)")
         default: break
         }
+    }
+}
+
+extension ClusterRecords {
+    fileprivate var failoverText: String {
+        var text = leftBehind.isEmpty ? "" : "left behind \(leftBehind) "
+        guard let failover else { return text + "failover none" }
+        let revoked = failover.revoked.sorted { $0.key < $1.key }.map { "\($0.key) at \($0.value)" }
+        text += "failover \(failover.from)→\(failover.to.map(String.init) ?? "?") epoch \(failover.epoch) ackers \(failover.ackers)"
+        text += " revoked \(revoked) fenced \(failover.isFenced) tail \(failover.tail?.description ?? "-") past \(failover.isPastReturn)"
+        return text
     }
 }

@@ -91,9 +91,15 @@ extension World {
         note("no more faults")
         faults = .none
         storeDownUntil = now
-        for host in hosts {
+        for host in hosts where !host.isGone {
             host.cutUntil = min(host.cutUntil, now)
+            host.serverCutUntil = min(host.serverCutUntil, now)
+            host.replicationCutUntil = min(host.replicationCutUntil, now)
+            host.startsFailUntil = min(host.startsFailUntil, now)
+            host.lostUntil = min(host.lostUntil, now)
             host.fullUntil = now
+            for instance in host.sortedInstances { instance.process?.hungUntil = now }
+            recover(host)
         }
         return now
     }

@@ -102,21 +102,11 @@ final class World {
 
     static let traceMax = 2000
 
-    // MARK: Network
-
-    func isCut(_ host: ModelHost) -> Bool { host.cutUntil > now }
-
-    func host(at address: String) -> ModelHost? { hosts.first { $0.address == address } }
-
-    func instance(at address: String, port: Int) -> ModelInstance? {
-        host(at: address)?.sortedInstances.first { $0.port == port && $0.directory == .ready }
-    }
+    // MARK: Databases that run by themselves
 
     var allInstances: [(host: ModelHost, instance: ModelInstance)] {
         hosts.flatMap { host in host.sortedInstances.map { (host, $0) } }
     }
-
-    // MARK: Databases that run by themselves
 
     func begin() {
         for agent in agents { agent.start() }
@@ -126,62 +116,10 @@ final class World {
         faults.begin(self)
     }
 
-    /// Replication: each replica receives from its source and applies.
-    private func replicate() {
-        for (host, replica) in allInstances { replicate(host, replica) }
-        after(.milliseconds(50)) { self.replicate() }
-    }
-
-    private func replicate(_ host: ModelHost, _ replica: ModelInstance) {
-        guard var process = replica.process, let source = replica.source else { return }
-        defer { replica.process = process }
-        if process.sqlRunning {
-            let count = min(process.relay.count, Int.random(in: 0...20, using: &random))
-            for transaction in process.relay.prefix(count) { replica.append(received: transaction) }
-            process.relay.removeFirst(count)
-        }
-        guard process.ioRunning, process.ioError.isEmpty else { return }
-        guard let primary = instance(at: source.address, port: source.port), primary.process != nil,
-            let primaryHost = self.host(at: source.address), !isCut(host), !isCut(primaryHost),
-            primary.content.replicationAccounts.contains(replica.id.ordinal)
-        else {
-            process.isConnected = false
-            return
-        }
-        let count = replica.binlog.count + process.relay.count
-        let last = process.relay.last ?? replica.binlog.last
-        guard count <= primary.binlog.count, count == 0 || primary.binlog[count - 1] == last else {
-            process.ioError = "1236: the source has not what this replica has"
-            process.isConnected = false
-            return
-        }
-        process.isConnected = true
-        let received = primary.binlog[count...].prefix(50)
-        process.relay += received
-        replica.process = process
-        // What came before it acknowledged is acknowledged only with something that comes later.
-        if process.isAcking, !received.isEmpty { acknowledge(primary, upTo: replica.receivedCount) }
-    }
-
-    private func acknowledge(_ primary: ModelInstance, upTo count: Int) {
-        guard let waiting = primary.process?.unacknowledged, let first = waiting.first, first < count else { return }
-        for place in waiting where place < count { oracle.acknowledged(primary, place, self) }
-        primary.process?.unacknowledged = waiting.filter { $0 >= count }
-        primary.process?.waitingSince = now
-    }
-
-    /// A replica that acknowledges tells its source what it has.
-    func releaseCommits(of replica: ModelInstance) {
-        guard replica.process?.isAcking == true, replica.process?.isConnected == true, let source = replica.source,
-            let primary = instance(at: source.address, port: source.port)
-        else { return }
-        acknowledge(primary, upTo: replica.binlog.count)
-    }
-
-    /// Applications write wherever they can.
+    /// Applications write wherever they can, also on a host's own side of a broken network.
     private func write() {
         if areClientsGone { return }
-        for (host, instance) in allInstances where instance.isWritable && !isCut(host) {
+        for (_, instance) in allInstances where instance.isWritable && !instance.isHung(at: now) {
             guard let process = instance.process, process.unacknowledged.count < 3, !instance.isMadeWritable else { continue }
             writes += 1
             instance.append(.write(writes))
@@ -199,8 +137,7 @@ final class World {
     /// The process of an instance ends, by whatever hand.
     func endProcess(_ instance: ModelInstance, on host: ModelHost) {
         guard instance.process != nil else { return }
-        instance.process = nil
-        instance.isMadeWritable = false
+        instance.crash(loss: Int.random(in: 0...2, using: &random))
         agents.first { $0.host === host }?.exited(instance.id)
     }
 }

@@ -1,0 +1,187 @@
+import FleetModel
+
+/// A running process: lost when it ends.
+struct ModelProcess {
+    /// Tells it from an earlier one of the same instance.
+    let number: UInt64
+    var readOnly = true
+    var semiSyncPrimary = false
+    var semiSyncReplica = false
+    var ioRunning = false
+    var sqlRunning = false
+    /// Acknowledging takes effect when the IO thread starts.
+    var isAcking = false
+    var isConnected = false
+    /// When its source was last heard: silence is noticed late.
+    var heard = Instant(milliseconds: 0)
+    var ioError = ""
+    /// Its IO thread ran: what it received is known. After a restart it is not.
+    var hasReceived = false
+    var variables: [String: String]
+    var started: [String: String]
+    /// What the start made of them.
+    var startedValues: [String: String]
+    /// Client writes that wait for an acknowledgement: their places in the binlog.
+    var unacknowledged: [Int] = []
+    /// When the first of them began to wait.
+    var waitingSince = Instant(milliseconds: 0)
+    /// Stopped by SIGSTOP until then.
+    var hungUntil = Instant(milliseconds: 0)
+}
+
+/// One instance: what is on disk, and the process while there is one.
+final class ModelInstance {
+    let id: InstanceID
+    var clusterName = ""
+    var address = ""
+    var port = 0
+    var serverID: Int64 = 0
+    var gtidDomain: Int64 = 0
+    var directory = InstanceDirectory.halfMade
+    var configuration: String? {
+        didSet { if let configuration { ordered = configuration } }
+    }
+    /// As it was written last, whoever has deleted it since.
+    private(set) var ordered: String?
+    var binlog: [Transaction] = []
+    var content = DatabaseContent()
+    /// Received and not applied yet, as files: a crash leaves them, and a start of one thread while both are down purges
+    /// them.
+    var relay: [Transaction] = []
+    /// Relay logs that were kept aside before a start, and the length of the binlog that they continue; the last two.
+    private(set) var relayAside: [(from: Int, relay: [Transaction])] = []
+    /// After a crash: how much of the binlog a start that cuts would leave. Nil: all of it is committed.
+    private(set) var durable: Int?
+    /// As `CHANGE MASTER` left it.
+    var source: (address: String, port: Int)?
+    var process: ModelProcess?
+    private var processesMade: UInt64 = 0
+    /// Made by hand into a second writer: the one fault that the invariants have to forgive, until it is closed.
+    var isMadeWritable = false
+
+    init(id: InstanceID) { self.id = id }
+
+    var isWritable: Bool { process?.readOnly == false }
+
+    func isHung(at now: Instant) -> Bool { process.map { $0.hungUntil > now } ?? false }
+
+    func append(_ content: Transaction.Content) {
+        append(received: Transaction(serverID: serverID, content: content))
+    }
+
+    func append(received transaction: Transaction) {
+        binlog.append(transaction)
+        content.apply(transaction)
+    }
+
+    // MARK: Positions
+
+    var position: GTIDSet { position(of: binlog) }
+
+    private func position(of history: [Transaction]) -> GTIDSet {
+        guard let last = history.last else { return GTIDSet() }
+        return GTIDSet(domains: [gtidDomain: GTIDSet.Last(serverID: last.serverID, sequence: Int64(history.count))])
+    }
+
+    /// `Gtid_IO_Pos`: empty after a restart.
+    var ioPosition: GTIDSet { process?.hasReceived == true ? position(of: binlog + relay) : GTIDSet() }
+
+    /// All that it ever received, by its relay logs, also those aside.
+    var receivedHistory: [Transaction] {
+        var longest = binlog + relay
+        for kept in relayAside where kept.from <= binlog.count && kept.from + kept.relay.count > longest.count {
+            let history = Array(binlog[..<kept.from]) + kept.relay
+            if history.starts(with: binlog) { longest = history }
+        }
+        return longest
+    }
+
+    var receivedPosition: GTIDSet { position(of: receivedHistory) }
+
+    /// How far it has received, applied or not.
+    var receivedCount: Int { binlog.count + relay.count }
+
+    func holds(_ transaction: Transaction, at place: Int) -> Bool {
+        if place < binlog.count { return binlog[place] == transaction }
+        let history = receivedHistory
+        return place < history.count && history[place] == transaction
+    }
+
+    // MARK: The process
+
+    /// Starts closed: read-only, threads down, semi-sync off; relay logs kept aside. A plain start commits whatever the
+    /// binlog has. One that cuts (`--init-rpl-role=SLAVE`) drops what was not durably committed.
+    func start(cutting: Bool = false) {
+        if let durable, cutting { binlog.removeSubrange(min(durable, binlog.count)...) }
+        durable = nil
+        keepRelayAside()
+        let declared = ModelConfiguration.declared(configuration ?? "")
+        let values = declared.mapValues { ModelConfiguration.startReadBack($0) }
+        processesMade += 1
+        process = ModelProcess(number: processesMade, variables: values, started: declared, startedValues: values)
+    }
+
+    /// The process is gone, and not by a clean stop. `loss`: how many transactions that were answered InnoDB had not
+    /// made durable yet.
+    func crash(loss: Int) {
+        guard let process else { return }
+        var left = max((process.unacknowledged.first ?? binlog.count) - loss, 0)
+        // Rows are cut; DDL and accounts are there for good, and so is what comes before them.
+        if let kept = binlog[left...].lastIndex(where: { !$0.isRow }) { left = kept + 1 }
+        durable = left
+        self.process = nil
+        isMadeWritable = false
+    }
+
+    /// What a copy of it holds: commits that wait are not there yet.
+    var committed: [Transaction] { Array(binlog[..<min(process?.unacknowledged.first ?? binlog.count, binlog.count)]) }
+
+    private func keepRelayAside() {
+        guard !relay.isEmpty else { return }
+        if let last = relayAside.last, last.from == binlog.count, last.relay == relay { return }
+        relayAside.append((binlog.count, relay))
+        if relayAside.count > ModelInstance.relayAsideMax { relayAside.removeFirst() }
+    }
+
+    private static let relayAsideMax = 2
+
+    // MARK: Replication's threads
+
+    /// Starts both threads; purges the relay logs where both were down.
+    func startReplicating(acknowledging: Bool) {
+        if process?.ioRunning == false, process?.sqlRunning == false {
+            keepRelayAside()
+            relay = []
+        }
+        process?.ioError = ""
+        process?.hasReceived = true
+        process?.semiSyncReplica = acknowledging
+        process?.isAcking = acknowledging
+        process?.ioRunning = true
+        process?.sqlRunning = true
+    }
+
+    /// Applies what was received, as long as the applier runs; then stops both threads.
+    func stopReplicating() {
+        if process?.sqlRunning == true { applyRelay(relay.count) }
+        stopReceiving()
+        process?.sqlRunning = false
+    }
+
+    func stopReceiving() {
+        process?.ioRunning = false
+        process?.isConnected = false
+        process?.isAcking = false
+    }
+
+    func applyRelay(_ count: Int) {
+        for transaction in relay.prefix(count) { append(received: transaction) }
+        relay.removeFirst(min(count, relay.count))
+    }
+
+    /// Applies what its relay logs hold, also those aside, with both threads down.
+    func applyRelayFiles() {
+        for transaction in receivedHistory.dropFirst(binlog.count) { append(received: transaction) }
+        relay = []
+    }
+}

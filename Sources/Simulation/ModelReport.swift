@@ -1,0 +1,46 @@
+import FleetModel
+
+// What a look sees of an instance.
+
+extension ModelInstance {
+    func report(fingerprintKey: [UInt8]?, at now: Instant) -> InstanceReport {
+        var report = InstanceReport(id: id, clusterName: clusterName, port: port, directory: directory)
+        report.configDigest = configuration.map { SHA256.hex($0) }
+        report.orderedDigest = ordered.map { SHA256.hex($0) }
+        guard let process else { return report }
+        report.process = isHung(at: now) ? .unresponsive : .running
+        report.startedParameters = process.started
+        report.startedValues = process.startedValues
+        if !isHung(at: now) { report.database = database(process, fingerprintKey, now) }
+        return report
+    }
+
+    private func database(_ process: ModelProcess, _ fingerprintKey: [UInt8]?, _ now: Instant) -> DatabaseReport {
+        var database = DatabaseReport(version: ModelHost.engineVersion, serverID: serverID, readOnly: process.readOnly)
+        database.binlogPosition = position
+        database.appliedPosition = position
+        database.replication = source.map { source in
+            ReplicationReport(
+                sourceHost: source.address, sourcePort: source.port,
+                ioRunning: process.ioRunning && process.isConnected, sqlRunning: process.sqlRunning,
+                receivedPosition: ioPosition, lagSeconds: process.ioRunning ? Int64(relay.count / 50) : nil,
+                ioError: process.ioError)
+        }
+        database.semiSyncPrimary = process.semiSyncPrimary
+        database.semiSyncReplica = process.semiSyncReplica
+        database.areCommitsWaiting = !process.unacknowledged.isEmpty && now - process.waitingSince > .seconds(5)
+        database.variables = process.variables
+        database.databases = content.databases.values.sorted { $0.name < $1.name }.map {
+            DatabaseFacts(name: $0.name, characterSet: $0.characterSet, collation: $0.collation ?? "\($0.characterSet)_general_ci")
+        }
+        database.accounts = content.accounts.values.map { account in
+            AccountFacts(
+                name: account.spec.name, host: account.spec.host,
+                fingerprint: fingerprintKey.map { Fingerprint.account(account.authentication, key: $0) },
+                grants: account.spec.grants)
+        }.sorted { $0.key < $1.key }
+        database.isInitialized = content.isInitialized
+        database.replicationAccounts = content.replicationAccounts.sorted()
+        return database
+    }
+}

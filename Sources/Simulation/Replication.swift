@@ -1,0 +1,125 @@
+import FleetModel
+
+// The network between databases, and replication over it.
+
+extension World {
+    // MARK: Network
+
+    /// From the server.
+    func isCut(_ host: ModelHost) -> Bool { max(host.cutUntil, host.serverCutUntil) > now }
+
+    func isLost(_ host: ModelHost) -> Bool { host.lostUntil > now }
+
+    /// Whether databases on the two hosts hear each other.
+    func areConnected(_ one: ModelHost, _ other: ModelHost) -> Bool {
+        if isLost(one) || isLost(other) { return false }
+        return one === other || [one, other].allSatisfy { max($0.cutUntil, $0.replicationCutUntil) <= now }
+    }
+
+    func host(at address: String) -> ModelHost? { hosts.first { $0.address == address } }
+
+    func instance(at address: String, port: Int) -> ModelInstance? {
+        host(at: address)?.sortedInstances.first { $0.port == port && $0.directory == .ready }
+    }
+
+    enum Link {
+        case open(ModelInstance)
+        /// The host says that nobody listens there, or the server refuses.
+        case refused
+        /// No word comes.
+        case silent
+    }
+
+    /// What a connection from a database to another one meets.
+    func link(from host: ModelHost, to source: (address: String, port: Int)) -> Link {
+        guard let other = self.host(at: source.address), areConnected(host, other) else { return .silent }
+        guard let instance = instance(at: source.address, port: source.port), instance.process != nil else { return .refused }
+        return instance.isHung(at: now) ? .silent : .open(instance)
+    }
+
+    // MARK: Receiving and applying
+
+    /// A replica ends a connection that is silent for so long (`slave_net_timeout`).
+    static let replicationSilenceMax: Duration = .seconds(2)
+
+    /// Each replica receives from its source and applies.
+    func replicate() {
+        for (host, replica) in allInstances where !replica.isHung(at: now) { replicate(host, replica) }
+        after(.milliseconds(50)) { self.replicate() }
+    }
+
+    private func replicate(_ host: ModelHost, _ replica: ModelInstance) {
+        guard let process = replica.process, let source = replica.source else { return }
+        if process.sqlRunning { replica.applyRelay(min(replica.relay.count, Int.random(in: 0...20, using: &random))) }
+        guard process.ioRunning, process.ioError.isEmpty else { return }
+        switch link(from: host, to: source) {
+        case .open(let primary) where primary.content.replicationAccounts.contains(replica.id.ordinal):
+            replica.process?.heard = now
+            receive(replica, host, primary)
+        case .open, .refused: replica.process?.isConnected = false
+        case .silent:
+            if now - process.heard > World.replicationSilenceMax { replica.process?.isConnected = false }
+        }
+    }
+
+    private func receive(_ replica: ModelInstance, _ host: ModelHost, _ primary: ModelInstance) {
+        let count = replica.receivedCount
+        let last = replica.relay.last ?? replica.binlog.last
+        guard count <= primary.binlog.count, count == 0 || primary.binlog[count - 1] == last else {
+            replica.process?.ioError = "1236: the source has not what this replica has"
+            replica.process?.isConnected = false
+            return
+        }
+        replica.process?.isConnected = true
+        let received = primary.binlog[count...].prefix(50)
+        replica.relay += received
+        // What came before it acknowledged is acknowledged only with something that comes later.
+        guard replica.process?.isAcking == true, !received.isEmpty, let number = primary.process?.number else { return }
+        let reached = replica.receivedCount
+        after(milliseconds(1...3)) { self.deliver(reached, from: host, to: primary, number, until: self.now + World.lateMax) }
+    }
+
+    // MARK: Acknowledging
+
+    /// What is on its way over a broken network arrives when that is whole again, however late.
+    static let lateMax: Duration = .seconds(30)
+
+    /// An acknowledgement arrives, unless the process that it is for is gone; one that stands still takes it later.
+    private func deliver(_ reached: Int, from host: ModelHost, to primary: ModelInstance, _ number: UInt64, until end: Instant) {
+        guard primary.process?.number == number, now < end else { return }
+        let isThere = self.host(at: primary.address).map { areConnected(host, $0) } ?? false
+        if isThere && !primary.isHung(at: now) { return acknowledge(primary, upTo: reached) }
+        after(.milliseconds(100)) { self.deliver(reached, from: host, to: primary, number, until: end) }
+    }
+
+    private func acknowledge(_ primary: ModelInstance, upTo count: Int) {
+        guard let waiting = primary.process?.unacknowledged, let first = waiting.first, first < count else { return }
+        for place in waiting where place < count { oracle.acknowledged(primary, place, self) }
+        primary.process?.unacknowledged = waiting.filter { $0 >= count }
+        primary.process?.waitingSince = now
+    }
+
+    /// A replica that acknowledges tells its source what it has.
+    func releaseCommits(of replica: ModelInstance) {
+        guard replica.process?.isAcking == true, replica.process?.isConnected == true, let source = replica.source,
+            let host = host(at: replica.address), case .open(let primary) = link(from: host, to: source)
+        else { return }
+        acknowledge(primary, upTo: replica.binlog.count)
+    }
+
+    /// Replicas that acknowledge this instance's writes now.
+    func semiSyncClients(of primary: ModelInstance) -> Int {
+        allInstances.count { host, replica in
+            guard let process = replica.process, process.isAcking, process.ioRunning, process.isConnected,
+                !replica.isHung(at: now), let source = replica.source, case .open(let other) = link(from: host, to: source)
+            else { return false }
+            return other === primary
+        }
+    }
+
+    /// Whether a client could be told now that its write is safe.
+    func canAcknowledge(_ instance: ModelInstance) -> Bool {
+        guard let process = instance.process, !process.readOnly, !instance.isMadeWritable, !instance.isHung(at: now) else { return false }
+        return !process.semiSyncPrimary || semiSyncClients(of: instance) > 0
+    }
+}

@@ -1,0 +1,95 @@
+import ControlAPI
+import Engines
+import FleetModel
+
+enum StepResult {
+    case next
+    /// The same step again, after its delay.
+    case again
+    case end(AttemptOutcome)
+}
+
+struct DriverStep {
+    /// Milliseconds before it.
+    let delay: ClosedRange<Int>
+    /// It needs no answer of the database.
+    let worksOnHung: Bool
+    let action: (StepContext) -> StepResult
+
+    init(_ delay: ClosedRange<Int>, worksOnHung: Bool = false, _ action: @escaping (StepContext) -> StepResult) {
+        self.delay = delay
+        self.worksOnHung = worksOnHung
+        self.action = action
+    }
+}
+
+/// What the steps of one operation work on.
+struct StepContext {
+    let world: World
+    let host: ModelHost
+    let order: AttemptOrder
+    let operation: Operation
+    let announceCopy: (CopyDestination) -> Void
+
+    var instance: ModelInstance? { host.instances[order.instance] }
+
+    /// After a cancel: what was half made goes.
+    func cleanUp() {
+        if instance?.directory == .halfMade { host.instances[order.instance] = nil }
+    }
+
+    func end(_ instance: ModelInstance) { world.endProcess(instance, on: host) }
+}
+
+extension StepContext {
+    func withDirectory(_ change: (ModelInstance) -> Void) -> StepResult {
+        guard let instance else { return .end(.refused("there is no instance")) }
+        change(instance)
+        return .next
+    }
+
+    func makeHalf(_ blueprint: InstanceBlueprint) {
+        if let old = instance { world.oracle.removing(old, host, world) }
+        let made = ModelInstance(id: order.instance)
+        made.clusterName = blueprint.clusterName
+        made.address = blueprint.address
+        made.port = blueprint.port
+        made.serverID = blueprint.serverID
+        made.gtidDomain = blueprint.gtidDomain
+        host.instances[order.instance] = made
+    }
+
+    func purge() -> StepResult {
+        guard let instance else { return .end(.succeeded(TaskResult(acted: false))) }
+        guard instance.directory != .ready else { return .end(.refused("it is in service")) }
+        world.oracle.removing(instance, host, world)
+        host.instances[order.instance] = nil
+        return .next
+    }
+
+    /// A statement of ours on the writer. Elsewhere it is refused.
+    func write(_ change: Transaction.Content, isThere: (DatabaseContent) -> Bool) -> StepResult {
+        guard let instance, let process = instance.process, !process.readOnly else { return .end(.refused("it is not the writer")) }
+        if isThere(instance.content) { return .end(.succeeded(TaskResult(acted: false))) }
+        instance.append(change)
+        return .next
+    }
+
+    func releaseCommits() -> StepResult {
+        if let instance { world.releaseCommits(of: instance) }
+        return .next
+    }
+
+    /// Whether the source can be asked and does not hold as much as this instance.
+    func isAhead(of source: Peer) -> Bool {
+        guard let instance, case .open(let other) = world.link(from: host, to: (source.address, source.port)) else { return false }
+        return other.binlog.count < instance.binlog.count
+    }
+
+    func verifyAttached() -> StepResult {
+        guard let process = instance?.process else { return .end(.failed("it stopped")) }
+        if process.isConnected { return .next }
+        if !process.ioError.isEmpty { return .end(.failed(process.ioError)) }
+        return world.now - operation.began > .seconds(10) ? .end(.failed("it still connects")) : .again
+    }
+}
