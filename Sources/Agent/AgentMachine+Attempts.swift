@@ -37,6 +37,16 @@ extension AttemptOrder {
     }
 }
 
+extension Action {
+    /// A failover is not held up by a copy, whose receiver may be lost too.
+    fileprivate var waitsForNoCopy: Bool {
+        switch self {
+        case .revoke, .fence, .promote: true
+        default: false
+        }
+    }
+}
+
 extension InstanceJournal {
     /// What must be on disk before an action is begun: whatever may end the writer's right ends it now, whatever may
     /// stop the process is not to be undone by supervision.
@@ -114,7 +124,7 @@ extension AgentMachine {
         }
         if let reason = staleEpoch(order) { return reason }
         if case .applyChannel = order.action { return "Unsupported: an agent does not know the action applyChannel" }
-        if copies.contains(where: { $0.donor == order.instance && $0.isSending }) {
+        if !order.action.waitsForNoCopy, copies.contains(where: { $0.donor == order.instance && $0.isSending }) {
             return "\(order.instance) is the donor of a copy"
         }
         if let waiting = held[order.instance], waiting.id != order.id {

@@ -78,6 +78,7 @@ extension Planner {
     private static func retired(_ ordinal: Int, _ records: inout ClusterRecords) {
         records.ackSet.removeAll { $0 == ordinal }
         records.preparedReplicas.removeAll { $0 == ordinal }
+        records.leftBehind.removeAll { $0 == ordinal }
     }
 
     private static func setPhase(

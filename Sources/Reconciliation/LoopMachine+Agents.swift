@@ -1,6 +1,7 @@
 import ControlAPI
 import FleetModel
 import MetadataStore
+import Planning
 
 // Agents: their streams, their promises, and what they report.
 
@@ -27,6 +28,7 @@ extension LoopMachine {
         guard agents[host]?.connection == connection else { return }
         agents[host] = nil
         directives.append(.changed(.host(host)))
+        enqueueClusters(on: host)
     }
 
     private mutating func refuse(_ host: String, _ connection: UInt64, _ reason: String) {
@@ -69,6 +71,7 @@ extension LoopMachine {
         directives.append(.close(host: host, connection: session.connection))
         directives.append(.tell(LoopNotice(.warning, "an agent was not heard for long: its stream is ended", ["host": host])))
         directives.append(.changed(.host(host)))
+        enqueueClusters(on: host)
     }
 
     mutating func received(_ message: AgentMessage, _ host: String, _ connection: UInt64) {
@@ -180,7 +183,7 @@ extension LoopMachine {
         observed[host] = ObservedHost(report: report, renewed: renewed)
         if old == nil || !isWatched(host) {
             agents[host]?.isWatched = true
-            deadlines.insert(.host(host), at: renewed + ObservedHost.ageMax)
+            deadlines.insert(.host(host), at: renewed + Planner.silenceMin)
         }
         lookedAt(host)
         let changes = HostChanges(from: old, to: report, at: now)
@@ -214,18 +217,34 @@ extension LoopMachine {
     }
 
 
-    /// The moment at which a host's facts get stale, unless they were renewed since.
+    /// The moment at which a host is silent for so long that it may be lost, unless its facts were renewed since: a writer
+    /// that is lost is not waited for.
     mutating func hostDue(_ host: String) {
         guard let seen = observed[host] else { return }
-        let stale = seen.renewed + ObservedHost.ageMax + .milliseconds(1)
-        if stale > now {
-            deadlines.insert(.host(host), at: stale)
+        let silent = seen.renewed + Planner.silenceMin + .milliseconds(1)
+        if silent > now {
+            deadlines.insert(.host(host), at: silent)
             return
         }
         agents[host]?.isWatched = false
+        deadlines.insert(.stale(host), at: seen.renewed + ObservedHost.ageMax + .milliseconds(1))
+        enqueueClusters(on: host)
+    }
+
+    /// The moment at which a host's facts get stale, unless they were renewed since.
+    mutating func hostStale(_ host: String) {
+        guard let seen = observed[host], !seen.isFresh(at: now) else { return }
         enqueue(UnitID(.host, host))
+        enqueueClusters(on: host)
+    }
+
+    private mutating func enqueueClusters(on host: String) {
+        guard isLeading else { return }
         for name in (clustersByHost[host] ?? []).sorted() { enqueue(UnitID(.cluster, name)) }
     }
+
+    /// Whether nothing was heard of a host for so long that it may be lost.
+    func isSilent(_ host: String) -> Bool { !(observed[host]?.isFresh(at: now, within: Planner.silenceMin) ?? false) }
 
     private mutating func noteCatalogs(_ reported: [VariableCatalog]) {
         for catalog in reported where !catalogs.contains(catalog) {

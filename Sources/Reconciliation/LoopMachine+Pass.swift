@@ -177,7 +177,13 @@ extension LoopMachine {
     }
 
     func running(of unit: UnitID) -> [RunningAttempt] {
-        attempts.values.filter { $0.record.task.unit == unit }.map(\.running).sorted { ($0.started, $0.id) < ($1.started, $1.id) }
+        attempts.values.filter { $0.record.task.unit == unit }.map(running).sorted { ($0.started, $0.id) < ($1.started, $1.id) }
+    }
+
+    /// A donor whose receiver's host is silent gives nothing any more; the copy's end may never be told.
+    private func running(_ attempt: OpenAttempt) -> RunningAttempt {
+        guard attempt.record.task.alsoBusy != nil, isSilent(attempt.host) else { return attempt.running }
+        return attempt.withoutDonor
     }
 
     // MARK: Starting
@@ -190,7 +196,9 @@ extension LoopMachine {
         heldByBudget.remove(unit)
         guard let first = rehearsal.first, !first.tasks.isEmpty else { return }
         if rehearsal.refusal != nil && rehearsal.waves.isEmpty { return }
-        if let pause = units[unit]?.pause, pause > now {
+        // What was refused before has nothing to do with a writer that is lost now.
+        let isNewlyLost = draft.records.failover.map { $0.epoch != draft.stored.failover?.epoch } ?? false
+        if let pause = units[unit]?.pause, pause > now, !isNewlyLost {
             schedule(unit, at: pause)
             return
         }
@@ -215,7 +223,7 @@ extension LoopMachine {
     /// Attempts that have not ended, and those whose opening is on its way to the store.
     private func allRunning(without ended: [EndedAttempt]) -> [RunningAttempt] {
         let over = Set(ended.map(\.id))
-        var all = attempts.values.filter { !over.contains($0.record.id) }.map(\.running)
+        var all = attempts.values.filter { !over.contains($0.record.id) }.map(running)
         for case .pass(let pass) in commits.values { all += pass.opened.map(\.running) }
         return all.sorted { ($0.started, $0.id) < ($1.started, $1.id) }
     }

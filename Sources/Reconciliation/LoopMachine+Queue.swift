@@ -72,6 +72,7 @@ extension LoopMachine {
             switch subject {
             case .unit(let unit): unitDue(unit)
             case .host(let host): hostDue(host)
+            case .stale(let host): hostStale(host)
             case .pulse: pulse()
             case .lease, .acceptance: break
             case .reload: if case .loading = leadership { directives.append(.load) }

@@ -159,7 +159,7 @@ extension LoopMachine {
         for wait in status.waits {
             switch wait.reason {
             case .time(let moment), .retention(let moment): schedule(pass.unit, at: max(moment, now + LoopMachine.waitMin))
-            case .host(let host): if isUsable(host) { look(at: host) }
+            case .host(let host): if isUsable(host) { look(at: host, for: pass.unit) }
             case .attempt, .approval, .budget, .fact: break
             }
         }
@@ -169,8 +169,12 @@ extension LoopMachine {
     }
 
     /// A unit waits for a fresher report: asked for, but not again and again.
-    private mutating func look(at host: String) {
-        guard let session = agents[host], session.lastAsked.map({ now - $0 >= LoopMachine.askMin }) ?? true else { return }
+    private mutating func look(at host: String, for unit: UnitID) {
+        guard let session = agents[host] else { return }
+        if let asked = session.lastAsked, now - asked < LoopMachine.askMin {
+            schedule(unit, at: asked + LoopMachine.askMin)
+            return
+        }
         agents[host]?.lastAsked = now
         send(.observe, to: host)
     }

@@ -62,6 +62,16 @@ struct OpenAttempt: Sendable {
     var running: RunningAttempt {
         RunningAttempt(id: record.id, task: record.task, started: record.started, progress: progress)
     }
+
+    /// The same with nobody but its target busy.
+    var withoutDonor: RunningAttempt {
+        var attempt = running
+        let task = record.task
+        attempt.task = PlannedTask(
+            unit: task.unit, target: task.target, action: task.action, isVoluntary: task.isVoluntary, cause: task.cause,
+            summary: task.summary)
+        return attempt
+    }
 }
 
 /// The end of an attempt, on its way to be absorbed.
@@ -177,7 +187,9 @@ struct HostProblem: Sendable {
 
 enum Deadline: Sendable {
     case unit(UnitID)
+    /// A host that falls silent is looked into soon, and its facts are stale later.
     case host(String)
+    case stale(String)
     /// The streams to agents are looked after.
     case pulse
     /// The lease would be over.

@@ -10,6 +10,9 @@ struct Faults {
     /// The mean time between two faults of the kinds below; nil: none.
     var interval: Duration?
 
+    /// Whether hosts are lost, hang or are cut off for long: what a failover is for.
+    var loseWriters = true
+
     var isActive: Bool { interval != nil || crashAtDirective > 0 }
 
     static let none = Faults()
@@ -48,11 +51,11 @@ struct Faults {
             guard let host = world.pick(world.hosts) else { return }
             host.fullUntil = world.now + world.milliseconds(500...5000)
             world.note("the journal's disk of \(host.name) is full for a while")
-        case 9: loseHost(world)
-        case 10: breakStarts(world)
-        case 11: hang(world)
-        case 12: cutWriter(world)
-        case 13: cutReplication(world)
+        case 9 where loseWriters: loseHost(world)
+        case 10 where loseWriters: breakStarts(world)
+        case 11 where loseWriters: hang(world)
+        case 12 where loseWriters: cutWriter(world)
+        case 13 where loseWriters: cutReplication(world)
         case 14: cutFromServer(world)
         default: drift(world)
         }

@@ -201,7 +201,7 @@ final class SimulatedAgent {
         if let other = host.operations[order.instance] {
             world.oracle.fail("attempts \(other.attempt) and \(order.id) work on \(order.instance) at once")
         }
-        if host.sending[order.instance] ?? 0 > 0 {
+        if host.sending[order.instance] ?? 0 > 0, !order.action.waitsForNoCopy {
             world.oracle.fail("attempt \(order.id) works on \(order.instance), which is being copied from")
         }
         let operation = Operation(attempt: order.id, instance: order.instance, began: world.now)
@@ -271,6 +271,16 @@ func bytes(ofHex text: String) -> [UInt8] {
     let digits = text.utf8.map { digit -> UInt8? in Character(UnicodeScalar(digit)).hexDigitValue.map(UInt8.init) }
     guard digits.count % 2 == 0, !digits.contains(nil) else { return [] }
     return stride(from: 0, to: digits.count, by: 2).map { (digits[$0] ?? 0) << 4 | (digits[$0 + 1] ?? 0) }
+}
+
+extension Action {
+    /// A failover is not held up by a copy.
+    fileprivate var waitsForNoCopy: Bool {
+        switch self {
+        case .revoke, .fence, .promote: true
+        default: false
+        }
+    }
 }
 
 extension AgentDirective {

@@ -15,6 +15,9 @@ package struct SimulationResult: Sendable {
     package var settled: Duration
     package var attempts: Int
     package var writes: Int
+    /// How many failovers began, and how many members were moved aside because they held what was never acknowledged.
+    package var failovers: Int
+    package var movedAside: Int
 }
 
 /// What a number of seeds came to.
@@ -46,6 +49,8 @@ package enum Simulation {
     package static func run(seed: UInt64) -> SimulationResult {
         let world = World(seed: seed, script: .whole)
         world.faults = seed == 0 ? .none : .hard
+        // Else the budget of failovers would be spent before.
+        if losesHost(seed) { world.faults.loseWriters = false }
         world.begin()
         var failure: String?
         while failure == nil, !world.script.isOver {
@@ -54,28 +59,36 @@ package enum Simulation {
             if !world.faults.isActive, !isSettled { failure = world.oracle.violation ?? "not settled: \(world.unsettled)" }
             guard world.oracle.violation == nil else { break }
             world.push()
+            if losesHost(seed), world.script.newest == lossCommit { world.loseWriterForGood() }
         }
         if world.faults.isActive { _ = world.run(for: world.milliseconds(5000...40_000)) }
         let moment = world.endFaults()
         // What was done by hand last is seen first.
         _ = world.run(for: .seconds(12) + (world.servers.map(\.stillness).max() ?? .zero))
-        if failure == nil, world.oracle.violation == nil, !world.run(for: settleMax, until: { world.isSettled }) {
+        if losesHost(seed) {
+            if failure == nil, world.oracle.violation == nil { failure = world.problemWithoutHost }
+        } else if failure == nil, world.oracle.violation == nil, !world.run(for: settleMax, until: { world.isSettled }) {
             failure = "it did not converge within \(settleMax): \(world.unsettled)"
         }
         let settled = world.now - moment
         world.areClientsGone = true
         _ = world.run(for: .seconds(3))
         _ = world.run(for: commitsMax) { world.allInstances.allSatisfy { $0.instance.process?.unacknowledged.isEmpty ?? true } }
-        failure = world.oracle.violation ?? failure ?? world.endStateProblem
+        failure = world.oracle.violation ?? failure ?? (losesHost(seed) ? nil : world.endStateProblem)
         return result(world, seed, failure, settled)
     }
+
+    /// In every eighth world the writer's host is lost for good: that one never converges, but has a writer.
+    private static func losesHost(_ seed: UInt64) -> Bool { seed % 8 == 5 }
+    private static let lossCommit = 3
 
     private static func result(_ world: World, _ seed: UInt64, _ failure: String?, _ settled: Duration) -> SimulationResult {
         defer { world.stop() }
         return SimulationResult(
             seed: seed, failure: failure, trace: world.trace, events: world.events,
             simulated: world.now - world.beginning, settled: settled, attempts: world.oracle.attemptsOpened,
-            writes: world.oracle.acknowledgedCount)
+            writes: world.oracle.acknowledgedCount, failovers: world.oracle.failoversBegun,
+            movedAside: world.oracle.rejoinsMovedAside)
     }
 }
 
@@ -104,6 +117,41 @@ extension World {
         return now
     }
 
+    func loseWriterForGood() {
+        let writers = allInstances.filter { $0.instance.isWritable && !$0.instance.isMadeWritable }
+        guard let host = pick(writers)?.host ?? pick(hosts) else { return }
+        host.isGone = true
+        host.lostUntil = now
+        lose(host, for: World.forEver)
+    }
+
+    private static let forEver: Duration = .seconds(1_000_000)
+
+    /// With a host lost for good: nil where the recorded writer takes writes that are acknowledged and has all that were,
+    /// or where the loop says that it holds a failover.
+    var problemWithoutHost: String? {
+        let before = oracle.acknowledgedCount
+        let goesOn = run(for: Simulation.settleMax) {
+            self.oracle.acknowledgedCount >= before + World.writesToShow && self.recordedWriter?.isWritable == true
+        }
+        if let violation = oracle.violation { return violation }
+        guard goesOn, let writer = recordedWriter else { return isHeld ? nil : "nobody takes writes: \(unsettled)" }
+        oracle.requireAll(writer, "goes on")
+        return nil
+    }
+
+    private static let writesToShow = 5
+
+    private var recordedWriter: ModelInstance? {
+        guard let records = store.loadNow().records.clusters["orders"] else { return nil }
+        return instance(records.uid, records.primary)
+    }
+
+    private var isHeld: Bool {
+        let view = servers.first(where: \.isLeader)?.machine?.view(at: now)
+        return view?.units[UnitID(.cluster, "orders")]?.findings.contains { $0.reason == "FailoverHeld" } ?? false
+    }
+
     /// The leader is content with the newest revision, and every replica has what the writer has.
     var isSettled: Bool {
         guard let leader = servers.first(where: \.isLeader)?.machine, case .converged = leader.settled(nil) else { return false }
@@ -124,6 +172,9 @@ extension World {
             let records = store.loadNow().records.clusters["orders"]
         else { return "there is no cluster" }
         let active = records.members.filter { $0.phase == .active }
+        if records.failover != nil || records.switchover != nil { return "a change of writer has not ended" }
+        if !records.leftBehind.isEmpty { return "\(records.leftBehind) are left behind" }
+        if let open = store.loadNow().openAttempts.first { return "attempt \(open.id) is open" }
         if active.count != cluster.replicas { return "\(active.count) members are active, \(cluster.replicas) are declared" }
         guard let writer = instance(records.uid, records.primary) else { return "there is no writer" }
         if !writer.isWritable { return "the writer is closed" }

@@ -47,7 +47,11 @@ extension PrimaryReplicaProcedure {
                 if !isHung, isSilent(view) { silent.append(label(view)) }
                 continue
             }
-            if view.isAnswering, !view.receives(from: writer.record) { cutOff.append(label(view)) }
+            if view.isAnswering, !view.receives(from: writer.record) {
+                cutOff.append(label(view))
+            } else {
+                wait(.host(view.record.host), "\(label(view)) to lose \(label(writer)), which \(isHung ? "does not answer" : "is silent"), or to keep it")
+            }
         }
         guard !cutOff.isEmpty, cutOff.count + silent.count == ackers.count else {
             if !isHung { wait(.time(now + Self.suspicionStep), "\(writer.record.host), silent, to be heard again or given up by all replicas") }
@@ -78,4 +82,9 @@ extension PrimaryReplicaProcedure {
         guard let failure = records.failures.first(where: { $0.key.hasSuffix(mark) }) else { return nil }
         return WriterLoss(code: .deadPrimary, evidence: "\(label(writer)) does not start: \(failure.value.message)")
     }
+}
+
+extension Planner {
+    /// A host that is silent for so long asks for a look at the clusters on it.
+    package static let silenceMin = PrimaryReplicaProcedure.silenceMin
 }

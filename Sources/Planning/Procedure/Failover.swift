@@ -119,8 +119,8 @@ extension PrimaryReplicaProcedure {
     private mutating func cancelOthers(_ intent: FailoverIntent) {
         let members = Planner.union(intent.ackers, [intent.from])
         for attempt in running {
-            guard case .instance(let id, _) = attempt.task.target, members.contains(id.ordinal), !attempt.task.action.isIsolating
-            else { continue }
+            guard case .instance(let id, _) = attempt.task.target, !attempt.task.action.isIsolating else { continue }
+            guard members.contains(id.ordinal) || attempt.task.alsoBusy.map({ members.contains($0.ordinal) }) ?? false else { continue }
             decision.cancel.append(attempt.id)
         }
     }
@@ -246,12 +246,15 @@ extension PrimaryReplicaProcedure {
             records.leftBehind.removeAll { $0 == view.ordinal }
         } else if report.process == .starting {
             wait(.fact(label(view)), "\(label(view)) to answer")
-        } else if isServing(primary), !primary.isBusy {
+        } else if !records.preparedReplicas.contains(view.ordinal), primary.isWritable {
+            prepare(view, primary)
+        } else if primary.isAnswering, !primary.isBusy {
+            // Closed or open: it may be closed because nobody is there to acknowledge for it.
             emit(
                 .rejoin(source: peer(primary.record)), on: view, isVoluntary: false, cause: why,
                 "come back as a replica of \(label(primary))")
         } else {
-            wait(.fact(label(primary)), "\(label(primary)) to serve, before \(label(view)) comes back")
+            wait(.fact(label(primary)), "\(label(primary)) to answer, before \(label(view)) comes back")
         }
     }
 

@@ -173,7 +173,8 @@ extension PrimaryReplicaProcedure {
         guard hasEngine(view), unknownParameters().isEmpty else { return }
         prepare(view, primary)
         let replicas = views.filter { isServing($0) && $0.ordinal != primary.ordinal && !isTaken($0.ordinal) }
-        guard let donor = replicas.first ?? (isServing(primary) && !isTaken(primary.ordinal) ? primary : nil) else {
+        let mayGive = isServing(primary) || primary.isAnswering && isAlone(primary)
+        guard let donor = replicas.first ?? (mayGive && !isTaken(primary.ordinal) ? primary : nil) else {
             wait(.fact("donor"), "a healthy donor for \(label(view)) that is not busy")
             return
         }
@@ -184,8 +185,13 @@ extension PrimaryReplicaProcedure {
             .clone(blueprint(view), donor: peer(donor.record)), on: view, donor: donor, cause: cause, "clone from \(label(donor))")
     }
 
+    /// Whether no other member has data: a closed writer then waits for an acknowledgement that only its copy can give.
+    private func isAlone(_ primary: MemberView) -> Bool {
+        views.allSatisfy { !$0.isActive || $0.ordinal == primary.ordinal || $0.report?.directory != .ready }
+    }
+
     /// The replication account of a replica is made on the writer before the replica needs it.
-    private mutating func prepare(_ view: MemberView, _ primary: MemberView) {
+    mutating func prepare(_ view: MemberView, _ primary: MemberView) {
         guard !records.preparedReplicas.contains(view.ordinal), isServing(primary) else { return }
         emit(
             .prepareReplica(ordinal: view.ordinal), on: primary, cause: becausePlaced(in: view.record.zone), "replication account for \(label(view))")

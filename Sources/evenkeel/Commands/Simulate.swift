@@ -14,7 +14,7 @@ struct Simulate: ParsableCommand {
     func run() throws {
         let report = Simulation.run(seeds: start..<(start + seeds)) { result in
             let outcome = result.failure ?? "converged"
-            print("seed \(result.seed): \(outcome) (\(result.attempts) attempts, \(result.writes) writes)")
+            print("seed \(result.seed): \(outcome) (\(result.attempts) attempts, \(result.writes) writes, \(result.failovers) failovers, \(result.movedAside) moved aside)")
         }
         guard let failed = report.failures.first else { return }
         for line in failed.trace { print("  " + line) }
