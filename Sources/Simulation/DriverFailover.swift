@@ -36,6 +36,18 @@ extension DriverSteps {
         ]
     }
 
+    /// On the writer: from here on it admits the replica no more, and takes nothing of what that has sent.
+    static func expel(_ ordinal: Int) -> [DriverStep] {
+        [
+            DriverStep(5...60) { context in
+                guard let instance = context.instance, let process = instance.process else { return .end(.refused("it does not run")) }
+                guard !process.readOnly else { return .end(.refused("it is not the writer")) }
+                instance.lockedAccounts.insert(ordinal)
+                return .end(.succeeded(TaskResult(position: instance.position)))
+            }
+        ]
+    }
+
     static func fence() -> [DriverStep] {
         [
             DriverStep(5...30, worksOnHung: true) { context in

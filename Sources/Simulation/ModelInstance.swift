@@ -25,6 +25,8 @@ struct ModelProcess {
     var unacknowledged: [Int] = []
     /// When the first of them began to wait.
     var waitingSince = Instant(milliseconds: 0)
+    /// When replicas were last sent something, by ordinal: their dump threads.
+    var dumps: [Int: Instant] = [:]
     /// Stopped by SIGSTOP until then.
     var hungUntil = Instant(milliseconds: 0)
 }
@@ -45,6 +47,8 @@ final class ModelInstance {
     private(set) var ordered: String?
     var binlog: [Transaction] = []
     var content = DatabaseContent()
+    /// Replication accounts that are locked here and on no other instance.
+    var lockedAccounts: Set<Int> = []
     /// Received and not applied yet, as files: a crash leaves them, and a start of one thread while both are down purges
     /// them.
     var relay: [Transaction] = []
@@ -62,6 +66,10 @@ final class ModelInstance {
     init(id: InstanceID) { self.id = id }
 
     var isWritable: Bool { process?.readOnly == false }
+
+    func admits(_ replica: ModelInstance) -> Bool {
+        content.replicationAccounts.contains(replica.id.ordinal) && !lockedAccounts.contains(replica.id.ordinal)
+    }
 
     func isHung(at now: Instant) -> Bool { process.map { $0.hungUntil > now } ?? false }
 

@@ -53,7 +53,7 @@ extension World {
         if process.sqlRunning { replica.applyRelay(min(replica.relay.count, Int.random(in: 0...20, using: &random))) }
         guard process.ioRunning, process.ioError.isEmpty else { return }
         switch link(from: host, to: source) {
-        case .open(let primary) where primary.content.replicationAccounts.contains(replica.id.ordinal):
+        case .open(let primary) where primary.admits(replica):
             replica.process?.heard = now
             receive(replica, host, primary)
         case .open, .refused: replica.process?.isConnected = false
@@ -71,12 +71,29 @@ extension World {
             return
         }
         replica.process?.isConnected = true
+        primary.process?.dumps[replica.id.ordinal] = now
         let received = primary.binlog[count...].prefix(50)
         replica.relay += received
         // What came before it acknowledged is acknowledged only with something that comes later.
         guard replica.process?.isAcking == true, !received.isEmpty, let number = primary.process?.number else { return }
         let reached = replica.receivedCount
-        after(milliseconds(1...3)) { self.deliver(reached, from: host, to: primary, number, until: self.now + World.lateMax) }
+        after(milliseconds(1...3)) { self.deliver(reached, from: replica, on: host, to: primary, number, until: self.now + World.lateMax) }
+    }
+
+    /// A dump thread stays for so long after a replica fell silent.
+    static let dumpMax: Duration = .seconds(45)
+
+    /// Ordinals of the replicas that are connected to an instance, as it sees them: also those that it does not hear any
+    /// more and that have not said goodbye.
+    func connectedReplicas(of primary: ModelInstance, on host: ModelHost) -> [Int] {
+        let dumps = primary.process?.dumps ?? [:]
+        let there = dumps.filter { ordinal, sent in
+            if primary.lockedAccounts.contains(ordinal) { return false }
+            let other = allInstances.first { $0.instance.id.ordinal == ordinal && $0.instance.id.clusterUID == primary.id.clusterUID }
+            let isHeard = other.map { areConnected(host, $0.host) && !$0.instance.isHung(at: now) } ?? false
+            return now - sent < (isHeard ? .milliseconds(200) : World.dumpMax)
+        }
+        return there.keys.sorted()
     }
 
     // MARK: Acknowledging
@@ -85,11 +102,13 @@ extension World {
     static let lateMax: Duration = .seconds(30)
 
     /// An acknowledgement arrives, unless the process that it is for is gone; one that stands still takes it later.
-    private func deliver(_ reached: Int, from host: ModelHost, to primary: ModelInstance, _ number: UInt64, until end: Instant) {
-        guard primary.process?.number == number, now < end else { return }
+    private func deliver(
+        _ reached: Int, from replica: ModelInstance, on host: ModelHost, to primary: ModelInstance, _ number: UInt64, until end: Instant
+    ) {
+        guard primary.process?.number == number, primary.admits(replica), now < end else { return }
         let isThere = self.host(at: primary.address).map { areConnected(host, $0) } ?? false
         if isThere && !primary.isHung(at: now) { return acknowledge(primary, upTo: reached) }
-        after(.milliseconds(100)) { self.deliver(reached, from: host, to: primary, number, until: end) }
+        after(.milliseconds(100)) { self.deliver(reached, from: replica, on: host, to: primary, number, until: end) }
     }
 
     private func acknowledge(_ primary: ModelInstance, upTo count: Int) {
@@ -102,7 +121,7 @@ extension World {
     /// A replica that acknowledges tells its source what it has.
     func releaseCommits(of replica: ModelInstance) {
         guard replica.process?.isAcking == true, replica.process?.isConnected == true, let source = replica.source,
-            let host = host(at: replica.address), case .open(let primary) = link(from: host, to: source)
+            let host = host(at: replica.address), case .open(let primary) = link(from: host, to: source), primary.admits(replica)
         else { return }
         acknowledge(primary, upTo: replica.binlog.count)
     }
@@ -113,7 +132,7 @@ extension World {
             guard let process = replica.process, process.isAcking, process.ioRunning, process.isConnected,
                 !replica.isHung(at: now), let source = replica.source, case .open(let other) = link(from: host, to: source)
             else { return false }
-            return other === primary
+            return other === primary && primary.admits(replica)
         }
     }
 

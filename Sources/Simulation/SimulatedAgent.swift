@@ -143,7 +143,11 @@ final class SimulatedAgent {
     private func look(_ id: InstanceID, _ key: String?) {
         let isHung = host.instances[id]?.isHung(at: world.now) ?? false
         later(isHung ? SimulatedAgent.lookBound : world.milliseconds(1...20)) {
-            let report = self.host.instances[id]?.report(fingerprintKey: key.map(bytes(ofHex:)), at: self.world.now)
+            let instance = self.host.instances[id]
+            var report = instance?.report(fingerprintKey: key.map(bytes(ofHex:)), at: self.world.now)
+            if let instance, report?.database?.semiSyncPrimary == true {
+                report?.database?.connectedReplicas = self.world.connectedReplicas(of: instance, on: self.host)
+            }
             self.later(self.world.milliseconds(1...5)) { self.handle(.looked(id, report)) }
         }
     }
