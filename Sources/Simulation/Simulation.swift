@@ -163,7 +163,18 @@ extension World {
         guard let leader = servers.first(where: \.isLeader)?.machine else { return "nobody leads" }
         let view = leader.view(at: now)
         guard view.desired?.revision == script.current.revision else { return "revision \(view.desired?.revision.commit ?? "none") is in force" }
-        return "\(leader.settled(nil))"
+        let waits = view.units[UnitID(.cluster, "orders")]?.waits.map(\.message) ?? []
+        return "\(leader.settled(nil)); waits \(waits); \(instancesText)"
+    }
+
+    /// For people who look at a failed seed.
+    private var instancesText: String {
+        let texts = allInstances.map { host, instance in
+            let process = instance.process
+            let threads = process.map { "\($0.readOnly ? "closed" : "open") io \($0.ioRunning) sql \($0.sqlRunning) connected \($0.isConnected) acks \($0.isAcking) waiting \($0.unacknowledged.count) \($0.ioError)" }
+            return "\(instance.id.ordinal)@\(host.name) \(instance.directory) from \(instance.source?.address ?? "nobody") \(instance.binlog.count)+\(instance.relay.count) \(threads ?? "stopped")"
+        }
+        return texts.joined(separator: "; ")
     }
 
     /// The state that everything must end in, whatever happened on the way; nil where it is so.
