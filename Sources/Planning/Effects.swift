@@ -9,6 +9,7 @@ extension ClusterSituation {
             return TaskResult()
         }
         let source = source(of: task.action, notOn: host)
+        releaseCommits(by: task.action)
         switch task.action {
         case .install(let blueprint):
             return Self.make(id, blueprint, copyOf: nil, at: &observed.values[place], configurations)
@@ -26,6 +27,16 @@ extension ClusterSituation {
                 configurations: configurations)
             return change.apply(to: &observed.values[place].report.instances[index])
         }
+    }
+
+    /// Commits wait no more where a replica acknowledges.
+    private mutating func releaseCommits(by action: Action) {
+        guard let source = action.acknowledgedSource,
+            let index = observed[source.host]?.report.instances.firstIndex(where: {
+                $0.id.ordinal == source.ordinal && $0.id.clusterUID == records.uid
+            })
+        else { return }
+        observed[source.host]?.report.instances[index].database?.areCommitsWaiting = false
     }
 
     /// The database that an action copies or catches up with.
@@ -217,5 +228,15 @@ extension String {
     /// Whether this exact version (`10.11.19`) is one of `declared` (`10.11`, `10.11.19`), compared by parts.
     package func isVersion(within declared: String) -> Bool {
         self == declared || hasPrefix(declared + ".")
+    }
+}
+
+extension Action {
+    /// Whose commits it acknowledges.
+    var acknowledgedSource: Peer? {
+        switch self {
+        case .acknowledge(let source), .replicate(let source, acknowledges: true): source
+        default: nil
+        }
     }
 }

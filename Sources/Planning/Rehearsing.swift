@@ -90,6 +90,7 @@ extension ClusterSituation {
         _ task: PlannedTask, _ configurations: ConfigurationCache, _ context: StepContext?
     ) {
         if case .instance(let id, _) = task.target { context?.forgetView(of: id.ordinal) }
+        if let source = task.action.acknowledgedSource { context?.forgetView(of: source.ordinal) }
         let result = apply(task, configurations)
         Planner.absorbSuccess(result, task, &records)
     }

@@ -40,7 +40,7 @@ extension ModelInstance {
                 grants: account.spec.grants)
         }.sorted { $0.key < $1.key }
         database.isInitialized = content.isInitialized
-        database.replicationAccounts = content.replicationAccounts.sorted()
+        database.replicationAccounts = content.replicationAccounts.subtracting(lockedAccounts).sorted()
         return database
     }
 }

@@ -19,9 +19,15 @@ extension PrimaryReplicaProcedure {
 
     /// Voluntary tasks wait until the running wave has ended; restart and fence do not.
     private mutating func holdAtBarrier() {
-        guard running.contains(where: \.task.isVoluntary), decision.tasks.contains(where: \.isVoluntary) else { return }
+        guard decision.tasks.contains(where: \.isVoluntary), running.contains(where: { $0.task.isVoluntary && isHeard($0) }) else { return }
         decision.tasks.removeAll(where: \.isVoluntary)
         wait(.attempt(context.name), "the end of the running wave")
+    }
+
+    /// The end of an attempt on a host that is silent may never be told.
+    private func isHeard(_ attempt: RunningAttempt) -> Bool {
+        guard case .instance(let id, _) = attempt.task.target else { return true }
+        return views.first { $0.ordinal == id.ordinal }?.knowledge == .fresh
     }
 
     /// What is left undone is waited for by name, so that nobody takes a suspended cluster for a converged one.

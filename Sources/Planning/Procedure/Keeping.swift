@@ -249,10 +249,12 @@ extension PrimaryReplicaProcedure {
             }
             let wasAcker = ackSetBefore.contains(view.ordinal) && records.isFounded && primary.isWritable
                 && !isReturning(view)
+            // A founded writer that is closed may be closed for want of it, and one whose commits wait waits for it.
+            let isAwaited = records.isFounded && (!primary.isWritable || primary.database?.areCommitsWaiting == true)
             if wasAcker { find("SemiSyncOff", label(view), on: view, "the replica does not acknowledge any more", drift: true) }
             records.ackSet = Planner.union(records.ackSet, [view.ordinal])
             emit(
-                .acknowledge(source: peer(primary.record)), on: view, isVoluntary: !wasAcker,
+                .acknowledge(source: peer(primary.record)), on: view, isVoluntary: !wasAcker && !isAwaited,
                 cause: wasAcker ? .observation("\(label(view)) does not acknowledge") : cause, "acknowledge, semi-synchronously")
         } else if acknowledges && !isAcker && isSafeToStopAcknowledging(view, primary) {
             emit(
