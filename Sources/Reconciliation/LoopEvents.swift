@@ -135,7 +135,7 @@ package struct OfferSecrets: Sendable, Hashable {
         switch action {
         case .initialize(let replicas): self.replicas = replicas
         case .prepareReplica(let ordinal): replicas = [ordinal]
-        case .replicate, .acknowledge: own = instance.ordinal
+        case .replicate, .acknowledge, .rejoin: own = instance.ordinal
         case .ensureAccount(let account, _): self.account = account
         default: break
         }

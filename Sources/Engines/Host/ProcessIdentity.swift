@@ -1,3 +1,4 @@
+import CLinux
 import FleetModel
 import Glibc
 
@@ -9,11 +10,15 @@ struct ProcessIdentity: Sendable, Hashable, CustomStringConvertible {
     var boot: String
 
     /// The living process of this number; nil where there is none, or only its zombie.
-    static func living(_ id: pid_t) -> ProcessIdentity? {
+    static func living(_ id: pid_t) -> ProcessIdentity? { current(id).flatMap { $0.isEnding ? nil : $0.process } }
+
+    /// The process that has this number now, and whether it is on its way out: its first thread is gone, others may still
+    /// be at work.
+    private static func current(_ id: pid_t) -> (process: ProcessIdentity, isEnding: Bool)? {
         guard id > 0, let text = try? Files.text("/proc/\(id)/stat"), let end = text.lastIndex(of: ")") else { return nil }
         let fields = text[text.index(after: end)...].split(separator: " ")
-        guard fields.count > 19, fields[0] != "Z", fields[0] != "X", let started = UInt64(fields[19]) else { return nil }
-        return ProcessIdentity(id: id, started: started, boot: bootID)
+        guard fields.count > 19, let started = UInt64(fields[19]) else { return nil }
+        return (ProcessIdentity(id: id, started: started, boot: bootID), fields[0] == "Z" || fields[0] == "X")
     }
 
     var isAlive: Bool { ProcessIdentity.living(id) == self }
@@ -45,5 +50,32 @@ struct ProcessIdentity: Sendable, Hashable, CustomStringConvertible {
         }
     }
 
-    func send(_ signal: Int32) { if isAlive { kill(id, signal) } }
+    func send(_ signal: Int32) { if isAlive { Glibc.kill(id, signal) } }
+
+    /// Delivers SIGKILL. False where the process had ended, or was ending. Throws `permanent` where we may not.
+    func kill() throws(EngineError) -> Bool {
+        guard isAlive else { return false }
+        guard Glibc.kill(id, SIGKILL) == 0 || errno == ESRCH else {
+            throw .system("kill", "process \(id)")
+        }
+        return true
+    }
+
+    /// Blocks until its last thread has ended, at most `bound`; false where it has not. A process on a disk that hangs may
+    /// take for ever, and a thread that was writing writes on for a moment after the signal.
+    func waitForEnd(within bound: Duration) -> Bool {
+        let descriptor = pidfd_open(id, 0)
+        guard descriptor >= 0 else { return true }
+        defer { close(descriptor) }
+        guard ProcessIdentity.current(id)?.process == self else { return true }
+        let deadline = ContinuousClock.now + bound
+        while true {
+            let left = max(Duration.zero, ContinuousClock.now.duration(to: deadline))
+            var polled = pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0)
+            let milliseconds = left.components.seconds * 1000 + left.components.attoseconds / 1_000_000_000_000_000
+            let count = poll(&polled, 1, Int32(clamping: milliseconds))
+            if count > 0 { return true }
+            if count == 0 || errno != EINTR { return false }
+        }
+    }
 }

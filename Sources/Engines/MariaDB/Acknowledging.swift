@@ -76,7 +76,7 @@ extension InstanceWorker {
         return binlog.merged(with: applied).contains(theirs)
     }
 
-    private func withSource<Answer: Sendable>(
+    func withSource<Answer: Sendable>(
         _ source: Peer, _ password: String, _ body: (MySQLConnection) async throws -> Answer
     ) async throws -> Answer {
         let connection = try await connect(to: source, password)

@@ -36,6 +36,10 @@ struct InstanceLayout: Sendable, Hashable {
     var processRecord: String { directory + "/process" }
     /// Relay logs as they were before a start, hard-linked, in numbered directories.
     var relayAside: String { directory + "/relay-aside" }
+    /// The end of the binary log as it was before a start that may cut it, in numbered directories.
+    var tailAside: String { directory + "/tail-aside" }
+    /// Why the directory was moved aside; written before it is.
+    var setAsideMark: String { directory + "/SET-ASIDE" }
 
     /// The longest path that a unix socket takes on Linux is 107 bytes.
     static let socketPathMax = 100

@@ -20,6 +20,8 @@ package final class MariaDBDriver: EngineDriver {
         var worker: InstanceWorker
         var look: InstanceLook
         var process: ServerProcess
+        var stopper: InstanceStopper
+        var calls: CallsInFlight
     }
 
     private let state = Mutex(State())
@@ -40,9 +42,11 @@ package final class MariaDBDriver: EngineDriver {
             if let known = state.instances[id] { return known }
             let layout = InstanceLayout(id, in: host)
             let process = ServerProcess(layout, exits: watch) { [ended] id in ended.yield(id) }
+            let calls = CallsInFlight()
             let known = Known(
                 worker: InstanceWorker(layout, host: host, finder: finder, process: process),
-                look: InstanceLook(layout, administrator: host.administrator, process: process), process: process)
+                look: InstanceLook(layout, administrator: host.administrator, process: process), process: process,
+                stopper: InstanceStopper(layout, host: host, process: process, calls: calls), calls: calls)
             state.instances[id] = known
             return known
         }
@@ -77,18 +81,23 @@ package final class MariaDBDriver: EngineDriver {
     }
 
     package func startClosed(_ instance: InstanceID) async throws {
-        try await telling("could not start \(instance)", instance) { _ = try await known(instance).worker.startClosed() }
+        try await telling("could not start \(instance)", instance) {
+            let known = known(instance)
+            try await known.calls.run(.start) { _ = try await known.worker.startClosed() }
+        }
     }
 
     package func openByGrant(_ instance: InstanceID, semiSync: Bool, within bound: Duration) async throws -> Bool {
         try await telling("could not open \(instance)", instance) {
-            try await known(instance).worker.openIfAcked(semiSync: semiSync, within: bound) != nil
+            let known = known(instance)
+            return try await known.calls.run(.work) { try await known.worker.openIfAcked(semiSync: semiSync, within: bound) != nil }
         }
     }
 
     package func resumeReplication(_ instance: InstanceID, acknowledges: Bool) async throws -> Bool {
         try await telling("could not let \(instance) replicate on", instance) {
-            try await known(instance).worker.resumeReplication(acknowledges: acknowledges)
+            let known = known(instance)
+            return try await known.calls.run(.work) { try await known.worker.resumeReplication(acknowledges: acknowledges) }
         }
     }
 
@@ -104,7 +113,14 @@ package final class MariaDBDriver: EngineDriver {
         _ work: EngineWork, report: @escaping @Sendable (EngineProgress) -> Void
     ) async throws -> TaskResult {
         let name = "\(work.action.name) of \(work.clusterName)-\(work.instance.ordinal) failed"
-        return try await telling(name, work.instance) { try await carryOut(work, known(work.instance).worker, report) }
+        let known = known(work.instance)
+        return try await telling(name, work.instance) {
+            switch work.action {
+            case .fence: try await known.calls.run(.isolating) { try await known.stopper.fence() }
+            case .revoke: try await known.calls.run(.isolating) { try await known.stopper.revoke() }
+            default: try await known.calls.run(.work) { [self] in try await carryOut(work, known.worker, report) }
+            }
+        }
     }
 
     private func carryOut(
@@ -136,7 +152,9 @@ package final class MariaDBDriver: EngineDriver {
         case .retire: try await worker.retire()
         case .purge: try await worker.purge(report)
         case .expel(let ordinal): try await worker.expel(ordinal)
-        case .revoke, .fence, .rejoin, .applyChannel:
+        case .rejoin(let source):
+            try await worker.rejoin(to: source, password: work.secrets["replicationPassword"] ?? "", report)
+        case .revoke, .fence, .applyChannel:
             throw EngineError(.unsupported, "this driver does not know the action \(work.action.name)")
         }
     }

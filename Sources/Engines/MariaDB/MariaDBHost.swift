@@ -25,6 +25,8 @@ package struct MariaDBHost: Sendable {
     }
 
     var instancesDirectory: String { dataDirectory + "/instances" }
+    /// Directories of instances that hold what their cluster does not; on the same disk, and named as no instance is.
+    var setAsideDirectory: String { instancesDirectory + "/set-aside" }
 
     /// The user of the database processes where it is not the agent's own; nil where the agent is no root. Throws where
     /// it does not exist.

@@ -31,7 +31,7 @@ extension InstanceWorker {
         }
     }
 
-    private func attach(
+    func attach(
         _ session: AdminSession, to source: Peer, acknowledges: Bool, _ password: String,
         _ report: @Sendable (EngineProgress) -> Void
     ) async throws -> Bool {
@@ -39,23 +39,30 @@ extension InstanceWorker {
         if try await isAttached(session, status, to: source, acknowledges: acknowledges) { return false }
         guard !password.isEmpty else { throw EngineError(.refused, "the order carries no replication password") }
         try await session.makeReadOnly(layout.id)
-        if let status {
-            let isElsewhere = status.host != source.address || status.port != source.port
-            if isElsewhere, !status.isApplying, status.io != .stopped {
-                // What it received from there and has not applied may be nowhere else.
-                try await session.run("START SLAVE SQL_THREAD", within: Self.stopThreadBound)
-            }
-            if isElsewhere, status.isStopped { try await requireApplied(session, status) }
-            try await stopReplicating(session, status, isElsewhere: isElsewhere, report)
-        }
+        if let status { try await leave(status, for: source, session, report) }
         // Before the threads start: what comes unacknowledged is never acknowledged later.
         try await session.run("SET GLOBAL rpl_semi_sync_master_enabled = OFF, rpl_semi_sync_slave_enabled = \(verbatim: acknowledges ? "ON" : "OFF")")
         try await adoptPosition(session, wasReplica: status != nil)
         try await awaitWhatIsHeldHere(session, at: source, password)
         try await session.run(changeMaster(to: source, password))
+        try await fetchOwnRows(session, from: source, password, report)
         try await session.run("START SLAVE", within: Self.stopThreadBound)
         try await verifyAttached(session, source)
+        if status?.isFrom(source) != true { try RelayLogsAside(layout).settle() }
         return true
+    }
+
+    /// Stops replicating, to be pointed to `source`; what was received from another one is applied first.
+    func leave(
+        _ status: ReplicaStatus, for source: Peer, _ session: AdminSession, _ report: @Sendable (EngineProgress) -> Void
+    ) async throws {
+        let isElsewhere = !status.isFrom(source)
+        if isElsewhere, !status.isApplying, status.io != .stopped {
+            // What it received from there and has not applied may be nowhere else.
+            try await session.run("START SLAVE SQL_THREAD", within: Self.stopThreadBound)
+        }
+        if isElsewhere, status.isStopped { try await requireApplied(session, status) }
+        try await stopReplicating(session, status, isElsewhere: isElsewhere, report)
     }
 
     /// With both threads down what was received cannot be applied any more: starting either throws it away. Where some
@@ -69,7 +76,7 @@ extension InstanceWorker {
     }
 
     /// Whether nothing has to be done: both threads run from that source, acknowledging or not, on a closed server.
-    private func isAttached(
+    func isAttached(
         _ session: AdminSession, _ status: ReplicaStatus?, to source: Peer, acknowledges: Bool
     ) async throws -> Bool {
         guard let status, status.host == source.address, status.port == source.port, status.io == .running,
@@ -79,6 +86,7 @@ extension InstanceWorker {
             try await session.isOn("rpl_semi_sync_slave_enabled") == acknowledges
         else { return false }
         if acknowledges, try await !session.isAcknowledging() { return false }
+        guard try await session.value("SELECT @@GLOBAL.server_id") == String(identity().serverID) else { return false }
         return try await session.isOn("read_only")
     }
 
@@ -166,7 +174,7 @@ extension InstanceWorker {
         """
     }
 
-    private func verifyAttached(_ session: AdminSession, _ source: Peer) async throws {
+    func verifyAttached(_ session: AdminSession, _ source: Peer) async throws {
         var last: ReplicaStatus?
         let runs = try await wait(within: Self.attachBound) {
             last = try await session.replicaStatus()

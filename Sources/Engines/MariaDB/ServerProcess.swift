@@ -12,6 +12,8 @@ final class ServerProcess: Sendable {
         var isSearched = false
         /// Whether the end that comes is our own doing.
         var isEndExpected = false
+        /// How often starts were barred.
+        var bars = 0
     }
 
     private let layout: InstanceLayout
@@ -47,6 +49,36 @@ final class ServerProcess: Sendable {
         guard let program = words.first, ["mariadbd", "mysqld"].contains(Files.name(String(program))) else { return false }
         return words.contains { $0 == "--defaults-file=" + layout.started }
     }
+
+    /// Kills the process, however it was started, and waits for its end at most `bound`. Its instance's disk, which may
+    /// hang, is not touched. Throws `permanent` where we may not kill it.
+    func kill(waitingAtMost bound: Duration) throws -> KillOutcome {
+        let known = state.withLock { $0.process }
+        var found = known.map { [$0] } ?? []
+        if known?.isAlive != true {
+            let others = ProcessIdentity.all(where: isOurServer)
+            for process in others { adopt(process, isNew: false) }
+            found += others
+        }
+        expectEnd(true)
+        var outcome = KillOutcome(wasDelivered: false, isOver: true)
+        for process in found where try process.kill() { outcome.wasDelivered = true }
+        let deadline = ContinuousClock.now + bound
+        for process in found where !process.waitForEnd(within: deadline.left) { outcome.isOver = false }
+        return outcome
+    }
+
+    struct KillOutcome: Sendable {
+        var wasDelivered: Bool
+        /// Whether nothing of the process is left.
+        var isOver: Bool
+    }
+
+    /// Makes every start that is under way come to nothing.
+    func barStarts() { state.withLock { $0.bars += 1 } }
+
+    /// What a start asks for when it begins, and compares before and after it launched.
+    var bars: Int { state.withLock { $0.bars } }
 
     private func recorded() -> ProcessIdentity? {
         guard let text = try? Files.text(layout.processRecord), let process = ProcessIdentity(text), process.isAlive

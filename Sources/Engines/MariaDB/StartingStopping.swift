@@ -15,7 +15,11 @@ extension InstanceWorker {
 
     /// Starts the process closed: read-only, replication threads down, events off: one that root defined would write
     /// through read-only. Returns false where it runs already.
-    func startClosed() async throws -> Bool {
+    ///
+    /// `cutsTail`: what InnoDB had not committed durably when the server died is taken out of its binary log (semi-sync's
+    /// own recovery) instead of being committed.
+    func startClosed(cutsTail: Bool = false) async throws -> Bool {
+        let bars = process.bars
         try requireReady()
         if process.living(thorough: true) != nil {
             try await waitUntilReady(from: Files.size(layout.errorLog))
@@ -32,7 +36,7 @@ extension InstanceWorker {
         try Files.remove(layout.startedValues)
         try Files.write(layout.started, configuration)
         let logged = Files.size(layout.errorLog)
-        try await launch(binaries, as: user)
+        try await launch(binaries, as: user, cutsTail ? ["--init-rpl-role=SLAVE"] : [], bars)
         try await waitUntilReady(from: logged)
         process.expectEnd(false)
         guard process.living() != nil else { throw startFailure(from: logged) }
@@ -48,17 +52,28 @@ extension InstanceWorker {
         try Files.write(layout.configuration, layout.substituted(ordered))
     }
 
-    private func launch(_ binaries: MariaDBBinaries, as user: HostUser?) async throws {
+    private func launch(_ binaries: MariaDBBinaries, as user: HostUser?, _ more: [String], _ bars: Int) async throws {
         try makeErrorLog(for: user)
-        var arguments = ["--defaults-file=" + layout.started, "--read-only=1", "--skip-slave-start", "--event-scheduler=OFF"]
+        var arguments = ["--defaults-file=" + layout.started, "--read-only=1", "--skip-slave-start", "--event-scheduler=OFF"] + more
         if let user, !host.launcher.setsUser { arguments.append("--user=" + user.name) }
         if binaries.base != "/usr" { arguments.append("--basedir=" + binaries.base) }
         let order = LaunchOrder(
             name: "\(try identity().clusterName)-\(layout.id.ordinal)", executable: binaries.server, arguments: arguments,
             user: user, log: layout.errorLog)
+        try requireNotBarred(since: bars)
         guard let process = try await host.launcher.launch(order) else { return }
         self.process.adopt(process)
+        do {
+            try requireNotBarred(since: bars)
+        } catch {
+            process.send(SIGKILL)
+            throw error
+        }
         try Files.write(layout.processRecord, process.description)
+    }
+
+    private func requireNotBarred(since bars: Int) throws {
+        guard process.bars == bars else { throw EngineError(.refused, "\(layout.id) was isolated while it was being started: it stays down") }
     }
 
     /// There before the server writes to it, as its user's own.
@@ -112,7 +127,7 @@ extension InstanceWorker {
         let names = Files.names(in: layout.data).filter { $0.hasPrefix("relay-bin.") || $0 == "relay-log.info" || $0 == "master.info" }
         let logs = names.filter { $0.hasPrefix("relay-bin.0") }
         guard !logs.isEmpty else { return }
-        let kept = Files.names(in: layout.relayAside).compactMap { Int($0) }.sorted()
+        let kept = RelayLogsAside(layout).sets
         if let last = kept.last, logs.allSatisfy({ Files.isSame(layout.data + "/" + $0, layout.relayAside + "/\(last)/" + $0) }) {
             return
         }

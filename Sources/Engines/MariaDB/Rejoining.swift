@@ -1,0 +1,103 @@
+import FleetModel
+import Glibc
+import MySQLClient
+
+// Bringing back a member that a failover left behind, as a replica of the new writer.
+//
+// The lost writer's binary log may end with rows that nobody acknowledged. Started plainly it would commit them for good
+// and never fit to its cluster again; so the first start cuts what InnoDB had not committed durably. That may take
+// acknowledged rows too: hence only once the source covers them, and the tail is kept first. What cannot be cut (it was
+// committed, or is no InnoDB row) makes the member differ from its cluster: then its directory is moved aside as it is,
+// and a clone takes its place.
+
+extension InstanceWorker {
+    /// How long a killed server may take to end before its directory is moved.
+    static let rejoinEndBound: Duration = .seconds(30)
+
+    /// Attaches to `source`, asynchronously; the result's position is where it goes on. Nil where it was moved aside:
+    /// then there is no instance any more.
+    func rejoin(
+        to source: Peer, password: String, _ report: @Sendable (EngineProgress) -> Void
+    ) async throws -> TaskResult {
+        try requireReady()
+        guard !password.isEmpty else { throw EngineError(.refused, "the order carries no replication password") }
+        var kept: TailAside?
+        var started = false
+        if process.living(thorough: true) == nil {
+            let theirs = try await history(of: source, password)
+            kept = try await keepTailAside(lackedBy: theirs, report)
+            report(EngineProgress(phase: "starting without what was not committed"))
+            let logged = Files.size(layout.errorLog)
+            do {
+                started = try await startClosed(cutsTail: true)
+            } catch let error as EngineError where tailCannotBeCut(since: logged) {
+                return try moveAside("its binary log ends with what cannot be cut: \(error)", report)
+            }
+        } else {
+            try await waitUntilReady(from: Files.size(layout.errorLog))
+        }
+        guard let position = try await attachIfHeld(by: source, password, report) else {
+            if kept == nil { kept = try await keepTailAside(lackedBy: try await history(of: source, password), report) }
+            let tail = kept.map { ": \($0.what)" } ?? ""
+            return try moveAside("\(layout.id) holds what \(source.address):\(source.port) does not\(tail)", report)
+        }
+        if let kept { report(EngineProgress(phase: "cut what \(source.address):\(source.port) does not hold: \(kept)")) }
+        return TaskResult(acted: started || position.acted, position: position.value)
+    }
+
+    /// Attaches where the source holds all that is held here; nil where it does not.
+    private func attachIfHeld(
+        by source: Peer, _ password: String, _ report: @Sendable (EngineProgress) -> Void
+    ) async throws -> (value: GTIDSet, acted: Bool)? {
+        try await withSession { session in
+            guard try await session.isOn("read_only") else {
+                throw EngineError(.refused, "\(layout.id) is open for writing: it is fenced before it rejoins")
+            }
+            if let status = try await session.replicaStatus() {
+                if try await isAttached(session, status, to: source, acknowledges: false) { return (try await heldHere(session), false) }
+                if !status.isStopped { try await leave(status, for: source, session, report) }
+            }
+            let held = try await heldHere(session)
+            guard try await history(of: source, password).holds(held) else { return nil }
+            if try await session.positions().applied != held {
+                try await session.run("SET GLOBAL gtid_slave_pos = \(held.description)")
+            }
+            return (held, try await attach(session, to: source, acknowledges: false, password, report))
+        }
+    }
+
+    func heldHere(_ session: AdminSession) async throws -> GTIDSet {
+        let (binlog, applied) = try await session.positions()
+        return binlog.merged(with: applied)
+    }
+
+    /// The source's whole history, as this member's own replication account. Throws `refused` where it is not the writer.
+    private func history(of source: Peer, _ password: String) async throws -> GTIDHistory {
+        try await withSource(source, password) { connection in
+            let history = try await connection.history()
+            guard try await connection.query("SELECT @@GLOBAL.read_only", within: AdminSession.quick).first == "0" else {
+                throw EngineError(.refused, "\(source.address):\(source.port) is read-only: nothing is cut for one that is not the writer")
+            }
+            return history
+        }
+    }
+
+    /// Whether the server gave up since then because what follows the tail cannot be taken back.
+    private func tailCannotBeCut(since logged: Int64) -> Bool {
+        let log = (try? Files.bytes(layout.errorLog, from: logged)).flatMap { $0 } ?? []
+        return String(decoding: log, as: UTF8.self).contains("Cannot truncate the binary log to file")
+    }
+
+    private func moveAside(_ why: String, _ report: @Sendable (EngineProgress) -> Void) throws -> TaskResult {
+        guard try process.kill(waitingAtMost: Self.rejoinEndBound).isOver else {
+            throw EngineError(.transient, "\(layout.id) was killed and has not ended yet: its directory is moved when it has")
+        }
+        let place = try SetAside(layout, in: host).move(why)
+        report(EngineProgress(phase: "moved aside to \(place): \(why)"))
+        return TaskResult()
+    }
+}
+
+extension ReplicaStatus {
+    func isFrom(_ source: Peer) -> Bool { host == source.address && port == source.port }
+}

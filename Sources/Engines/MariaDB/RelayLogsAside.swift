@@ -1,0 +1,27 @@
+import FleetModel
+
+/// The sets of relay logs that starts kept aside: what a replica received before its last start, and does not know of any
+/// more itself.
+struct RelayLogsAside: Sendable {
+    let layout: InstanceLayout
+
+    init(_ layout: InstanceLayout) { self.layout = layout }
+
+    /// Their numbers, oldest first.
+    var sets: [Int] { Files.names(in: layout.relayAside).compactMap { Int($0) }.sorted() }
+
+    /// The directory of the last set, where it is of the source that the replica has now.
+    var counted: [String] {
+        guard let last = sets.last, last > settled else { return [] }
+        return [layout.relayAside + "/\(last)"]
+    }
+
+    private var settledMark: String { layout.relayAside + "/settled" }
+    private var settled: Int { (try? Files.text(settledMark)).flatMap { $0 }.flatMap { Int($0.trimmedSpaces) } ?? 0 }
+
+    /// From here on the replica has another source, whose history decides: what is aside says nothing of what it received.
+    func settle() throws {
+        guard let last = sets.last, last > settled else { return }
+        try Files.write(settledMark, "\(last)\n")
+    }
+}

@@ -1,0 +1,161 @@
+import FleetModel
+import Glibc
+import MySQLClient
+import Synchronization
+import Testing
+
+@testable import Engines
+
+extension RealServers {
+    @Suite struct Rejoining {
+        private static let hanging: SQL =
+            "SELECT COUNT(*) FROM information_schema.PROCESSLIST WHERE STATE LIKE 'Waiting for semi-sync ACK%'"
+
+        /// A writer that two replicas acknowledge, all with one row.
+        private static func shop() async throws -> TestHost {
+            let host = try TestHost()
+            try await host.found()
+            try await host.makeShop()
+            _ = try await host.sql(1, "INSERT INTO shop.rows VALUES (1)")
+            #expect(try await eventually { try await host.areEqual() })
+            return host
+        }
+
+        /// The others go on without instance 1: 2 becomes the writer, and has a row more.
+        private static func failOver(_ host: TestHost) async throws {
+            let positions = [try await host.revoke(2).position, try await host.revoke(3).position]
+            #expect(positions[0] == positions[1])
+            async let promoted = host.perform(.promote(epoch: 2, position: positions[0], semiSync: true), on: 2)
+            async let attached = host.perform(.replicate(source: host.peer(2), acknowledges: true), on: 3)
+            _ = try await (promoted, attached)
+            _ = try await host.sql(2, "INSERT INTO shop.rows VALUES (1000)")
+        }
+
+        /// A row on the writer that nobody acknowledges, and what follows it; then it is killed.
+        private static func leaveTail(_ host: TestHost, then more: [SQL] = []) async throws -> GTIDSet {
+            for ordinal in [2, 3] { _ = try await host.sql(ordinal, "STOP SLAVE IO_THREAD") }
+            var waiting: [Task<MySQLRows, any Error>] = []
+            defer { for task in waiting { task.cancel() } }
+            for (index, statement) in (["INSERT INTO shop.rows VALUES (666)"] + more).enumerated() {
+                waiting.append(Task { try await host.sql(1, statement) })
+                let sequence = try await host.database(2).binlogPosition.sequences + Int64(index) + 1
+                #expect(try await eventually { try host.files(1).written(until: .now + .seconds(5)).sequences == sequence })
+            }
+            #expect(try await host.sql(1, Self.hanging).first == "1")
+            let position = try #require(try await host.perform(.fence(epoch: 2), on: 1).position)
+            #expect(position.sequences > (try await host.database(2).binlogPosition.sequences))
+            return position
+        }
+
+        private func rejoin(_ host: TestHost) async throws -> (result: TaskResult, told: [String]) {
+            let told = Mutex<[String]>([])
+            let began = ContinuousClock.now
+            let work = EngineWork(
+                attempt: "r", instance: host.id(1), clusterName: "orders", action: .rejoin(source: host.peer(2)),
+                secrets: ["replicationPassword": "first-secret"])
+            let result = try await host.driver.perform(work) { progress in told.withLock { $0.append(progress.phase) } }
+            let phases = told.withLock { $0 }
+            print("rejoin: \((ContinuousClock.now - began) / .milliseconds(1)) ms, \(phases.last ?? "")")
+            return (result, phases)
+        }
+
+        @Test func `a lost writer whose tail the new one holds is attached without a copy`() async throws {
+            let host = try await Self.shop()
+            try await host.perform(.fence(epoch: 2), on: 1)
+            try await Self.failOver(host)
+            let (result, _) = try await rejoin(host)
+            #expect(result.acted && result.position != nil)
+            let member = try await host.database(1)
+            #expect(member.readOnly && !member.semiSyncPrimary && !member.semiSyncReplica && member.replication?.sourceHost == "127.0.10.2")
+            #expect(try await eventually { try await host.areEqual() })
+            #expect(try await eventually { try await host.rows(1) == [1, 1000] })
+            #expect(!Files.exists(host.layout(1).tailAside))
+            #expect(try await rejoin(host).result.acted == false)
+            try await host.perform(.acknowledge(source: host.peer(2)), on: 1)
+        }
+
+        @Test func `a row that nobody acknowledged is cut, kept beside, and the member attached`() async throws {
+            let host = try await Self.shop()
+            let tail = try await Self.leaveTail(host)
+            try await Self.failOver(host)
+            let (result, told) = try await rejoin(host)
+            #expect(result.position != nil)
+            #expect(told.last?.contains("cut what 127.0.10.2") == true && told.last?.contains("1 transaction, \(tail)") == true)
+            #expect(try await eventually { try await host.areEqual() })
+            #expect(try await eventually { try await host.rows(1) == [1, 1000] })
+            let kept = host.layout(1).tailAside + "/1"
+            #expect(try Files.text(kept + "/gtids") == "\(tail)\n")
+            #expect(try Files.text(kept + "/tail.sql")?.contains("@1=666") == true)
+        }
+
+        @Test func `a member that holds for good what its cluster does not is moved aside, and cloned anew`() async throws {
+            let host = try await Self.shop()
+            let tail = try await Self.leaveTail(host)
+            try await Self.failOver(host)
+            for set in 1...3 {
+                // Started as usual, it commits its tail.
+                if set == 1 { try await host.driver.startClosed(host.id(1)) } else { try await diverge(host) }
+                let (result, told) = try await rejoin(host)
+                #expect(result.acted && result.position == nil)
+                let place = host.host.instancesDirectory + "/set-aside/\(host.id(1))-\(set)"
+                #expect(told.last?.contains(place) == true)
+                if set == 1 { #expect(told.last?.contains("\(tail)") == true) }
+                #expect(await host.driver.observe(host.id(1), fingerprintKey: nil) == nil)
+                #expect(await host.driver.instances() == [host.id(2), host.id(3)])
+                #expect(try Files.text(place + "/SET-ASIDE")?.contains("holds what 127.0.10.2") == true)
+                #expect(host.hasNoProcesses(1))
+                try await host.clone(1, from: 2)
+                try await host.perform(.start, on: 1)
+                try await host.perform(.replicate(source: host.peer(2)), on: 1)
+                #expect(try await eventually { try await host.areEqual() })
+                #expect(try await eventually { try await host.rows(1) == host.rows(2) })
+            }
+            #expect(Files.names(in: host.host.setAsideDirectory) == ["\(host.id(1))-2", "\(host.id(1))-3"])
+        }
+
+        /// A row that came to a replica by no way that it should.
+        private func diverge(_ host: TestHost) async throws {
+            _ = try await host.sql(1, "STOP SLAVE")
+            _ = try await host.sql(1, "INSERT INTO shop.rows VALUES (777)")
+        }
+
+        @Test func `a tail that cannot be cut moves the member aside`() async throws {
+            let host = try await Self.shop()
+            _ = try await Self.leaveTail(host, then: ["CREATE TABLE shop.later (id INT)"])
+            try await Self.failOver(host)
+            let (result, told) = try await rejoin(host)
+            #expect(result.position == nil)
+            #expect(told.last?.contains("moved aside") == true)
+            #expect(await host.driver.instances() == [host.id(2), host.id(3)])
+        }
+
+        @Test func `a replica that was out of reach applies what it has and follows the new writer`() async throws {
+            let host = try await Self.shop()
+            _ = try await host.sql(1, "SET GLOBAL rpl_semi_sync_master_enabled = OFF")
+            let positions = try await host.revoke(2).position
+            try await host.perform(.fence(epoch: 2), on: 1)
+            try await host.perform(.promote(epoch: 2, position: positions, semiSync: false), on: 2)
+            _ = try await host.sql(2, "INSERT INTO shop.rows VALUES (1000)")
+            let work = EngineWork(
+                attempt: "r", instance: host.id(3), clusterName: "orders", action: .rejoin(source: host.peer(2)),
+                secrets: ["replicationPassword": "third-secret"])
+            #expect(try await host.driver.perform(work) { _ in }.position != nil)
+            #expect(try await eventually { try await host.areEqual([2, 3]) })
+            #expect(try await eventually { try await host.rows(3) == [1, 1000] })
+        }
+
+        @Test func `nothing rejoins while it is writable, nor to one that is not the writer`() async throws {
+            let host = try await Self.shop()
+            try await Self.failOver(host)
+            let writable = await #expect(throws: EngineError.self) { try await rejoin(host) }
+            #expect(writable?.kind == .refused && writable?.message.contains("open for writing") == true)
+            try await host.perform(.fence(epoch: 2), on: 1)
+            let work = EngineWork(
+                attempt: "r", instance: host.id(1), clusterName: "orders", action: .rejoin(source: host.peer(3)),
+                secrets: ["replicationPassword": "first-secret"])
+            let closed = await #expect(throws: EngineError.self) { try await host.driver.perform(work) { _ in } }
+            #expect(closed?.kind == .refused && closed?.message.contains("not the writer") == true)
+            #expect(try await host.observe(1).process == .stopped)
+        }
+    }
+}
