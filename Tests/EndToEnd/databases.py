@@ -78,9 +78,9 @@ class Database:
 class Connection:
     """A connection that speaks the server's protocol itself, so that what was acknowledged is known to the byte."""
 
-    def __init__(self, address, port, user, password, schema):
-        self.socket = socket.create_connection((address, port), CONNECT_SECONDS)
-        self.socket.settimeout(QUERY_SECONDS)
+    def __init__(self, address, port, user, password, schema, seconds=QUERY_SECONDS):
+        self.socket = socket.create_connection((address, port), min(seconds, CONNECT_SECONDS))
+        self.socket.settimeout(seconds)
         self.sequence = 0
         try:
             self._log_in(user, password.encode(), schema)
@@ -165,11 +165,13 @@ class Connection:
 class Writer:
     """An application that inserts one row after another, and remembers those that were acknowledged.
 
-    `where()`: (address, port) of where to write now, or None; asked again after every error.
+    `where()`: (address, port) of where to write now, or None; asked again after every error. `patience`: seconds that it
+    waits for an answer; a row that was not answered in time counts as not acknowledged.
     """
 
-    def __init__(self, where, user, password, schema, table="acked", first=1):
+    def __init__(self, where, user, password, schema, table="acked", first=1, patience=QUERY_SECONDS):
         self.where = where
+        self.patience = patience
         self.account = (user, password, schema)
         self.table = table
         self.first = first
@@ -198,7 +200,7 @@ class Writer:
                     if place is None:
                         time.sleep(0.02)
                         continue
-                    connection = Connection(*place, *self.account)
+                    connection = Connection(*place, *self.account, self.patience)
                 number += 1
                 connection.execute(f"INSERT INTO {self.table} (id) VALUES ({number})")
                 self.acknowledged.append(number)

@@ -321,8 +321,12 @@ class Fleet:
         if host not in self.relays:
             from relay import Relay
 
-            self.relays[host] = Relay(self.server_port)
-        return f"http://127.0.0.1:{self.relays[host].port}"
+            self.relays[host] = Relay(self.server_port, self.relay_address(host))
+        return f"http://{self.relays[host].address}:{self.relays[host].port}"
+
+    def relay_address(self, host):
+        """Where a host's relay listens."""
+        return "127.0.0.1"
 
     def start_other(self, name, command):
         child = Child(name, command, self.root / f"{name}.log", self.environment)

@@ -14,12 +14,13 @@ class Relay:
     (pass a whole chunk on two times), or the bytes to pass on in its place, as many.
     """
 
-    def __init__(self, server_port):
+    def __init__(self, server_port, address="127.0.0.1"):
         self.server_port = server_port
+        self.address = address
         self.rule = lambda direction, data: "pass"
         self._pairs = set()
         self._lock = threading.Lock()
-        self._listener = socket.create_server(("127.0.0.1", 0))
+        self._listener = socket.create_server((address, 0))
         self.port = self._listener.getsockname()[1]
         threading.Thread(target=self._accept, daemon=True).start()
 
