@@ -39,6 +39,11 @@ package enum AgentLimits {
     /// replicates on without it; and between two tries to let it replicate on.
     package static let serverFirst: Duration = .seconds(5)
 
+    /// How long a revocation waits for what works on its instance to end: a failover waits for it.
+    package static let revokeWaitMax: Duration = .milliseconds(500)
+
+    /// For the journal's disk to take an entry; longer than that it is one that cannot be written.
+    package static let journalMax: Duration = .seconds(2)
     /// Until a journal that could not be written is tried again.
     package static let journalRetry: Duration = .seconds(1)
 

@@ -26,6 +26,12 @@ struct UnsavedEnd: Sendable {
     var action: Action?
 }
 
+/// An order that waits for what still works on its instance to end.
+struct HeldOrder: Sendable {
+    var order: AttemptOrder
+    var since: Instant
+}
+
 extension AttemptOrder {
     /// The cluster's epoch or the action's own, whichever is larger.
     var effectiveEpoch: Int64 {
@@ -33,6 +39,24 @@ extension AttemptOrder {
         case .open(let own, _), .demote(let own), .promote(let own, _, _), .revoke(let own), .fence(let own):
             max(epoch, own)
         default: epoch
+        }
+    }
+
+    /// Takes an instance out of play, whatever else goes on with it.
+    package var isolates: Bool { waitMax != nil }
+
+    /// Whether another that waits for the same instance gives way to it.
+    func goesBefore(_ waiting: AttemptOrder) -> Bool {
+        isolates && (!waiting.isolates || effectiveEpoch > waiting.effectiveEpoch)
+    }
+
+    /// How long it waits for what still works on its instance; nil: until that has ended. A kill waits for nothing; what
+    /// goes on behind the back of either the driver stops, or makes harmless.
+    var waitMax: Duration? {
+        switch action {
+        case .fence: .zero
+        case .revoke: AgentLimits.revokeWaitMax
+        default: nil
         }
     }
 }
@@ -60,16 +84,21 @@ extension InstanceJournal {
         case .open: (grant, following) = (held, nil)
         case .promote: following = nil
         case .revoke: following = nil
-        case .fence, .retire, .purge: (grant, following, shouldRun) = (nil, nil, false)
-        case .rejoin: (grant, following) = (nil, nil)
+        // A rejoin that is broken off is not to be followed by a plain start, which would keep for good what it cuts.
+        case .fence, .retire, .purge, .rejoin: (grant, following, shouldRun) = (nil, nil, false)
         default: break
         }
     }
 
-    /// What an action that succeeded leaves.
-    mutating func finish(_ action: Action, epoch attempted: Int64) {
+    /// What an action that succeeded leaves; nothing where an order of a higher epoch has overtaken it.
+    mutating func finish(_ action: Action, _ result: TaskResult, epoch attempted: Int64) {
+        guard attempted >= epoch else { return }
         switch action {
-        case .start, .restart, .rejoin: shouldRun = true
+        case .start, .restart: shouldRun = true
+        case .rejoin:
+            // Without a position it was moved aside: there is nothing to run.
+            shouldRun = result.position != nil
+            following = shouldRun ? Following(acknowledges: false) : nil
         case .replicate, .acknowledge:
             shouldRun = true
             let acknowledges =
@@ -77,10 +106,10 @@ extension InstanceJournal {
                 case .replicate(_, let acknowledges): acknowledges
                 default: true
                 }
-            if attempted == epoch { following = Following(acknowledges: acknowledges) }
+            following = Following(acknowledges: acknowledges)
         case .open(_, let semiSync), .promote(_, _, let semiSync):
             shouldRun = true
-            if attempted == epoch { grant = WriterGrant(semiSync: semiSync) }
+            grant = WriterGrant(semiSync: semiSync)
         default: break
         }
     }
@@ -89,19 +118,22 @@ extension InstanceJournal {
 extension AgentMachine {
     // MARK: offers
 
-    mutating func offered(_ order: AttemptOrder) {
+    /// `since`: when it was first offered, where it has waited.
+    mutating func offered(_ order: AttemptOrder, since: Instant? = nil) {
+        let since = since ?? now
         if journal.settled.contains(order.id) { return }
-        if let known = journal.attempts[order.id] { return offeredAgain(order, known) }
-        if wasRefused(order.id) { return outbox.add(.attempt(order.id)) }
+        if let known = journal.attempts[order.id] { return offeredAgain(order, known, since) }
+        // The second: a fence that the journal does not know of.
+        if wasRefused(order.id) || performing[order.id] != nil { return outbox.add(.attempt(order.id)) }
         if let reason = reasonToRefuse(order) { return refuse(order.id, .refused(reason)) }
-        if let other = openAttempt(on: order.instance) {
-            guard order.effectiveEpoch > other.epoch else {
-                return refuse(order.id, .refused("attempt \(other.id) (\(other.action)) works on \(order.instance)"))
-            }
-            held[order.instance] = order
-            return stop(other)
+        let others = openAttempts(on: order.instance)
+        if let other = others.first(where: { order.effectiveEpoch <= $0.epoch }) {
+            return refuse(order.id, .refused("attempt \(other.id) (\(other.action)) works on \(order.instance)"))
         }
-        acceptOrHold(order)
+        let waits = !others.isEmpty && mayWait(order, since)
+        if waits { hold(order, since) }
+        for other in others { stop(other) }
+        if !waits { acceptOrHold(order, since) }
     }
 
     mutating func offeredUnsupported(_ order: UnsupportedOrder) {
@@ -109,13 +141,13 @@ extension AgentMachine {
     }
 
     /// The same order twice does nothing but have its state repeated; an interrupted attempt begins again with it.
-    private mutating func offeredAgain(_ order: AttemptOrder, _ known: JournalledAttempt) {
+    private mutating func offeredAgain(_ order: AttemptOrder, _ known: JournalledAttempt, _ since: Instant) {
         guard isInterrupted(known.id) else { return outbox.add(.attempt(known.id)) }
         guard order.term >= journal.term, order.instance == known.instance else {
             return tell(.warning, "a stale offer was passed over", ["attempt": known.id])
         }
         if let reason = staleEpoch(order) { return end(known.id, .refused(reason), action: nil) }
-        acceptOrHold(order)
+        acceptOrHold(order, since)
     }
 
     private func reasonToRefuse(_ order: AttemptOrder) -> String? {
@@ -124,11 +156,15 @@ extension AgentMachine {
         }
         if let reason = staleEpoch(order) { return reason }
         if case .applyChannel = order.action { return "Unsupported: an agent does not know the action applyChannel" }
+        if let other = performing.values.first(where: { $0.order.instance == order.instance && journal.attempts[$0.order.id] == nil }) {
+            return "attempt \(other.order.id) (\(other.order.action.name)) works on \(order.instance)"
+        }
+        if let waiting = held[order.instance]?.order, waiting.id != order.id, !order.goesBefore(waiting) {
+            return "attempt \(waiting.id) waits for \(order.instance)"
+        }
+        if order.isolates { return nil }
         if !order.action.waitsForNoCopy, copies.contains(where: { $0.donor == order.instance && $0.isSending }) {
             return "\(order.instance) is the donor of a copy"
-        }
-        if let waiting = held[order.instance], waiting.id != order.id {
-            return "attempt \(waiting.id) waits for \(order.instance)"
         }
         if performing.count >= AgentLimits.performingMax || journal.attempts.count >= AgentLimits.attemptsMax {
             return "this agent has \(performing.count) attempts running and \(journal.attempts.count) in its journal, "
@@ -145,17 +181,29 @@ extension AgentMachine {
     }
 
     /// Accepts the order, at once or when a start or an opening by the grant is over.
-    private mutating func acceptOrHold(_ order: AttemptOrder) {
-        if watches[order.instance]?.operation != nil {
-            held[order.instance] = order
+    private mutating func acceptOrHold(_ order: AttemptOrder, _ since: Instant) {
+        if watches[order.instance]?.operation != nil, mayWait(order, since) {
+            hold(order, since)
         } else if isJournalWritable {
             accept(order)
         } else if journal.attempts[order.id] == nil {
+            if case .fence = order.action { return fenceUnjournalled(order) }
             refuse(order.id, .refused("the agent's journal cannot be written: \(journalTrouble?.reason ?? "")"))
         }
     }
 
+    private func mayWait(_ order: AttemptOrder, _ since: Instant) -> Bool { order.waitMax.map { now < since + $0 } ?? true }
+
+    private mutating func hold(_ order: AttemptOrder, _ since: Instant) {
+        let waiting = held[order.instance]
+        if let waiting, waiting.order.id != order.id {
+            refuse(waiting.order.id, .refused("attempt \(order.id) (\(order.action.name)) goes before it on \(order.instance)"))
+        }
+        held[order.instance] = HeldOrder(order: order, since: waiting?.order.id == order.id ? waiting?.since ?? since : since)
+    }
+
     private mutating func accept(_ order: AttemptOrder) {
+        saveFence(order.instance)
         promise(order.term)
         let epoch = order.effectiveEpoch
         updateInstance(order.instance) { $0.begin(order.action, epoch: epoch) }
@@ -169,8 +217,34 @@ extension AgentMachine {
 
     /// Looks again at an order that waited for its instance.
     mutating func resumeHeld(_ instance: InstanceID) {
-        guard let order = held.removeValue(forKey: instance) else { return }
-        offered(order)
+        guard let waiting = held.removeValue(forKey: instance) else { return }
+        offered(waiting.order, since: waiting.since)
+    }
+
+    /// An order that isolates goes first when it has waited for its time.
+    mutating func overtake() {
+        for (instance, waiting) in held.sorted(by: { $0.key < $1.key }) {
+            if let limit = waiting.order.waitMax, now >= waiting.since + limit { resumeHeld(instance) }
+        }
+    }
+
+    // MARK: fencing without a journal
+
+    /// The journal may be on the very disk that hangs. A writer is killed all the same: what the journal would add, that
+    /// nothing starts it again, is kept in memory and written when the disk allows; and were the agent to end before, the
+    /// writer's grant opens nothing without a member that follows it under its epoch.
+    private mutating func fenceUnjournalled(_ order: AttemptOrder) {
+        tell(.warning, "an instance is killed before the journal knows of it", ["instance": order.instance.description])
+        unsavedFences[order.instance] = max(order.effectiveEpoch, unsavedFences[order.instance] ?? 0)
+        performing[order.id] = Performance(order: order)
+        outbox.add(.attempt(order.id))
+        directives.append(.perform(order))
+    }
+
+    /// Only where the journal is writable.
+    private mutating func saveFence(_ instance: InstanceID) {
+        guard let epoch = unsavedFences.removeValue(forKey: instance) else { return }
+        updateInstance(instance) { $0.begin(.fence(epoch: epoch), epoch: epoch) }
     }
 
     private mutating func refuse(_ id: String, _ outcome: AttemptOutcome) {
@@ -187,7 +261,8 @@ extension AgentMachine {
         guard term >= journal.term else {
             return tell(.warning, "a stale request to cancel was passed over", ["attempt": id])
         }
-        if let (instance, _) = held.first(where: { $0.value.id == id }) { held[instance] = nil }
+        if let (instance, _) = held.first(where: { $0.value.order.id == id }) { held[instance] = nil }
+        if performing[id] != nil, journal.attempts[id] == nil { return }
         if let attempt = journal.attempts[id] { return stop(attempt) }
         if !journal.settled.contains(id) { refuse(id, .cancelled) }
     }
@@ -213,14 +288,15 @@ extension AgentMachine {
 
     /// The end goes to disk, then to the server; where the disk refuses, it is tried again.
     private mutating func end(_ id: String, _ outcome: AttemptOutcome, action: Action?) {
-        guard let attempt = journal.attempts[id], attempt.outcome == nil else { return }
+        guard let attempt = journal.attempts[id] else { return refuse(id, outcome) }
+        guard attempt.outcome == nil else { return }
         guard isJournalWritable else {
             unsaved[id] = UnsavedEnd(outcome: outcome, action: action)
             return
         }
         unsaved[id] = nil
-        if let action, case .succeeded = outcome {
-            updateInstance(attempt.instance) { $0.finish(action, epoch: attempt.epoch) }
+        if let action, case .succeeded(let result) = outcome {
+            updateInstance(attempt.instance) { $0.finish(action, result, epoch: attempt.epoch) }
         }
         write(.ended(attempt: id, outcome))
         outbox.add(.attempt(id))
@@ -233,6 +309,7 @@ extension AgentMachine {
             end(id, unsavedEnd.outcome, action: unsavedEnd.action)
         }
         for id in unsettled.sorted() where isJournalWritable { settle(id) }
+        for instance in unsavedFences.keys.sorted() where isJournalWritable { saveFence(instance) }
     }
 
     mutating func settle(_ id: String) {
@@ -278,15 +355,17 @@ extension AgentMachine {
 
     var attemptDeadlines: [Instant] {
         var deadlines = performing.values.filter(\.isProgressUntold).map(nextProgress)
-        if let trouble = journalTrouble, !unsaved.isEmpty || !unsettled.isEmpty { deadlines.append(trouble.retryAt) }
+        deadlines += held.values.compactMap { waiting in waiting.order.waitMax.map { waiting.since + $0 } }
+        if let trouble = journalTrouble, !unsaved.isEmpty || !unsettled.isEmpty || !unsavedFences.isEmpty { deadlines.append(trouble.retryAt) }
         if case .serving(let service) = connection, journal.attempts.keys.contains(where: isInterrupted) {
             deadlines.append(max(service.reofferBy, journalTrouble?.retryAt ?? service.reofferBy))
         }
         return deadlines
     }
 
-    func openAttempt(on instance: InstanceID) -> JournalledAttempt? {
-        journal.attempts.values.first { $0.instance == instance && $0.outcome == nil }
+    /// By id. More than one only while an order that isolates has overtaken another.
+    func openAttempts(on instance: InstanceID) -> [JournalledAttempt] {
+        journal.attempts.values.filter { $0.instance == instance && $0.outcome == nil }.sorted { $0.id < $1.id }
     }
 
     /// Whether the driver carries out an order on the instance now.
@@ -307,7 +386,7 @@ extension AgentMachine {
 
     mutating func attemptMessage(_ id: String) -> AgentMessage? {
         if untoldEnds[id] != nil { return nil }
-        if journal.attempts[id] != nil { return .attempt(AttemptStatus(id: id, state: state(of: id))) }
+        if journal.attempts[id] != nil || performing[id] != nil { return .attempt(AttemptStatus(id: id, state: state(of: id))) }
         guard let outcome = refusals.first(where: { $0.id == id })?.outcome else { return nil }
         return .attempt(AttemptStatus(id: id, state: .ended(outcome)))
     }

@@ -73,7 +73,7 @@ extension AgentMachine {
         if sending.contains(where: { $0.endpoint.attempt == endpoint.attempt }) {
             return "an earlier copy for this attempt is still being sent; try again"
         }
-        if let other = openAttempt(on: donor) { return "attempt \(other.id) (\(other.action)) works on \(donor)" }
+        if let other = openAttempts(on: donor).first { return "attempt \(other.id) (\(other.action)) works on \(donor)" }
         if sending.contains(where: { $0.donor == donor }) { return "\(donor) is the donor of another copy" }
         if sending.count >= AgentLimits.copiesMax { return "this host sends \(sending.count) copies, its limit" }
         return nil

@@ -32,7 +32,8 @@ extension AgentMachine {
             tell(.error, "an instance could not be started", ["instance": id.description, "reason": error])
             return endOperation(id)
         }
-        if let following = journal.instances[id]?.following { resume(id, following) } else { endOperation(id) }
+        // An order that isolates may have begun meanwhile.
+        if let following = journal.instances[id]?.following, !isWorkedOn(id) { resume(id, following) } else { endOperation(id) }
     }
 
     private mutating func resume(_ id: InstanceID, _ following: Following) {
@@ -111,7 +112,7 @@ extension AgentMachine {
 
     /// Whether nothing works on it and what is known of it is from after whatever did.
     private func isFree(_ id: InstanceID, _ watch: Watch) -> Bool {
-        watch.operation == nil && !watch.mustLook && !isWorkedOn(id)
+        watch.operation == nil && !watch.mustLook && !isWorkedOn(id) && unsavedFences[id] == nil
     }
 
     private func mayStart(_ watch: Watch, _ kept: InstanceJournal) -> Bool {

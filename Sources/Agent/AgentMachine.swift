@@ -35,7 +35,9 @@ package struct AgentMachine: Sendable {
     /// Attempts whose end is on disk and not told yet, because their instance is being looked at.
     var untoldEnds: [String: InstanceID] = [:]
     /// Orders that wait for what still works on their instance to end; at most one each.
-    var held: [InstanceID: AttemptOrder] = [:]
+    var held: [InstanceID: HeldOrder] = [:]
+    /// Instances that were fenced while the journal could not be written, with the epoch: nothing starts them.
+    var unsavedFences: [InstanceID: Int64] = [:]
     /// Donor's sides of clones: sending, or ended and told again after a reconnect.
     var copies: [OutgoingCopy] = []
 
@@ -96,6 +98,7 @@ package struct AgentMachine: Sendable {
     /// Asks for all that is due now, and to be woken when the next thing is.
     private mutating func advance() {
         saveUnsavedEnds()
+        overtake()
         advanceConnection()
         giveUpInterruptedAttempts()
         tellProgress()

@@ -36,6 +36,7 @@ package actor AgentRunner {
     private let parts: AgentParts
     private let now: @Sendable () -> Instant
     private let sleep: @Sendable (Duration) async throws -> Void
+    private let journal: BoundedJournal
     private let mailbox = Mailbox()
     private let roleChanges = AsyncStream.makeStream(of: RoleChange.self, bufferingPolicy: .bufferingNewest(256))
     private var machine: AgentMachine
@@ -59,6 +60,7 @@ package actor AgentRunner {
         let began = clock.now
         now = { startedAt + began.duration(to: clock.now) }
         sleep = { try await clock.sleep(for: $0) }
+        journal = BoundedJournal(parts.journal, sleep: sleep)
     }
 
     /// Until its task is cancelled. Attempts that run are then cancelled and stay open in the journal; databases run on.
@@ -111,7 +113,7 @@ package actor AgentRunner {
         let directives = machine.handle(event, now: now())
         guard case .journal(let entries) = directives.first else { return directives[...] }
         do {
-            try await parts.journal.append(entries)
+            try await journal.append(entries)
             return directives.dropFirst()
         } catch {
             machine = before

@@ -77,6 +77,8 @@ extension DriverSteps {
             },
             DriverStep(20...100) { $0.attachOrMoveAside(source) },
             DriverStep(100...200) { $0.instance == nil ? .next : $0.verifyAttached() },
+            // None where it was moved aside.
+            DriverStep(1...5) { context in .end(.succeeded(TaskResult(position: context.instance?.position))) },
         ]
     }
 }

@@ -202,7 +202,11 @@ final class SimulatedAgent {
 
     private func perform(_ order: AttemptOrder) {
         world.note("agent \(host.name) performs \(order.id) \(order.action.name) on \(order.instance)")
-        if let other = host.operations[order.instance] {
+        if let other = host.operations[order.instance], order.isolates {
+            // The driver stops it, as far as it got.
+            other.isDead = true
+            later(.milliseconds(1)) { self.handle(.attemptEnded(attempt: other.attempt, .cancelled)) }
+        } else if let other = host.operations[order.instance] {
             world.oracle.fail("attempts \(other.attempt) and \(order.id) work on \(order.instance) at once")
         }
         if host.sending[order.instance] ?? 0 > 0, !order.action.waitsForNoCopy {

@@ -41,6 +41,10 @@ struct World {
 
     // What is under way; a crash ends all of it.
     var performing: [String: AttemptOrder] = [:]
+    /// Of these, those that an order which isolates has overtaken: the driver stops them.
+    var overtaken: Set<String> = []
+    /// Fenced, and nothing was ordered since that may start it.
+    var fenced: Set<InstanceID> = []
     var operations: [InstanceID: AgentDirective] = [:]
     var looks: [AgentDirective] = []
     var isConnected = false
@@ -76,6 +80,9 @@ struct World {
     mutating func handle(_ event: AgentEvent) {
         let before = machine
         var directives = machine.handle(event, now: now)
+        for case .perform(let order) in directives where order.isolates {
+            for other in performing.values where other.instance == order.instance { overtaken.insert(other.id) }
+        }
         if case .journal(let entries) = directives.first {
             if failsJournal {
                 machine = before
@@ -106,7 +113,7 @@ struct World {
         for (id, outcome) in journalledEnds {
             require(disk.attempts[id]?.outcome == outcome, "the end of \(id) was lost before it was settled")
         }
-        for order in performing.values {
+        for order in performing.values where !overtaken.contains(order.id) {
             require(
                 order.effectiveEpoch >= disk.instances[order.instance]?.epoch ?? 0,
                 "\(order.id) of epoch \(order.effectiveEpoch) runs while a higher one is promised")
@@ -131,6 +138,7 @@ struct World {
         case .sendCopy(let endpoint, _): copies.append(endpoint)
         case .startClosed(let id):
             requireIdle(id, "started closed")
+            require(!fenced.contains(id), "\(id) is started, and was fenced")
             require(disk.instances[id]?.shouldRun == true, "\(id) is started, and should not run")
             operations[id] = directive
         case .openByGrant(let id, _, _):
@@ -151,8 +159,12 @@ struct World {
     }
 
     private mutating func perform(_ order: AttemptOrder) {
-        requireIdle(order.instance, "worked on")
-        require(disk.attempts[order.id]?.outcome == nil && disk.attempts[order.id] != nil, "\(order.id) runs, not journalled")
+        if !order.isolates { requireIdle(order.instance, "worked on") }
+        let isFence = if case .fence = order.action { true } else { false }
+        if isFence { fenced.insert(order.instance) } else { fenced.remove(order.instance) }
+        if !isFence || !failsJournal {
+            require(disk.attempts[order.id]?.outcome == nil && disk.attempts[order.id] != nil, "\(order.id) runs, not journalled")
+        }
         require(order.term >= promisedTerm, "\(order.id) of a lower term runs")
         require(outcomes[order.id] == nil, "\(order.id) runs after its end was told")
         performing[order.id] = order
@@ -165,6 +177,9 @@ struct World {
     /// Everything in memory is gone; databases run on.
     mutating func crash() {
         (performing, operations, looks, copies) = ([:], [:], [], [])
+        // What only memory knew: it is started closed, and its writer's grant has nobody who follows it.
+        fenced = fenced.filter { disk.instances[$0]?.shouldRun == false }
+        overtaken = []
         (isConnected, isWelcomed, connecting, sending, wakeAt) = (false, false, false, nil, nil)
         machine = AgentMachine(host: "a1", agentVersion: "1", journal: disk)
         start()
@@ -189,8 +204,13 @@ struct World {
     mutating func endAttempt(well: Bool) {
         guard let id = performing.keys.sorted().randomElement(using: &random), let order = performing.removeValue(forKey: id)
         else { return }
+        if overtaken.remove(id) != nil { return handle(.attemptEnded(attempt: id, well ? .cancelled : done)) }
         if well { apply(order) }
-        handle(.attemptEnded(attempt: id, well ? done : .failed("no")))
+        handle(.attemptEnded(attempt: id, well ? ended(order.action) : .failed("no")))
+    }
+
+    private func ended(_ action: Action) -> AttemptOutcome {
+        if case .rejoin = action { .succeeded(TaskResult(position: GTIDSet())) } else { done }
     }
 
     private mutating func apply(_ order: AttemptOrder) {
@@ -199,8 +219,10 @@ struct World {
         case .start, .restart: database = database.startedClosed
         case .open, .promote: database = Database(isRunning: true, readOnly: false)
         case .replicate: database = Database(isRunning: true, replicates: true, hasSource: true)
+        case .rejoin: database = Database(isRunning: true, replicates: true, hasSource: true)
         case .demote, .close: database.readOnly = true
-        case .retire: database.isRunning = false
+        case .revoke: database.replicates = false
+        case .retire, .fence: database.isRunning = false
         default: break
         }
         databases[order.instance] = database
@@ -209,6 +231,8 @@ struct World {
     mutating func endOperation(well: Bool) {
         guard let id = operations.keys.sorted().randomElement(using: &random), let operation = operations.removeValue(forKey: id)
         else { return }
+        // The driver stops it, or it ended before.
+        let well = well && !fenced.contains(id) && !performing.values.contains { $0.instance == id }
         if case .startClosed = operation {
             if well { databases[id] = databases[id]?.startedClosed }
             handle(.closedStartEnded(id, error: well ? nil : "no"))
@@ -312,6 +336,7 @@ struct World {
         let actions: [Action] = [
             .start, .start, .restart(isPrimary: true), .open(epoch: epoch, semiSync: true), .close, .demote(epoch: epoch),
             .promote(epoch: epoch, position: GTIDSet(), semiSync: true), .replicate(source: source), .retire,
+            .fence(epoch: epoch), .fence(epoch: epoch), .revoke(epoch: epoch), .rejoin(source: source),
         ]
         let isStale = random.chance(1, in: 8)
         let made = AttemptOrder(

@@ -56,12 +56,18 @@ final class FakeJournal: Journal {
 
     func fail(times: Int) { failures.withLock { $0 = times } }
 
+    private let hanging = Mutex<AsyncStream<Void>?>(nil)
+
+    /// From here on the disk does not answer until the stream ends.
+    func hang(until end: AsyncStream<Void>) { hanging.withLock { $0 = end } }
+
     func append(_ entries: [JournalEntry]) async throws {
         let fails = failures.withLock { left in
             left -= 1
             return left >= 0
         }
         if fails { throw JournalError("the disk is full") }
+        if let end = hanging.withLock({ $0 }) { for await _ in end {} }
         state.withLock { state in entries.forEach { state.apply($0) } }
         deeds.add(.journalled(entries))
     }

@@ -153,6 +153,28 @@ import Testing
         #expect(rig.journal.state.withLock { $0.attempts["t"] } == nil)
     }
 
+    @Test func `a writer is killed though the journal's disk hangs, and the journal knows of it once it answers`() async throws {
+        let rig = Rig()
+        let (thaw, thawNow) = AsyncStream<Void>.makeStream()
+        try await rig.run { server in
+            _ = try await rig.transport.heard.first { if case .promised = $0 { true } else { nil } }
+            rig.journal.hang(until: thaw)
+            server.say(.offer(order("f", .fence(epoch: 2))))
+            try await rig.wait(for: .began("f", secrets: [:]))
+            rig.driver.set(stopped())
+            rig.driver.end("f", .success(TaskResult()))
+            #expect(try await rig.outcome(of: "f") == done)
+            // Another order is refused at once, and hangs nobody.
+            server.say(.offer(order("t", .start, epoch: 2)))
+            _ = try await rig.outcome(of: "t")
+            thawNow.finish()
+            _ = try await rig.deeds.first { deed in
+                if case .journalled(let entries) = deed, entries.contains(.instance(orders1, InstanceJournal(epoch: 2))) { true } else { nil }
+            }
+        }
+        #expect(rig.journal.state.withLock { $0.instances[orders1] } == InstanceJournal(epoch: 2))
+    }
+
     @Test func `progress that comes faster than it can be told is told as its latest`() async throws {
         let rig = Rig()
         try await rig.run { server in
