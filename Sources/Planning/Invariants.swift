@@ -92,7 +92,7 @@ package enum Invariants {
                 guard situation.records.primary == id.ordinal, situation.records.epoch == epoch else {
                     return "\(id) would be opened for writing, but the store names another writer or epoch"
                 }
-                if let other = before.first(where: { $0 != id.ordinal && !isCutOff($0, epoch, situation.records) }) {
+                if let other = before.first(where: { $0 != id.ordinal && !isCutOff($0, epoch, situation.records) && !isLeftBehind($0, situation) }) {
                     return "\(id) would be opened for writing while instance \(other) takes writes"
                 }
             default: break
@@ -106,6 +106,12 @@ package enum Invariants {
     private static func isCutOff(_ ordinal: Int, _ epoch: Int64, _ records: ClusterRecords) -> Bool {
         guard let failover = records.failover, failover.epoch == epoch, failover.from == ordinal else { return false }
         return failover.isFenced || !failover.ackers.isEmpty && failover.ackers.allSatisfy { failover.revoked[$0] != nil }
+    }
+
+    /// Whether a failover before this one cut it off, and it was not seen since.
+    private static func isLeftBehind(_ ordinal: Int, _ situation: ClusterSituation) -> Bool {
+        guard situation.records.leftBehind.contains(ordinal), let member = situation.records.member(ordinal) else { return false }
+        return !(situation.observed[member.host]?.isFresh(at: situation.now) ?? false)
     }
 
     /// A voluntary task never takes a cluster below `availability.min`, nor the last acknowledging replica away.

@@ -93,7 +93,7 @@ enum DriverSteps {
                 guard let instance = context.instance, instance.directory == .ready else {
                     return .end(.refused("there is no instance"))
                 }
-                guard instance.configuration != nil else { return .end(.failed("it has no configuration file")) }
+                guard instance.ordered != nil else { return .end(.failed("it has no configuration file")) }
                 let acted = instance.process == nil
                 if acted && context.host.startsFailUntil > context.world.now { return .end(.failed("it does not start")) }
                 if acted { instance.start() }
@@ -156,7 +156,8 @@ enum DriverSteps {
                 let result = context.write(.replicationAccount(ordinal)) { $0.replicationAccounts.contains(ordinal) }
                 if wasLocked, case .end(.succeeded) = result { return .end(.succeeded(TaskResult())) }
                 return result
-            }
+            },
+            DriverStep(1...20) { $0.awaitAcknowledgement() },
         ]
     }
 
@@ -167,14 +168,15 @@ enum DriverSteps {
                 let authentication = Secrets.authentication(password)
                 let wanted = DatabaseContent.Account(spec: spec, authentication: authentication)
                 return context.write(.account(spec, authentication: authentication)) { $0.accounts[spec.key] == wanted }
-            }
+            },
+            DriverStep(1...20) { $0.awaitAcknowledgement() },
         ]
     }
 
     static func content(
         _ change: Transaction.Content, isThere: @escaping (DatabaseContent) -> Bool
     ) -> [DriverStep] {
-        [DriverStep(5...40) { $0.write(change, isThere: isThere) }]
+        [DriverStep(5...40) { $0.write(change, isThere: isThere) }, DriverStep(1...20) { $0.awaitAcknowledgement() }]
     }
 
     static func setVariables(_ values: [String: String?], _ text: String) -> [DriverStep] {

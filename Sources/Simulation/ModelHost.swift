@@ -72,6 +72,8 @@ final class Operation {
     /// The donor's end, as the server told it; nil inside: success.
     var copyEnd: String??
     var began: Instant
+    /// Its statement's place in the binlog of a process.
+    var written: (process: UInt64, place: Int)?
     /// Since when the database does not answer the operation.
     var hungSince: Instant?
 

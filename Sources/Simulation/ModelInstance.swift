@@ -120,6 +120,8 @@ final class ModelInstance {
     /// Starts closed: read-only, threads down, semi-sync off; relay logs kept aside. A plain start commits whatever the
     /// binlog has. One that cuts (`--init-rpl-role=SLAVE`) drops what was not durably committed.
     func start(cutting: Bool = false) {
+        // A deleted file is made again from what was ordered last.
+        if configuration == nil { configuration = ordered }
         if let durable, cutting { binlog.removeSubrange(min(durable, binlog.count)...) }
         durable = nil
         keepRelayAside()

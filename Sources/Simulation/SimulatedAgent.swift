@@ -154,7 +154,7 @@ final class SimulatedAgent {
 
     private func startClosed(_ id: InstanceID) {
         later(world.milliseconds(100...300)) {
-            guard let instance = self.host.instances[id], instance.directory == .ready, instance.configuration != nil else {
+            guard let instance = self.host.instances[id], instance.directory == .ready, instance.ordered != nil else {
                 return self.handle(.closedStartEnded(id, error: "it cannot be started"))
             }
             if instance.process == nil {

@@ -164,7 +164,7 @@ extension World {
         let view = leader.view(at: now)
         guard view.desired?.revision == script.current.revision else { return "revision \(view.desired?.revision.commit ?? "none") is in force" }
         let waits = view.units[UnitID(.cluster, "orders")]?.waits.map(\.message) ?? []
-        return "\(leader.settled(nil)); waits \(waits); \(instancesText)"
+        return "\(leader.settled(nil)); waits \(waits); plan \(String(describing: view.units[UnitID(.cluster, "orders")]?.plan)); \(instancesText)"
     }
 
     /// For people who look at a failed seed.

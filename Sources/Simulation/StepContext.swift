@@ -71,9 +71,24 @@ extension StepContext {
     func write(_ change: Transaction.Content, isThere: (DatabaseContent) -> Bool) -> StepResult {
         guard let instance, let process = instance.process, !process.readOnly else { return .end(.refused("it is not the writer")) }
         if isThere(instance.content) { return .end(.succeeded(TaskResult(acted: false))) }
+        operation.written = (process.number, instance.binlog.count)
         instance.append(change)
+        if process.semiSyncPrimary {
+            if process.unacknowledged.isEmpty { instance.process?.waitingSince = world.now }
+            instance.process?.unacknowledged.append(instance.binlog.count - 1)
+        }
         return .next
     }
+
+    /// A statement of ours waits for an acknowledgement like any other.
+    func awaitAcknowledgement() -> StepResult {
+        guard let written = operation.written else { return .next }
+        guard let process = instance?.process, process.number == written.process else { return .end(.failed("it stopped")) }
+        guard process.unacknowledged.contains(written.place) else { return .next }
+        return world.now - operation.began > StepContext.acknowledgementMax ? .end(.failed("it waits for an acknowledgement")) : .again
+    }
+
+    private static let acknowledgementMax: Duration = .seconds(10)
 
     func releaseCommits() -> StepResult {
         if let instance { world.releaseCommits(of: instance) }

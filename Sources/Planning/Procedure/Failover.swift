@@ -64,6 +64,7 @@ extension PrimaryReplicaProcedure {
     mutating func continueFailover() {
         guard let intent = records.failover, let from = view(intent.from) else { return }
         tell(intent)
+        closeStrays(intent)
         if let ordinal = intent.to, let to = view(ordinal) {
             takeOver(intent, to)
         } else if isBack(from, intent) {
@@ -71,6 +72,17 @@ extension PrimaryReplicaProcedure {
         } else {
             isolate(intent, from)
         }
+    }
+
+    /// Opened by hand, or the writer before last: nobody is promoted beside them.
+    private mutating func closeStrays(_ intent: FailoverIntent) {
+        for view in strays(intent) {
+            if records.leftBehind.contains(view.ordinal) { fence(formerWriter: view) } else { close(view) }
+        }
+    }
+
+    private func strays(_ intent: FailoverIntent) -> [MemberView] {
+        views.filter { $0.isWritable && $0.ordinal != intent.from && $0.ordinal != intent.to }
     }
 
     private func view(_ ordinal: Int) -> MemberView? { views.first { $0.ordinal == ordinal } }
@@ -102,7 +114,10 @@ extension PrimaryReplicaProcedure {
         if !intent.isFenced, from.isFreshForWriter, from.report != nil {
             emit(.fence(epoch: intent.epoch), on: from, isVoluntary: false, cause: cause, "kill the lost writer")
         }
-        if let candidate = candidate(intent) {
+        let strays = strays(intent)
+        if !strays.isEmpty {
+            for view in strays { wait(.fact(label(view)), "\(label(view)) to be closed, which takes writes too") }
+        } else if let candidate = candidate(intent) {
             promote(intent, candidate)
         } else if decision.tasks.isEmpty, !running.contains(where: { $0.task.action.isIsolating }) {
             holdCoverage(intent, from)
@@ -119,7 +134,8 @@ extension PrimaryReplicaProcedure {
     private mutating func cancelOthers(_ intent: FailoverIntent) {
         let members = Planner.union(intent.ackers, [intent.from])
         for attempt in running {
-            guard case .instance(let id, _) = attempt.task.target, !attempt.task.action.isIsolating else { continue }
+            guard case .instance(let id, _) = attempt.task.target, !attempt.task.action.isIsolating, attempt.task.action != .close
+            else { continue }
             guard members.contains(id.ordinal) || attempt.task.alsoBusy.map({ members.contains($0.ordinal) }) ?? false else { continue }
             decision.cancel.append(attempt.id)
         }
@@ -201,7 +217,7 @@ extension PrimaryReplicaProcedure {
             return
         }
         if failOver() { return }
-        if waitsForHost(to) || waitsForAttempt(to) { return }
+        if waitsForHost(to) || waitsForAttempt(to) || !strays(intent).isEmpty { return }
         guard to.isAnswering else {
             if to.report?.process == .stopped {
                 start(to, isVoluntary: false, .observation("\(label(to)) is not running"))
