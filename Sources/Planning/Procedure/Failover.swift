@@ -210,7 +210,8 @@ extension PrimaryReplicaProcedure {
 
     /// The new writer is opened, or is tried again; where it is lost too, the next one takes over from it.
     private mutating func takeOver(_ intent: FailoverIntent, _ to: MemberView) {
-        if to.isWritable, !to.isBusy, (to.report?.epoch ?? 0) >= intent.epoch {
+        // Its revocation promised the epoch too: only its agent's journal tells a promotion from an opening by hand.
+        if to.isWritable, !to.isBusy, to.report?.isWriter == true, (to.report?.epoch ?? 0) >= intent.epoch {
             records.failover = nil
             records.failures[Self.failoverKey] = nil
             keep()
