@@ -1,0 +1,60 @@
+import FleetModel
+@testable import Simulation
+import Testing
+
+/// The model's own answers to what a failover does, by hand.
+@Suite(.serialized) struct FailoverModelTests {
+    private func instance(_ ordinal: Int) -> ModelInstance {
+        let made = ModelInstance(id: InstanceID(clusterUID: "u", ordinal: ordinal))
+        (made.serverID, made.gtidDomain, made.directory, made.configuration) = (Int64(ordinal), 7, .ready, "")
+        made.start()
+        return made
+    }
+
+    @Test func `a plain start commits the tail, one that cuts drops its rows and keeps accounts`() {
+        for cutting in [false, true] {
+            let writer = instance(1)
+            for row in 1...3 { writer.append(.write(row)) }
+            writer.process?.unacknowledged = [1, 2]
+            writer.crash(loss: 0)
+            writer.start(cutting: cutting)
+            #expect(writer.binlog.count == (cutting ? 1 : 3))
+        }
+        let writer = instance(1)
+        writer.append(.write(1))
+        writer.append(.replicationAccount(2))
+        writer.append(.write(2))
+        writer.process?.unacknowledged = [0, 2]
+        writer.crash(loss: 0)
+        writer.start(cutting: true)
+        #expect(writer.binlog.count == 2)
+    }
+
+    @Test func `what was received outlives a crash, and a start of threads that were down, as files only`() {
+        let replica = instance(2)
+        replica.startReplicating(acknowledging: true)
+        replica.relay = [Transaction(serverID: 1, content: .write(1)), Transaction(serverID: 1, content: .write(2))]
+        #expect(replica.ioPosition.description == "7-1-2")
+        replica.crash(loss: 0)
+        replica.start()
+        #expect(replica.ioPosition.isEmpty && replica.receivedCount == 2)
+        replica.startReplicating(acknowledging: true)
+        #expect(replica.receivedCount == 0 && replica.receivedPosition.description == "7-1-2")
+        replica.applyRelayFiles()
+        #expect(replica.position.description == "7-1-2")
+    }
+
+    @Test func `a commit that waits is in no copy`() {
+        let writer = instance(1)
+        for row in 1...3 { writer.append(.write(row)) }
+        writer.process?.unacknowledged = [2]
+        #expect(writer.committed.count == 2)
+    }
+
+    /// A host that is lost for good costs the cluster its writer, and the loop finds another.
+    @Test func `a cluster whose writer's host is lost for good has a writer again`() {
+        let result = Simulation.run(seed: 13)
+        #expect(result.failure == nil, "\(result.trace.suffix(60).joined(separator: "\n"))")
+        #expect(result.failovers > 0)
+    }
+}
