@@ -57,9 +57,11 @@ extension LoopMachine {
     }
 
     /// A new leader lets a unit's agents say hello before it says that they are silent: those it waits for.
+    /// The writer that a failover under way takes over from is not waited for.
     private func unheardHosts(_ cluster: ClusterRecords) -> [String] {
         guard isInGrace else { return [] }
-        return Set(cluster.members.filter { $0.phase != .purged && observed[$0.host] == nil }.map(\.host)).sorted()
+        let lost = cluster.failover?.from
+        return Set(cluster.members.filter { $0.phase != .purged && $0.ordinal != lost && observed[$0.host] == nil }.map(\.host)).sorted()
     }
 
     /// Nothing is judged yet and nothing told to alerts; conditions are those that the store had.

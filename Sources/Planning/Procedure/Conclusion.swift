@@ -40,7 +40,7 @@ extension PrimaryReplicaProcedure {
 
     private func isHeldWhileSuspended(_ task: PlannedTask) -> Bool {
         switch task.action {
-        case .start, .open, .close: task.isVoluntary
+        case .start, .open, .close, .fence: task.isVoluntary
         default: true
         }
     }
@@ -51,14 +51,20 @@ extension PrimaryReplicaProcedure {
         wait(.approval(Wait.resume), "`evenkeel resume \(context.name)`, for \(subject): \(summary)")
     }
 
-    /// Making an instance that is wanted no more is not worth its end.
+    /// Making an instance that is wanted no more is not worth its end; and what is to follow a former writer would be
+    /// compared with the wrong one.
     private mutating func cancelUnwanted() {
+        let isChanging = records.switchover != nil || records.failover != nil
         for attempt in running {
-            guard case .instance(let id, _) = attempt.task.target, records.member(id.ordinal)?.phase != .active else { continue }
-            switch attempt.task.action {
-            case .install, .clone: decision.cancel.append(attempt.id)
-            default: break
-            }
+            guard case .instance(let id, _) = attempt.task.target else { continue }
+            let isUnwanted =
+                switch attempt.task.action {
+                case .install, .clone: records.member(id.ordinal)?.phase != .active
+                case .rejoin(let source): source.ordinal != records.primary
+                case .replicate(let source, _): source.ordinal != records.primary && !isChanging
+                default: false
+                }
+            if isUnwanted { decision.cancel.append(attempt.id) }
         }
     }
 

@@ -121,6 +121,9 @@ extension PrimaryReplicaProcedure {
             promote(intent, candidate)
         } else if decision.tasks.isEmpty, !running.contains(where: { $0.task.action.isIsolating }) {
             holdCoverage(intent, from)
+        } else if now - intent.began >= Self.silenceMin {
+            // It is tried again and again: the finding stays meanwhile.
+            hold(from, intent.reason, unrevoked(intent))
         }
     }
 
@@ -158,12 +161,16 @@ extension PrimaryReplicaProcedure {
         return able.min { (zoneRank($0), $0.ordinal) < (zoneRank($1), $1.ordinal) }
     }
 
+    private func unrevoked(_ intent: FailoverIntent) -> [MemberView] {
+        views.filter { intent.ackers.contains($0.ordinal) && intent.revoked[$0.ordinal] == nil }
+    }
+
     private mutating func holdCoverage(_ intent: FailoverIntent, _ from: MemberView) {
         if now - intent.began >= Self.holdMax, from.isFreshForWriter, from.report?.directory == .ready {
             abandon(intent, "no member provably holds every acknowledged write; \(label(from)) does")
             return
         }
-        let missing = views.filter { intent.ackers.contains($0.ordinal) && intent.revoked[$0.ordinal] == nil }
+        let missing = unrevoked(intent)
         hold(from, intent.reason, missing)
         if missing.isEmpty { wait(.fact("candidate"), "a member that answers and has received all that was acknowledged") }
         wait(.time(max(intent.began + Self.holdMax, now + Self.suspicionStep)), "the failover from \(label(from))")
