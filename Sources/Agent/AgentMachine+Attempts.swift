@@ -36,7 +36,7 @@ extension AttemptOrder {
     /// The cluster's epoch or the action's own, whichever is larger.
     var effectiveEpoch: Int64 {
         switch action {
-        case .open(let own, _), .demote(let own), .promote(let own, _, _), .revoke(let own), .fence(let own):
+        case .open(let own, _), .demote(let own), .promote(let own, _, _, _), .revoke(let own), .fence(let own):
             max(epoch, own)
         default: epoch
         }
@@ -107,7 +107,7 @@ extension InstanceJournal {
                 default: true
                 }
             following = Following(acknowledges: acknowledges)
-        case .open(_, let semiSync), .promote(_, _, let semiSync):
+        case .open(_, let semiSync), .promote(_, _, let semiSync, _):
             shouldRun = true
             grant = WriterGrant(semiSync: semiSync)
         default: break

@@ -80,8 +80,9 @@ package indirect enum Action: Sendable, Hashable {
     case dropAccount(name: String, host: String)
     /// Planned switchover, first half: the writer stops taking writes, bounded; its position is the result.
     case demote(epoch: Int64)
-    /// Second half: waits for the position, becomes the writer under the epoch.
-    case promote(epoch: Int64, position: GTIDSet, semiSync: Bool)
+    /// Second half: waits for the position, becomes the writer under the epoch. `refusing`: replicas (ordinals) that it
+    /// lets connect no more, from before its first write, until their accounts are made sure of again.
+    case promote(epoch: Int64, position: GTIDSet, semiSync: Bool, refusing: [Int] = [])
     /// On the writer: the replica of this ordinal, of which nothing is heard, can connect and acknowledge no more until its
     /// account is made sure of again. The writer's position afterwards is the result's.
     case expel(ordinal: Int)

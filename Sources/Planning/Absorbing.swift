@@ -14,13 +14,13 @@ extension Planner {
             absorbSuccess(result, task, &records)
         case .failed(let message):
             noteFailure(task, message, &records, now, jitter)
-            if case .promote(let epoch, _, _) = task.action, records.switchover?.epoch == epoch {
+            if case .promote(let epoch, _, _, _) = task.action, records.switchover?.epoch == epoch {
                 records.switchover?.isPastReturn = false
             }
         case .refused:
             // The facts it was planned on have moved: observe and step again, nothing to hold against the task. A refused
             // promotion has opened nothing.
-            if case .promote(let epoch, _, _) = task.action, records.switchover?.epoch == epoch {
+            if case .promote(let epoch, _, _, _) = task.action, records.switchover?.epoch == epoch {
                 records.switchover?.isPastReturn = false
                 noteFailure(task, "the candidate refused", &records, now, jitter)
             }
@@ -37,9 +37,10 @@ extension Planner {
         case .configure: forgetStarts(of: id, &records)
         case .initialize(let replicas): records.preparedReplicas = union(records.preparedReplicas, replicas)
         case .prepareReplica(let ordinal): records.preparedReplicas = union(records.preparedReplicas, [ordinal])
-        case .open(_, let semiSync), .promote(_, _, let semiSync):
+        case .open(_, let semiSync), .promote(_, _, let semiSync, _):
             records.isFounded = true
             records.isSemiSync = semiSync
+            if case .promote(_, _, _, let refused) = task.action { records.preparedReplicas.removeAll { refused.contains($0) } }
         case .setVariables(let values, _):
             for case (let name, let declared?) in values {
                 guard let readBack = result.readBack[name] else { continue }

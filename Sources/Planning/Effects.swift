@@ -147,8 +147,9 @@ private struct Change {
             report.process = .stopped
             result.position = database.binlogPosition
         case .acknowledge: database.semiSyncReplica = true
-        case .open(let epoch, let semiSync), .promote(let epoch, _, let semiSync):
+        case .open(let epoch, let semiSync), .promote(let epoch, _, let semiSync, _):
             adopt(into: &database)
+            if case .promote(_, _, _, let refused) = action { database.replicationAccounts.removeAll { refused.contains($0) } }
             report.epoch = epoch
             report.isWriter = true
             database.readOnly = false

@@ -87,7 +87,7 @@ package enum Invariants {
         for task in wave {
             guard case .instance(let id, _) = task.target else { continue }
             switch task.action {
-            case .open(let epoch, _), .promote(let epoch, _, _):
+            case .open(let epoch, _), .promote(let epoch, _, _, _):
                 let before = ClusterMeasure(situation).writable
                 guard situation.records.primary == id.ordinal, situation.records.epoch == epoch else {
                     return "\(id) would be opened for writing, but the store names another writer or epoch"

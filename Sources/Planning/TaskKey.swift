@@ -58,7 +58,7 @@ extension Action {
         case .acknowledge(let source): addPeer(source, to: &key)
         case .open(let epoch, _), .demote(let epoch), .revoke(let epoch), .fence(let epoch): add(String(epoch))
         case .rejoin(let source): addPeer(source, to: &key)
-        case .promote(let epoch, let position, _): add("\(epoch)@\(position)")
+        case .promote(let epoch, let position, _, _): add("\(epoch)@\(position)")
         case .setVariables(let values, let configuration):
             add(values.keys.sorted().joined(separator: ","))
             key += "-"

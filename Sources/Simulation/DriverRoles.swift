@@ -100,10 +100,11 @@ extension DriverSteps {
         ]
     }
 
-    static func promote(_ position: GTIDSet, _ semiSync: Bool) -> [DriverStep] {
+    static func promote(_ position: GTIDSet, _ semiSync: Bool, _ refused: [Int]) -> [DriverStep] {
         [
             DriverStep(10...60) { context in
                 guard let instance = context.instance, let process = instance.process else { return .end(.refused("it does not run")) }
+                instance.lockedAccounts.formUnion(refused)
                 if !process.readOnly && instance.source == nil { return .end(.succeeded(TaskResult(acted: false))) }
                 if instance.position.contains(position) { return .next }
                 let isLate = context.world.now - context.operation.began > .seconds(2)

@@ -25,7 +25,7 @@ enum DriverSteps {
         case .dropAccount(let name, let host):
             content(.dropAccount(name + "@" + host)) { $0.accounts[name + "@" + host] == nil }
         case .demote: demote()
-        case .promote(_, let position, let semiSync): promote(position, semiSync)
+        case .promote(_, let position, let semiSync, let refused): promote(position, semiSync, refused)
         case .retire: retire()
         case .purge: [DriverStep(50...300) { $0.purge() }]
         case .expel(let ordinal): expel(ordinal)
@@ -153,6 +153,7 @@ enum DriverSteps {
         [
             DriverStep(5...40) { context in
                 let wasLocked = context.instance?.lockedAccounts.remove(ordinal) != nil
+                if wasLocked, context.instance?.process?.readOnly == true { return .end(.succeeded(TaskResult())) }
                 let result = context.write(.replicationAccount(ordinal)) { $0.replicationAccounts.contains(ordinal) }
                 if wasLocked, case .end(.succeeded) = result { return .end(.succeeded(TaskResult())) }
                 return result

@@ -173,7 +173,7 @@ private let actions: [Action] = [
     .open(epoch: 3, semiSync: true), .close, .setVariables(values: ["a": nil, "b": "1"], configuration: "c"),
     .ensureDatabase(database), .dropDatabase(name: "old"), .ensureAccount(account, fingerprint: "f"),
     .dropAccount(name: "app", host: "%"), .demote(epoch: 3),
-    .promote(epoch: 4, position: GTIDSet("0-1-5") ?? GTIDSet(), semiSync: false), .expel(ordinal: 3), .revoke(epoch: 4), .fence(epoch: 4), .rejoin(source: peer), .retire, .purge,
+    .promote(epoch: 4, position: GTIDSet("0-1-5") ?? GTIDSet(), semiSync: false), .promote(epoch: 4, position: GTIDSet(), semiSync: true, refusing: [1, 3]), .expel(ordinal: 3), .revoke(epoch: 4), .fence(epoch: 4), .rejoin(source: peer), .retire, .purge,
     .applyChannel(digest: "d"), .applyChannel(digest: nil),
 ]
 

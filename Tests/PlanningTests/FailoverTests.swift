@@ -101,7 +101,7 @@ struct FailoverTests {
         fleet.pass(.seconds(5))
         let back = fleet.converge()
         #expect(back.refusal == nil)
-        #expect(back.outline.hasPrefix("fence 1 | rejoin 1 | acknowledge 1"))
+        #expect(back.outline.hasPrefix("fence 1 | prepareReplica 3 | rejoin 1 | acknowledge 1"))
         #expect(fleet.orders?.leftBehind == [])
     }
 

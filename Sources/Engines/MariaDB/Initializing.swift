@@ -34,8 +34,20 @@ extension InstanceWorker {
     /// Makes sure of one replica's account, on the writer.
     func prepareReplica(_ ordinal: Int, secrets: [String: String]) async throws -> TaskResult {
         try requireReady()
+        if try await admitWhileClosed(ordinal) { return TaskResult() }
         return try await withWriterSession { session in
             TaskResult(acted: try await ensureReplicationAccount(session, ordinal, secrets))
+        }
+    }
+
+    /// A writer that is closed because nobody acknowledges for it may have refused all who could: letting one in again is
+    /// its own affair, and takes no GTID.
+    private func admitWhileClosed(_ ordinal: Int) async throws -> Bool {
+        try await withSession { session in
+            let account = StoredAccount(name: ReplicationAccount.name(ordinal), host: "%")
+            guard try await session.isOn("read_only"), try await session.authentication(of: account)?.isLocked == true else { return false }
+            try await session.run("ALTER USER \(account.sql) ACCOUNT UNLOCK")
+            return true
         }
     }
 

@@ -148,7 +148,8 @@ package final class MariaDBDriver: EngineDriver {
         case .ensureAccount(let spec, _): try await worker.ensureAccount(spec, secrets: work.secrets)
         case .dropAccount(let name, let host): try await worker.dropAccount(name: name, host: host)
         case .demote: try await worker.demote()
-        case .promote(_, let position, let semiSync): try await worker.promote(position: position, semiSync: semiSync, report)
+        case .promote(_, let position, let semiSync, let refused):
+            try await worker.promote(position: position, semiSync: semiSync, refusing: refused, report)
         case .retire: try await worker.retire()
         case .purge: try await worker.purge(report)
         case .expel(let ordinal): try await worker.expel(ordinal)

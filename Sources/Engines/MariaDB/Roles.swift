@@ -89,11 +89,14 @@ extension InstanceWorker {
     /// The candidate takes over once it has applied `position`. Where it has not within the bound it replicates on.
     ///
     /// After a revocation nothing more comes in, and what there is is applied as long as it takes.
+    ///
+    /// Who is refused may be set up to acknowledge for this instance from an earlier life of both, and nobody could ask.
     func promote(
-        position: GTIDSet, semiSync: Bool, _ report: @Sendable (EngineProgress) -> Void = { _ in }
+        position: GTIDSet, semiSync: Bool, refusing refused: [Int] = [], _ report: @Sendable (EngineProgress) -> Void = { _ in }
     ) async throws -> TaskResult {
         try requireReady()
         return try await withSession { session in
+            for ordinal in refused { _ = try await refuse(ordinal, session) }
             let status = try await session.replicaStatus()
             if try await !session.isOn("read_only"), status == nil {
                 try await session.run("SET GLOBAL event_scheduler = ON")

@@ -42,10 +42,11 @@ extension Action: JSONCodable {
             writer.member("host", host)
         case .demote(let epoch), .revoke(let epoch), .fence(let epoch): writer.member("epoch", epoch)
         case .rejoin(let source): writer.member("source", source)
-        case .promote(let epoch, let position, let semiSync):
+        case .promote(let epoch, let position, let semiSync, let refused):
             writer.member("epoch", epoch)
             writer.member("position", position)
             writer.member("semiSync", semiSync)
+            writer.member("refusing", ifFilled: refused)
         case .applyChannel(let digest): writer.member("digest", ifPresent: digest)
         }
     }
@@ -102,7 +103,9 @@ extension Action: JSONCodable {
             let place = reader
             let (epoch, position): (Int64, GTIDSet) = try reader.arguments("epoch", "position")
             reader = place
-            return .promote(epoch: epoch, position: position, semiSync: try reader.argument("semiSync"))
+            let refused: [Int] = try reader.optionalArgument("refusing") ?? []
+            reader = place
+            return .promote(epoch: epoch, position: position, semiSync: try reader.argument("semiSync"), refusing: refused)
         },
         "expel": { .expel(ordinal: try $0.argument("ordinal")) },
         "revoke": { .revoke(epoch: try $0.argument("epoch")) },

@@ -200,12 +200,12 @@ extension PrimaryReplicaProcedure {
         records.failovers = (records.failovers.filter { now - $0 < Self.budgetSpan } + [now]).suffix(Self.failoversMax * 2)
         records.ackSet = views.filter { $0.isActive && intent.revoked[$0.ordinal] != nil && mayAcknowledge($0, for: to.record) }
             .map(\.ordinal)
-        let left = views.filter { $0.isActive && $0.ordinal != to.ordinal && intent.revoked[$0.ordinal] == nil }.map(\.ordinal)
+        let left = views.filter { $0.ordinal != to.ordinal && intent.revoked[$0.ordinal] == nil && !$0.isRetired }.map(\.ordinal)
         records.leftBehind = Planner.union(records.leftBehind.filter { $0 != to.ordinal }, Planner.union(left, [intent.from]))
         let cause = Cause.observation(intent.reason)
         emit(
-            .promote(epoch: intent.epoch, position: position, semiSync: wantsSemiSync(to.record)), on: to, isVoluntary: false,
-            cause: cause, "take over writing from \(label(intent.from)), which is lost")
+            .promote(epoch: intent.epoch, position: position, semiSync: wantsSemiSync(to.record), refusing: records.leftBehind),
+            on: to, isVoluntary: false, cause: cause, "take over writing from \(label(intent.from)), which is lost")
         for view in views where view.isActive && view.ordinal != to.ordinal && intent.revoked[view.ordinal] != nil && view.isAnswering {
             records.returning = Planner.union(records.returning, [view.ordinal])
             let acknowledges = mayAcknowledge(view, for: to.record)
@@ -235,8 +235,9 @@ extension PrimaryReplicaProcedure {
             return
         }
         emit(
-            .promote(epoch: intent.epoch, position: records.floor, semiSync: wantsSemiSync(to.record)), on: to, isVoluntary: false,
-            cause: .observation(intent.reason), "take over writing from \(label(intent.from)), which is lost")
+            .promote(
+                epoch: intent.epoch, position: records.floor, semiSync: wantsSemiSync(to.record), refusing: records.leftBehind),
+            on: to, isVoluntary: false, cause: .observation(intent.reason), "take over writing from \(label(intent.from)), which is lost")
     }
 
     /// The lost writer stays the writer, affirmed under an epoch above the abandoned one.
@@ -266,17 +267,32 @@ extension PrimaryReplicaProcedure {
         let why = Cause.observation("\(label(view)) was left behind by a failover")
         if view.isWritable || report.process == .unresponsive {
             fence(formerWriter: view)
-        } else if view.isAttached(to: primary.record) {
-            records.leftBehind.removeAll { $0 == view.ordinal }
         } else if report.process == .starting {
             wait(.fact(label(view)), "\(label(view)) to answer")
-        } else if !records.preparedReplicas.contains(view.ordinal), primary.isWritable {
-            prepare(view, primary)
+        } else if !records.preparedReplicas.contains(view.ordinal) {
+            letIn(view, primary, why)
+        } else if view.isAttached(to: primary.record) {
+            records.leftBehind.removeAll { $0 == view.ordinal }
         } else if primary.isAnswering, !primary.isBusy {
             // Closed or open: it may be closed because nobody is there to acknowledge for it.
             emit(
                 .rejoin(source: peer(primary.record)), on: view, isVoluntary: false, cause: why,
                 "come back as a replica of \(label(primary))")
+        } else {
+            wait(.fact(label(primary)), "\(label(primary)) to answer, before \(label(view)) comes back")
+        }
+    }
+
+    /// It may be set up to acknowledge for the writer, from an earlier life of both: the writer refuses it until it has
+    /// promised the present epoch, under which it does not by itself.
+    private mutating func letIn(_ view: MemberView, _ primary: MemberView, _ why: Cause) {
+        let isQuiet = (view.report?.epoch ?? 0) >= records.epoch && !view.acknowledges && view.database?.replication?.ioRunning != true
+        if !isQuiet {
+            emit(.revoke(epoch: records.epoch), on: view, isVoluntary: false, cause: why, "stop receiving from a former writer")
+        } else if primary.isAnswering {
+            emit(
+                .prepareReplica(ordinal: view.ordinal), on: primary, isVoluntary: false, cause: why,
+                "let \(label(view)) replicate again")
         } else {
             wait(.fact(label(primary)), "\(label(primary)) to answer, before \(label(view)) comes back")
         }

@@ -53,6 +53,7 @@ final class MemberView {
 
     var ordinal: Int { record.ordinal }
     var isActive: Bool { record.phase == .active }
+    var isRetired: Bool { if case .retired = record.phase { true } else { false } }
     var isRunning: Bool { report?.process == .running && report?.directory == .ready }
 
     /// Everything that it holds or has received, as far as it tells.
