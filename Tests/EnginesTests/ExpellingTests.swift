@@ -11,6 +11,7 @@ extension RealServers {
             try await host.found()
             try await host.makeShop()
             #expect(try await host.database(1).connectedReplicas == [2, 3])
+            #expect(try await eventually { try await host.database(3).appliedPosition == host.database(1).binlogPosition })
             let result = try await host.perform(.expel(ordinal: 3), on: 1)
             #expect(result.acted)
             let position = try #require(result.position)

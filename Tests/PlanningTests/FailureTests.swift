@@ -112,7 +112,7 @@ struct FailureTests {
             applyEffects(of: names, &fleet)
         }
         let task = try #require(promotion)
-        guard case .promote(let epoch, let position, let semiSync) = task.action else { return }
+        guard case .promote(let epoch, let position, let semiSync, _) = task.action else { return }
         #expect(epoch == 2 && position == GTIDSet("1-1-9") && semiSync)
         #expect(fleet.orders?.switchover?.isPastReturn == true && fleet.orders?.primary == 2)
         let running = RunningAttempt(id: "a1", task: task, started: fleet.now)
