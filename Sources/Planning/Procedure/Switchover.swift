@@ -113,11 +113,14 @@ extension PrimaryReplicaProcedure {
         records.switchover?.isPastReturn = true
         records.floor = intent.position ?? GTIDSet()
         records.expelled = [:]
-        records.ackSet = views.filter { $0.isActive && mayAcknowledge($0, for: to.record) && $0.acknowledges }
-            .map(\.ordinal)
+        records.ackSet = views.filter { $0.ordinal != to.ordinal && $0.acknowledges }.map(\.ordinal)
+        // Whoever cannot be asked now may be set up to acknowledge for the new writer.
+        let unknown = views.filter { $0.ordinal != to.ordinal && !$0.isAnswering && !$0.isRetired }.map(\.ordinal)
+        records.leftBehind = Planner.union(records.leftBehind, unknown)
         emit(
-            .promote(epoch: intent.epoch, position: intent.position ?? GTIDSet(), semiSync: wantsSemiSync(to.record)), on: to,
-            cause: .observation(intent.reason), "take over writing from \(label(intent.from))")
+            .promote(
+                epoch: intent.epoch, position: intent.position ?? GTIDSet(), semiSync: wantsSemiSync(to.record), refusing: unknown),
+            on: to, cause: .observation(intent.reason), "take over writing from \(label(intent.from))")
     }
 
     private mutating func giveUpInTime(_ intent: SwitchoverIntent, _ why: String) {
