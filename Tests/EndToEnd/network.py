@@ -21,7 +21,11 @@ def obstacle():
     """Why no network can be had here; None where it can."""
     if os.geteuid() != 0:
         return "a network of its own needs root"
-    return None if shutil.which("ip") else "there is no ip (Debian's iproute2)"
+    if not shutil.which("ip"):
+        return "there is no ip (Debian's iproute2)"
+    trial = f"ip link set lo up && ip link add {VOID} type veth peer name void1"
+    done = subprocess.run(["unshare", "--net", "sh", "-c", trial], capture_output=True, text=True, timeout=20)
+    return None if done.returncode == 0 else f"no network of its own can be made here: {done.stderr.strip()}"
 
 
 class Network:
