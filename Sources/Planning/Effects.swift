@@ -117,22 +117,11 @@ private struct Change {
         case .initialize(let replicas):
             database.isInitialized = true
             database.replicationAccounts = replicas
-        case .replicate(let source, let acknowledges):
-            database.replication = ReplicationReport(
-                sourceHost: source.address, sourcePort: source.port, ioRunning: true, sqlRunning: true, lagSeconds: 0)
-            database.semiSyncReplica = acknowledges
-            database.semiSyncPrimary = false
-            database.readOnly = true
-            adopt(into: &database)
+        case .replicate(let source, let acknowledges): attach(&database, to: source, acknowledges: acknowledges)
         case .rejoin(let source):
             report.process = .running
             report.isWriter = false
-            database.replication = ReplicationReport(
-                sourceHost: source.address, sourcePort: source.port, ioRunning: true, sqlRunning: true, lagSeconds: 0)
-            database.semiSyncReplica = false
-            database.semiSyncPrimary = false
-            database.readOnly = true
-            adopt(into: &database)
+            attach(&database, to: source, acknowledges: false)
         case .expel(let ordinal):
             database.replicationAccounts.removeAll { $0 == ordinal }
             result.position = database.binlogPosition
@@ -193,6 +182,15 @@ private struct Change {
             }
         }
         return values
+    }
+
+    private func attach(_ database: inout DatabaseReport, to source: Peer, acknowledges: Bool) {
+        database.replication = ReplicationReport(
+            sourceHost: source.address, sourcePort: source.port, ioRunning: true, sqlRunning: true, lagSeconds: 0)
+        database.semiSyncReplica = acknowledges
+        database.semiSyncPrimary = false
+        database.readOnly = true
+        adopt(into: &database)
     }
 
     /// A replica that has caught up holds what its source holds.

@@ -71,7 +71,7 @@ extension PrimaryReplicaProcedure {
     /// Who was asked for by command and is not the writer yet. One that is to leave, or is gone, is asked for no more.
     private mutating func requestedWriter(_ primary: MemberView) -> MemberView? {
         guard let ordinal = records.requestedPrimary else { return nil }
-        if ordinal != primary.ordinal, let view = views.first(where: { $0.ordinal == ordinal }), view.isActive { return view }
+        if ordinal != primary.ordinal, let view = view(ordinal), view.isActive { return view }
         records.requestedPrimary = nil
         return nil
     }

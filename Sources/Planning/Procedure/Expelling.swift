@@ -10,7 +10,7 @@ extension PrimaryReplicaProcedure {
     mutating func expelSilent(_ primary: MemberView) {
         guard primary.isWritable, !primary.isBusy, wasSemiSync, let connected = primary.database?.connectedReplicas else { return }
         for ordinal in records.ackSet {
-            guard let view = views.first(where: { $0.ordinal == ordinal }), ordinal != primary.ordinal, view.knowledge != .fresh,
+            guard let view = view(ordinal), ordinal != primary.ordinal, view.knowledge != .fresh,
                 let other = views.first(where: { $0.ordinal != ordinal && acknowledges($0, for: primary) })
             else { continue }
             guard let position = records.expelled[ordinal] else {

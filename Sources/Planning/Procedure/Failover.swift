@@ -85,8 +85,6 @@ extension PrimaryReplicaProcedure {
         views.filter { $0.isWritable && $0.ordinal != intent.from && $0.ordinal != intent.to }
     }
 
-    private func view(_ ordinal: Int) -> MemberView? { views.first { $0.ordinal == ordinal } }
-
     private mutating func tell(_ intent: FailoverIntent) {
         find("Failover", label(intent.from), on: nil, intent.reason, drift: false)
     }
@@ -202,10 +200,8 @@ extension PrimaryReplicaProcedure {
             .map(\.ordinal)
         let left = views.filter { $0.ordinal != to.ordinal && intent.revoked[$0.ordinal] == nil && !$0.isRetired }.map(\.ordinal)
         records.leftBehind = Planner.union(records.leftBehind.filter { $0 != to.ordinal }, Planner.union(left, [intent.from]))
+        orderPromotion(intent, of: to)
         let cause = Cause.observation(intent.reason)
-        emit(
-            .promote(epoch: intent.epoch, position: position, semiSync: wantsSemiSync(to.record), refusing: records.leftBehind),
-            on: to, isVoluntary: false, cause: cause, "take over writing from \(label(intent.from)), which is lost")
         for view in views where view.isActive && view.ordinal != to.ordinal && intent.revoked[view.ordinal] != nil && view.isAnswering {
             records.returning = Planner.union(records.returning, [view.ordinal])
             let acknowledges = mayAcknowledge(view, for: to.record)
@@ -234,6 +230,11 @@ extension PrimaryReplicaProcedure {
             }
             return
         }
+        orderPromotion(intent, of: to)
+    }
+
+    /// As recorded: the same order each time.
+    private mutating func orderPromotion(_ intent: FailoverIntent, of to: MemberView) {
         emit(
             .promote(
                 epoch: intent.epoch, position: records.floor, semiSync: wantsSemiSync(to.record), refusing: records.leftBehind),

@@ -117,7 +117,9 @@ struct PrimaryReplicaProcedure {
         Peer(ordinal: record.ordinal, host: record.host, address: record.address, port: record.port)
     }
 
-    var primary: MemberView? { views.first { $0.ordinal == records.primary } }
+    var primary: MemberView? { records.primary.flatMap(view) }
+
+    func view(_ ordinal: Int) -> MemberView? { views.first { $0.ordinal == ordinal } }
 
     func isTaken(_ ordinal: Int) -> Bool { taken.contains(ordinal) }
 
