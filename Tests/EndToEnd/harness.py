@@ -301,7 +301,7 @@ class Fleet:
         data = self.root / "agents" / host
         data.parent.mkdir(exist_ok=True)
         command = [
-            binary(), "agent", "--server", server or self.server_url_for(host), "--host", host, "--data", str(data),
+            *self.entering(host), binary(), "agent", "--server", server or self.server_url_for(host), "--host", host, "--data", str(data),
             "--health", f"{self.address(host)}:{self.health_port}"]
         if self.role_command:
             for part in self.role_command:
@@ -323,6 +323,10 @@ class Fleet:
 
             self.relays[host] = Relay(self.server_port, self.relay_address(host))
         return f"http://{self.relays[host].address}:{self.relays[host].port}"
+
+    def entering(self, host):
+        """What a command begins with that is to run on a host."""
+        return []
 
     def relay_address(self, host):
         """Where a host's relay listens."""

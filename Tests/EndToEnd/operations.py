@@ -67,6 +67,15 @@ def begins(action, known):
     return lambda journals, host: any(kind == action and id not in known for id, kind in journals.accepted(host))
 
 
+def ends(action, known, host):
+    """The moment at which one that is not in `known` has ended on that host, well or not."""
+    def moment(journals, at):
+        ours = {id for id, kind in journals.accepted(host) if kind == action and id not in known} if at == host else set()
+        return bool(ours) and bool(ours & set(journals.ended(host)))
+
+    return moment
+
+
 def count_of(what, number):
     """The moment at which the agents together have accepted (or ended) so many attempts."""
     seen = {}

@@ -1,0 +1,307 @@
+"""What every row of the fault matrix stands on: a fleet on hosts of its own, a writing client, and the verdict.
+
+Each test is a row and independent of the others: a fleet is used again only where the row before left it whole and with
+failovers to spare. A row of the sample of this run is run, the others with `EVENKEEL_TEST_FULL`.
+"""
+
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+import threading
+import unittest
+
+import hosts
+from databases import Connection, QueryFailed, Writer
+from harness import FleetTestCase, is_full, processes_below, sample, wait_until
+from test_11_failover import Watch
+
+BACK_SECONDS = 90
+FAILOVER_SECONDS = 40
+FAILOVERS_MAX = 1  # Of the rows before; three in an hour are the limit, a row may need two.
+GAP_SECONDS = 20.0
+PATIENCE_SECONDS = 1.0
+LOYAL_SECONDS = 120.0
+ROWS_BEFORE = 50
+STOP_SECONDS = 15
+
+
+def sampled(count):
+    """Of a class's rows, those that are not in this run's sample are skipped."""
+    def decorate(kind):
+        names = [name for name in vars(kind) if name.startswith("test_") and not hasattr(vars(kind)[name], "__unittest_skip__")]
+        for name in set(names) - set(sample(names, count)):
+            setattr(kind, name, unittest.skip("not in this run's sample; EVENKEEL_TEST_FULL=1 runs all")(vars(kind)[name]))
+        return unittest.skipIf(hosts.obstacle(), hosts.obstacle())(kind)
+    return decorate
+
+
+class Loyal(threading.Thread):
+    """A client with one connection that it never gives up: it goes on writing to the instance that it once found."""
+
+    def __init__(self, fleet, instance, first):
+        super().__init__(daemon=True)
+        self.connection = Connection(
+            instance["address"], instance["port"], "app", fleet.passwords["orders-app"], "orders", LOYAL_SECONDS)
+        self.first = first
+        self.acknowledged = []
+        self.error = None
+        self._stopped = threading.Event()
+
+    def run(self):
+        number = self.first
+        while not self._stopped.is_set():
+            try:
+                self.connection.execute(f"INSERT INTO acked (id) VALUES ({number})")
+            except (OSError, QueryFailed, IndexError, ValueError) as error:
+                self.error = str(error) or type(error).__name__
+                return
+            self.acknowledged.append(number)
+            number += 1
+            self._stopped.wait(0.01)
+
+    def __enter__(self):
+        self.start()
+        return self
+
+    def __exit__(self, *_):
+        self._stopped.set()
+        with contextlib.suppress(OSError):
+            self.connection.socket.shutdown(2)
+        self.join(STOP_SECONDS)
+        self.connection.close()
+
+
+class Session:
+    """A client as root that stays: it runs one statement after another until it is ended."""
+
+    def __init__(self, fleet, instance, sql):
+        self.process = subprocess.Popen(
+            ["mariadb", "--no-defaults", "--socket", fleet.socket(instance), "-u", "root", "--batch", "--unbuffered", "-N"],
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+        self.process.stdin.write(sql + ";\nSELECT 'done';\n")
+        self.process.stdin.flush()
+        line = self.process.stdout.readline().strip()
+        if line != "done":
+            self.end()
+            raise AssertionError(f"{sql}: {line}")
+
+    def end(self):
+        if self.process.poll() is None:
+            self.process.kill()
+        self.process.wait(STOP_SECONDS)
+        self.process.stdin.close()
+        self.process.stdout.close()
+
+
+class MatrixCase(FleetTestCase):
+    """`network`: as everywhere. `changes`: to the cluster's manifest before anything is started."""
+
+    changes = ((r"  primary: \{.*\}\n", ""),)  # A preferred zone would have the primary back in the middle of a row.
+    needs = 3
+
+    @classmethod
+    def setUpClass(cls):
+        cls.fleet = None
+        cls.wires = hosts.Hosts(f"10.{cls.network}.0")
+        cls.addClassCleanup(cls.wires.leave)
+        cls.addClassCleanup(lambda: cls.end_fleet())
+        cls.first = 1
+
+    @classmethod
+    def end_fleet(cls):
+        fleet, cls.fleet = cls.fleet, None
+        if fleet:
+            cls.wires.mend()
+            fleet.stop(failed=cls.has_failed)
+
+    def setUp(self):
+        kind = type(self)
+        if self.fleet is None or kind.has_failed or self.failovers > FAILOVERS_MAX or getattr(self, "wants_new", False):
+            self.end_fleet()
+            kind.fleet = hosts.HostFleet(f"{kind.__name__}-{self._testMethodName}", self.network, self.wires)
+            kind.has_failed = True  # Until it stands.
+            self.fleet.edit(*self.changes, message="A primary anywhere")
+            self.prepare()
+            kind.failovers = 0
+        kind.has_failed = False
+        self.fleet.name = f"{kind.__name__}-{self._testMethodName}"
+        self.fleet.make_table()
+        self.look()
+        self.promoted = []
+
+    @classmethod
+    def prepare(cls):
+        cls.fleet.start()
+        cls.fleet.converge()
+
+    def look(self):
+        """What is there before something happens."""
+        self.epoch = self.fleet.cluster()["epoch"]
+        self.since = self.fleet.now()
+        self.old = self.fleet.primary()
+        self.others = sorted(self.fleet.replicas(), key=lambda each: each["ordinal"])
+        self.members = self.fleet.instances()
+
+    def tearDown(self):
+        self.wires.mend()
+
+    def run(self, result=None):
+        result = super().run(result)
+        if self.has_failed and self.fleet:  # What is asked first, while there is somebody to answer.
+            status = self.fleet.describe() + "\n" + json.dumps(self.fleet.unit(), indent=1)
+            for instance in self.members if hasattr(self, "members") else ():
+                with contextlib.suppress(QueryFailed, OSError, subprocess.TimeoutExpired):
+                    status += f"\n{instance['name']}: {self.root(instance).replication()}"
+            (self.fleet.root / "status.log").write_text(status)
+        return result
+
+    # MARK: Faults
+
+    def address(self, *instances):
+        return [each["address"] for each in instances]
+
+    def isolate(self, *instances):
+        """From each other host, from the servers and from clients."""
+        return self.wires.cut(self.address(*instances))
+
+    def lose(self, *instances):
+        """Their hosts: cut off first, then without power."""
+        self.isolate(*instances)
+        for host in {each["host"] for each in instances}:
+            self.fleet.agents[host].kill()
+            for pid, _ in processes_below(self.fleet.root / "agents" / host):
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
+
+    def bring_back(self, *instances):
+        gone = self.address(*instances)
+        self.wires.mend([rule for rule in self.wires.rules if any(f" {address} " in rule for address in gone)])
+        for host in {each["host"] for each in instances}:
+            if not self.fleet.agents[host].is_running:
+                self.fleet.start_agent(host)
+
+    def kill(self, *instances):
+        """SIGKILL for the databases, at once."""
+        pids = [self.fleet.pid(each) for each in instances]
+        for pid in pids:
+            os.kill(pid, signal.SIGKILL)
+        return pids
+
+    def agent(self, instance):
+        return self.fleet.agents[instance["host"]]
+
+    def freeze(self, pid):
+        """SIGSTOP; what is called then, or the row's end, lets it go on."""
+        os.kill(pid, signal.SIGSTOP)
+
+        def go_on():
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGCONT)
+
+        self.addCleanup(go_on)
+        return go_on
+
+    @contextlib.contextmanager
+    def frozen(self, *pids):
+        ways = [self.freeze(pid) for pid in pids]
+        try:
+            yield
+        finally:
+            for go_on in ways:
+                go_on()
+
+    def hold(self, instance, sql="LOCK TABLES orders.acked READ"):
+        """A session as root that keeps what `sql` takes; READ holds an applier back and lets rows be looked for."""
+        session = Session(self.fleet, instance, sql)
+        self.addCleanup(session.end)
+        return session
+
+    def root(self, instance):
+        return self.fleet.database(instance)
+
+    # MARK: Load
+
+    def writer(self, patience=PATIENCE_SECONDS):
+        def where():
+            primary = self.fleet.primary()
+            return (primary["address"], primary["port"]) if primary else None
+
+        return Writer(
+            where, "app", self.fleet.passwords["orders-app"], "orders", first=self.next_rows(), patience=patience)
+
+    def next_rows(self):
+        first, type(self).first = self.first, self.first + 1_000_000
+        return first
+
+    def loyal(self, instance):
+        return Loyal(self.fleet, instance, self.next_rows())
+
+    def watch(self):
+        return Watch(self.fleet)
+
+    def rows(self, instance):
+        return {int(row[0]) for row in self.root(instance).rows("SELECT id FROM orders.acked")}
+
+    def writes(self, writer, count=ROWS_BEFORE, seconds=FAILOVER_SECONDS):
+        """So many rows more are acknowledged."""
+        target = len(writer.acknowledged) + count
+        self.fleet.wait_until(
+            lambda: len(writer.acknowledged) >= target, seconds, f"{count} rows more are acknowledged")
+
+    # MARK: What follows
+
+    def wait_failed_over(self, seconds=FAILOVER_SECONDS, to=None):
+        """The new primary, once it takes writes under a new epoch."""
+        def opened():
+            cluster, primary = self.fleet.cluster(), self.fleet.primary()
+            if not primary or primary["name"] == self.old["name"] or cluster["epoch"] <= self.epoch:
+                return None
+            try:
+                return primary if self.root(primary).value("SELECT @@read_only") == "0" else None
+            except (QueryFailed, OSError, subprocess.TimeoutExpired):
+                return None
+
+        new = self.fleet.wait_until(opened, seconds, f"another instance is the primary than {self.old['name']}")
+        type(self).failovers += 1
+        self.promoted.append(new["name"])
+        if to:
+            self.assertEqual(new["name"], to["name"])
+        return new
+
+    def assert_no_failover(self):
+        self.assertEqual(self.fleet.primary()["name"], self.old["name"])
+        self.assertEqual(self.fleet.cluster()["epoch"], self.epoch)
+
+    def wait_healed(self, seconds=BACK_SECONDS):
+        """Everything is back, by itself."""
+        self.fleet.wait_converged(seconds)
+        self.assert_sound(instances=self.needs)
+
+    def judge(self, writer, *others, gap_max=GAP_SECONDS):
+        """Each row that was acknowledged is on every instance that serves, all hold the same, and the seconds without
+        writes are told."""
+        acknowledged = {number for each in (writer, *others) for number in each.acknowledged}
+        self.assertGreater(len(writer.acknowledged), ROWS_BEFORE)
+        serving = [each for each in self.fleet.instances() if each["serving"]]
+        self.assertTrue(serving)
+        print(
+            f"{type(self).__name__}.{self._testMethodName}: {writer.gap_longest:.2f} s without writes, "
+            f"promoted: {', '.join(self.promoted) or 'none'}, {len(acknowledged)} acknowledged", file=sys.stderr, flush=True)
+        for instance in serving:
+            missing = acknowledged
+            def complete(instance=instance):
+                nonlocal missing
+                missing = acknowledged - self.rows(instance)
+                return not missing
+            try:
+                self.fleet.wait_until(complete, STOP_SECONDS, f"{instance['name']} has all of {len(acknowledged)} acknowledged rows")
+            except AssertionError as error:
+                raise AssertionError(f"LOST {len(missing)} ROWS at {instance['name']}: {sorted(missing)[:20]}\n{error}") from None
+        self.fleet.wait_until(
+            lambda: len({frozenset(self.rows(each)) for each in serving}) == 1, STOP_SECONDS, "all instances hold the same rows")
+        if gap_max is not None:
+            self.assertLess(writer.gap_longest, gap_max, writer.errors[-5:])
