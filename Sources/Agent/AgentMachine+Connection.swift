@@ -102,6 +102,7 @@ extension AgentMachine {
         case .sendCopy(let endpoint, let donor): sendCopy(endpoint, donor: donor)
         case .copySent(let attempt, let error): copyEnded(attempt, error: error)
         case .observe: observeAnew()
+        case .holdStart(let id, let lasting): holdStart(id, lasting: lasting)
         case .welcome, .gathering, .notLeader, .refused, .heartbeat: break
         }
     }

@@ -77,7 +77,8 @@ extension AgentMachine {
             if kept.grant == nil || isOpen(watch) { watches[id]?.grantDue = nil }
             if kept.following == nil || replicates(watch) { watches[id]?.resumeDue = nil }
             guard isFree(id, watch) else { continue }
-            if mayStart(watch, kept), now >= watch.startAfter {
+            if mayStart(watch, kept) {
+                guard now >= watch.startAfter, !isStartHeld(id) else { continue }
                 startClosed(id)
             } else if let grant = kept.grant, isClosed(watch), let due = watch.grantDue, now >= due {
                 watches[id]?.operation = .openingByGrant
@@ -104,7 +105,7 @@ extension AgentMachine {
     var supervisionDeadlines: [Instant] {
         watches.flatMap { id, watch -> [Instant] in
             guard let kept = journal.instances[id], isFree(id, watch) else { return [] }
-            if mayStart(watch, kept) { return [watch.startAfter] }
+            if mayStart(watch, kept) { return [max(watch.startAfter, kept.startHeldUntil ?? watch.startAfter)] }
             return (isClosed(watch) ? [watch.grantDue] : []).compactMap(\.self)
                 + (standsStill(watch) ? [watch.resumeDue] : []).compactMap(\.self)
         }

@@ -24,12 +24,18 @@ package struct InstanceJournal: Sendable, Hashable {
     package var grant: WriterGrant?
     /// Not nil: it is a replica under `epoch`, and replicates on without a server when it was started again.
     package var following: Following?
+    /// It is in maintenance: not started by the agent alone before this moment.
+    package var startHeldUntil: Instant?
 
-    package init(epoch: Int64 = 0, shouldRun: Bool = false, grant: WriterGrant? = nil, following: Following? = nil) {
+    package init(
+        epoch: Int64 = 0, shouldRun: Bool = false, grant: WriterGrant? = nil, following: Following? = nil,
+        startHeldUntil: Instant? = nil
+    ) {
         self.epoch = epoch
         self.shouldRun = shouldRun
         self.grant = grant
         self.following = following
+        self.startHeldUntil = startHeldUntil
     }
 }
 

@@ -68,6 +68,7 @@ extension InstanceJournal: JSONCodable {
             writer.member("shouldRun", shouldRun)
             writer.member("grant", ifPresent: grant)
             writer.member("following", ifPresent: following)
+            writer.member("startHeldUntil", ifPresent: startHeldUntil)
         }
     }
 
@@ -80,6 +81,7 @@ extension InstanceJournal: JSONCodable {
             case "shouldRun": try reader.read(&shouldRun)
             case "grant": try reader.read(&grant)
             case "following": try reader.read(&following)
+            case "startHeldUntil": try reader.read(&startHeldUntil)
             default: try reader.skip()
             }
         }

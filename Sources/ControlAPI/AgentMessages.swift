@@ -140,6 +140,9 @@ package enum ServerMessage: Sendable, Hashable {
     case copySent(attempt: String, error: String?)
     /// Report everything now.
     case observe
+    /// The instance is in maintenance: for so long its agent does not start it by itself. Zero: it does again. Repeated
+    /// on each connection, as the agent keeps it on disk.
+    case holdStart(InstanceID, lasting: Duration)
 }
 
 // Secrets are for the driver alone: whatever prints an order prints only their purposes.

@@ -298,6 +298,10 @@ extension ServerMessage: JSONCodable {
                 writer.member("attempt", attempt)
                 writer.member("error", ifPresent: error)
             case .observe: writer.member("type", "observe" as StaticString)
+            case .holdStart(let instance, let lasting):
+                writer.member("type", "holdStart" as StaticString)
+                writer.member("instance", instance)
+                writer.member("lasting", lasting)
             }
         }
     }
@@ -325,13 +329,15 @@ extension ServerMessage: JSONCodable {
                 try reader.required(parts.endpoint, "endpoint"), donor: try reader.required(parts.donor, "donor"))
         case "copySent":
             self = .copySent(attempt: try reader.required(parts.attempt, "attempt"), error: parts.error)
+        case "holdStart":
+            self = .holdStart(try reader.required(parts.instance, "instance"), lasting: try reader.required(parts.lasting, "lasting"))
         default: self = .observe
         }
     }
 
     private static let types: Set<String> = [
         "welcome", "gathering", "fingerprintKeys", "notLeader", "refused", "offer", "cancel", "heartbeat", "settled", "sendCopy",
-        "copySent", "observe",
+        "copySent", "observe", "holdStart",
     ]
 }
 
@@ -354,6 +360,8 @@ private struct MessageParts {
     var url: String?
     var reason = ""
     var order: AttemptOrder?
+    var instance: InstanceID?
+    var lasting: Duration?
 
     /// Reads the members of a message of a known type; of another only the syntax, since its members may mean anything.
     init(of type: String, known: Set<String>, _ name: String, from reader: inout JSONReader) throws {
@@ -380,6 +388,8 @@ private struct MessageParts {
             case "url": try reader.read(&url)
             case "reason": try reader.read(&reason)
             case "order": try reader.read(&order)
+            case "instance": try reader.read(&instance)
+            case "lasting": try reader.read(&lasting)
             default: try reader.skip()
             }
         }

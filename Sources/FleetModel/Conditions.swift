@@ -13,6 +13,8 @@ package enum ConditionType: String, Sendable, Hashable, CaseIterable {
     /// Fewer instances serve than declared.
     case degraded = "Degraded"
     case suspended = "Suspended"
+    /// The manifest says hands off until a moment that has not come.
+    case maintenance = "Maintenance"
 }
 
 package struct Condition: Sendable, Hashable {
@@ -41,6 +43,8 @@ package struct Finding: Sendable, Hashable, Comparable {
     package var host: String
     package var message: String
     package var isDrift: Bool
+    /// What it concerns is in maintenance: shown, and no alert begins with it or ends without it.
+    package var isMuted = false
 
     package init(reason: String, subject: String, host: String = "", message: String, isDrift: Bool) {
         self.reason = reason

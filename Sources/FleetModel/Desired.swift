@@ -35,11 +35,14 @@ package struct AvailabilityZone: Sendable, Hashable {
     package var region: String
     /// At least one physical room.
     package var rooms: [String]
+    /// Of every host in it.
+    package var maintenance: Maintenance?
 
-    package init(metadata: Metadata, region: String, rooms: [String]) {
+    package init(metadata: Metadata, region: String, rooms: [String], maintenance: Maintenance? = nil) {
         self.metadata = metadata
         self.region = region
         self.rooms = rooms
+        self.maintenance = maintenance
     }
 }
 
@@ -68,10 +71,12 @@ package struct Host: Sendable, Hashable {
     package var schedulable: Bool
     /// True: what is here moves to other hosts of its zone, each instance once its successor serves.
     package var drain: Bool
+    /// While it is in force the host may be silent or down: its instances are left alone, the writer moves away.
+    package var maintenance: Maintenance?
 
     package init(
         metadata: Metadata, zone: String, room: String, address: String, capacity: HostCapacity = HostCapacity(),
-        schedulable: Bool = true, drain: Bool = false
+        schedulable: Bool = true, drain: Bool = false, maintenance: Maintenance? = nil
     ) {
         self.metadata = metadata
         self.zone = zone
@@ -80,6 +85,7 @@ package struct Host: Sendable, Hashable {
         self.capacity = capacity
         self.schedulable = schedulable
         self.drain = drain
+        self.maintenance = maintenance
     }
 
     /// Whether allocate may place an instance here.
@@ -247,13 +253,16 @@ package struct Cluster: Sendable, Hashable {
     package var deletionPolicy: DeletionPolicy
     package var suspend: Bool
     package var failover: FailoverMode
+    /// While it is in force nothing is started, failed over or changed.
+    package var maintenance: Maintenance?
 
     package init(
         metadata: Metadata, engine: EngineSpec, topology: Topology, placement: [Placement], port: Int? = nil,
         resources: ClusterResources, parameters: [String: String] = [:], durability: Durability = .semiSync,
         availabilityMin: Int? = nil, preferredZones: [String] = [], databases: [DatabaseSpec] = [],
         accounts: [AccountSpec] = [], retainFor: Duration = .seconds(24 * 3600),
-        deletionPolicy: DeletionPolicy = .retain, suspend: Bool = false, failover: FailoverMode = .automatic
+        deletionPolicy: DeletionPolicy = .retain, suspend: Bool = false, failover: FailoverMode = .automatic,
+        maintenance: Maintenance? = nil
     ) {
         self.metadata = metadata
         self.engine = engine
@@ -271,6 +280,7 @@ package struct Cluster: Sendable, Hashable {
         self.deletionPolicy = deletionPolicy
         self.suspend = suspend
         self.failover = failover
+        self.maintenance = maintenance
     }
 
     package var replicas: Int { placement.reduce(0) { $0 + $1.replicas } }

@@ -125,6 +125,8 @@ package struct InstanceReport: Sendable, Hashable {
     /// The highest epoch that the agent has promised for this instance, and whether its journal names it the writer.
     package var epoch: Int64
     package var isWriter: Bool
+    /// Whether it is in maintenance by the agent's journal: not started by the agent alone.
+    package var isStartHeld = false
     package var usedBytes: Int64
     /// What the database itself says; nil unless `process` is running.
     package var database: DatabaseReport?

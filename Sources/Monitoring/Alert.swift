@@ -74,7 +74,7 @@ enum Timestamp {
     static func text(_ instant: Instant) -> String {
         let (seconds, milliseconds) = floored(instant.milliseconds, 1000)
         let (days, second) = floored(seconds, 86_400)
-        let (year, month, day) = date(days)
+        let (year, month, day) = CivilDate.date(ofDay: days)
         let time = [second / 3600, second / 60 % 60, second % 60].map { padded($0, 2) }.joined(separator: ":")
         return "\(padded(year, 4))-\(padded(month, 2))-\(padded(day, 2))T\(time).\(padded(milliseconds, 3))Z"
     }
@@ -82,17 +82,6 @@ enum Timestamp {
     private static func floored(_ value: Int64, _ unit: Int64) -> (Int64, Int64) {
         let rest = (value % unit + unit) % unit
         return ((value - rest) / unit, rest)
-    }
-
-    /// The day of the Gregorian calendar, from days since 1970-01-01: years are counted from 1 March, so that a leap
-    /// day is a year's last.
-    private static func date(_ days: Int64) -> (Int64, Int64, Int64) {
-        let (era, day) = floored(days + 719_468, 146_097)
-        let year = (day - day / 1460 + day / 36_524 - day / 146_096) / 365
-        let dayOfYear = day - (365 * year + year / 4 - year / 100)
-        let month = (5 * dayOfYear + 2) / 153
-        let january = month >= 10
-        return (era * 400 + year + (january ? 1 : 0), january ? month - 9 : month + 3, dayOfYear - (153 * month + 2) / 5 + 1)
     }
 
     private static func padded(_ value: Int64, _ width: Int) -> String {

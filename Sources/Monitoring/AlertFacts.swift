@@ -38,6 +38,8 @@ enum AlertFacts {
         "FailoverManual": (.critical, "Bring the primary back, or declare `failover: automatic`."),
         "FailoverBudgetSpent": (.critical, "Find out why primaries are lost again and again; bring the primary back, or wait."),
         "FailoverAbandoned": (.warning, "The old primary goes on; evenkeel describe shows why the failover was given up."),
+        "MaintenanceHoldsFailover": (.critical, "Bring the primary back, or remove the maintenance: then another member takes over."),
+        "Maintenance": (.warning, "It ends by itself at the moment that it names; nothing else of it is told until then."),
         "FormerWriterOpen": (.critical, "It is killed and comes back as a replica; what it took since was never acknowledged."),
         "SwitchoverAbandoned": (.warning, "The old primary goes on; evenkeel describe shows why it was given up."),
         "InvalidManifest": (.warning, "Correct the manifest; evenkeel validate shows the place. What runs stays as it was."),
@@ -74,8 +76,10 @@ package struct UnitAlerts: Sendable, Hashable {
 
     /// The findings, and a stalled reconciliation that none of them explains.
     var all: [Finding] {
+        // Of a cluster that is left alone nothing is expected to go on.
+        let isLeftAlone = conditions.contains { $0.type == .maintenance && $0.isTrue }
         let stalled = conditions.filter { condition in
-            condition.type == .stalled && condition.isTrue && !findings.contains { $0.reason == condition.reason }
+            !isLeftAlone && condition.type == .stalled && condition.isTrue && !findings.contains { $0.reason == condition.reason }
         }
         return findings
             + stalled.map { Finding(reason: $0.reason, subject: unit.name, message: $0.message, isDrift: false) }

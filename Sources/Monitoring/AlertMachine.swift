@@ -86,6 +86,9 @@ package struct AlertMachine: Sendable {
             guard found.insert(identity).inserted else { continue }
             if let key = firing[identity] {
                 refresh(key, finding, report)
+            } else if finding.isMuted {
+                // What was told before is neither over nor told anew; what was not told yet is not told.
+                candidates[identity] = nil
             } else {
                 let since = candidates[identity]?.since ?? now
                 let candidate = Candidate(finding: finding, report: report, since: since)

@@ -21,11 +21,14 @@ package struct HostDirectory: Sendable {
     package var hosts: [String: Host] = [:]
     /// Of hosts that are to be empty: where that is declared.
     package var drains: [String: Cause] = [:]
+    /// Of hosts for which any is declared, also where it is over.
+    package var maintenance: [String: HostMaintenance] = [:]
 
     package init() {}
 
     package init(of fleet: DesiredFleet) {
         hosts = fleet.hosts.mapValues(\.value)
+        maintenance = HostMaintenance.directory(of: fleet)
         for (name, host) in fleet.hosts where host.value.drain {
             let field = "spec.drain"
             drains[name] = .manifest(

@@ -159,6 +159,7 @@ extension LoopMachine {
         agents[host]?.phase = .promised
         agents[host]?.promisedTerm = term
         takeFacts(host)
+        tellStartHolds(to: host)
         repeatCopies(host)
         directives.append(.changed(.host(host)))
     }

@@ -135,6 +135,7 @@ extension LoopMachine {
             finishPass(unit, PassDraft(stored: stored, records: cluster, ended: ended, status: statuses[unit] ?? UnitStatus(unit: unit)))
             return
         }
+        tellStartHolds(cluster)
         let situation = situation(of: unit, cluster, without: ended)
         if ended.isEmpty, let unseen = units[unit]?.unseen, unseen.holds(for: situation) {
             finishPass(unit, PassDraft(stored: stored, records: unseen.records, status: unseen.status))

@@ -1,4 +1,5 @@
 import FleetModel
+import Planning
 
 // Whether a switchover that somebody asks for can be had, before it is taken down.
 
@@ -16,11 +17,17 @@ extension LoopMachine {
         if cluster.suspended || desired?.clusters[unit.name]?.value.suspend == true {
             throw RequestObjection(sentence: "\(unit) is suspended: `evenkeel resume \(unit)` first.")
         }
+        if let work = desired?.clusters[unit.name]?.value.maintenance, work.isInForce(at: now) {
+            throw RequestObjection(sentence: "\(unit) is in maintenance \(work.text): remove `spec.maintenance` first.")
+        }
         if cluster.failover != nil || cluster.switchover != nil {
             throw RequestObjection(sentence: "The primary of \(unit) is being changed already; `evenkeel describe \(unit)` shows how far it is.")
         }
         let zones = desired?.clusters[unit.name]?.value.preferredZones ?? []
-        func rank(_ member: MemberRecord) -> Int { zones.firstIndex(of: member.zone) ?? zones.count }
+        func rank(_ member: MemberRecord) -> Int {
+            if directory.maintenance[member.host]?.isInForce(at: now) ?? false { return Int.max }
+            return zones.firstIndex(of: member.zone) ?? zones.count
+        }
         let others = cluster.members.filter { $0.phase == .active && $0.ordinal != primary.ordinal }
         if asked == primary.ordinal { throw RequestObjection(sentence: "\(unit.name)-\(primary.ordinal) is the primary already.") }
         let fitting = others.filter { asked == nil || $0.ordinal == asked }
@@ -28,6 +35,9 @@ extension LoopMachine {
             let known = others.map { "\(unit.name)-\($0.ordinal)" }.joined(separator: ", ")
             let choice = known.isEmpty ? "it has no other instance" : "its other instances are \(known)"
             throw RequestObjection(sentence: "\(unit) has no such instance to take over: \(choice).")
+        }
+        if rank(best) == Int.max, let work = directory.maintenance[best.host] {
+            throw RequestObjection(sentence: "\(unit.name)-\(best.ordinal) is on a host that is left alone: \(work.text).")
         }
         guard rank(best) <= rank(primary) else {
             throw RequestObjection(

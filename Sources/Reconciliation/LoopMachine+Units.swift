@@ -14,6 +14,7 @@ extension LoopMachine {
         var status = declaredStatus(unit)
         status.conditions = [Condition(.ready, true, reason: "Declared")]
         status.plan = PlanOutline()
+        if unit.kind == .availabilityZone { noteMaintenance(ofZone: unit.name, &status) }
         finish(status)
     }
 
@@ -49,6 +50,7 @@ extension LoopMachine {
                 status.findings.append(Finding(reason: "HostSilent", subject: host, host: host, message: message, isDrift: false))
             }
         }
+        noteMaintenance(ofHost: host, &status)
         finish(status)
     }
 

@@ -109,6 +109,8 @@ struct AgentSession: Sendable {
     var digest = ""
     /// When the oldest of these facts was seen, on our clock.
     var factsFrom: Instant?
+    /// Until when it was told not to start an instance.
+    var startHolds: [InstanceID: Instant] = [:]
 
     struct Hello: Sendable {
         var version: Int

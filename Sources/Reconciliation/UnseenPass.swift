@@ -34,8 +34,10 @@ final class UnseenPass: Sendable {
 
     private static func isTimeless(_ situation: ClusterSituation) -> Bool {
         situation.observed.isEmpty && situation.running.isEmpty && situation.records.failures.isEmpty
+            && situation.desired?.value.maintenance == nil
             && situation.records.members.allSatisfy { member in
-                if case .retired = member.phase { false } else { true }
+                if case .retired = member.phase { return false }
+                return situation.hosts.maintenance[member.host] == nil
             }
     }
 }

@@ -299,6 +299,7 @@ extension ServerMessage {
         case .sendCopy(let endpoint, let donor): "sendCopy \(endpoint.attempt) from \(donor)"
         case .copySent(let attempt, let error): "copySent \(attempt) \(error ?? "well")"
         case .observe: "observe"
+        case .holdStart(let id, _): "holdStart \(id)"
         }
     }
 }

@@ -55,6 +55,33 @@ import Testing
         #expect(!opens(bench.settle(bench(.woke, after: .seconds(5)), [running(readOnly: false)])))
     }
 
+    @Test func `in maintenance a killed process stays down, over a restart of its agent, until the end`() {
+        var bench = Bench()
+        _ = bench.serve([running()])
+        _ = bench.complete(order("t", .start), leaving: [running()])
+        let held = bench(.received(.holdStart(orders1, lasting: .seconds(60))))
+        #expect(held.contains { if case .journal = $0 { true } else { false } })
+        #expect(!starts(bench(.processExited(orders1))))
+        #expect(!starts(bench.settle(bench(.woke, after: .seconds(30)), [stopped()])))
+        #expect(bench.machine.journal.instances[orders1]?.startHeldUntil != nil)
+        // Of an agent that begins anew from the same journal, with the clock going on.
+        var again = Bench(journal: bench.machine.journal)
+        again.now = bench.now
+        #expect(!starts(again.settle(again(.started), [stopped()])))
+        #expect(starts(again.settle(again(.woke, after: .seconds(31)), [stopped()])))
+    }
+
+    @Test func `a maintenance that was taken back ends at once, and is told until then`() {
+        var bench = Bench()
+        _ = bench.serve([running()])
+        _ = bench.complete(order("t", .start), leaving: [running()])
+        _ = bench(.received(.holdStart(orders1, lasting: .seconds(60))))
+        #expect(!starts(bench(.processExited(orders1))))
+        bench.settle(bench(.looked(orders1, stopped())), [stopped()])
+        #expect(starts(bench(.received(.holdStart(orders1, lasting: .zero)))))
+        #expect(bench.machine.journal.instances[orders1]?.startHeldUntil == nil)
+    }
+
     @Test func `a writer that is found stopped or closed when the agent starts is brought back without a server`() {
         var bench = Bench(journal: writer(semiSync: false))
         #expect(starts(bench.settle(bench(.started), [stopped()])))

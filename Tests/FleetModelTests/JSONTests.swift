@@ -58,12 +58,13 @@ private let grant = Grant(on: "orders.*", privileges: ["INSERT", "SELECT"], with
 private let database = DatabaseSpec(name: "orders", characterSet: "utf8mb4", collation: "utf8mb4_bin", deletionPolicy: .delete)
 private let account = AccountSpec(name: "app", host: "127.%", passwordFrom: .file("orders-app"), grants: [grant])
 private let moment = Instant(milliseconds: 1_700_000_000_123)
+private let maintenance = Maintenance(until: moment, reason: "disks")
 
 @Test func `declarations survive JSON`() throws {
     try check(Region(metadata: metadata, displayName: "杭州", locationCode: 3, isDefault: true))
-    try check(AvailabilityZone(metadata: metadata, region: "cn", rooms: ["r1", "r2"]))
+    try check(AvailabilityZone(metadata: metadata, region: "cn", rooms: ["r1", "r2"], maintenance: maintenance))
     try check(HostCapacity(memoryBytes: 1, storageBytes: 2, instances: 3))
-    try check(Host(metadata: metadata, zone: "z", room: "r", address: "127.0.1.1", capacity: HostCapacity(instances: 1), schedulable: false))
+    try check(Host(metadata: metadata, zone: "z", room: "r", address: "127.0.1.1", capacity: HostCapacity(instances: 1), schedulable: false, maintenance: maintenance))
     let script = ChannelTarget.script(name: "page", timeout: .seconds(5))
     try check(script)
     try check(AlertChannel(metadata: metadata, target: script, matchers: ["a": "b"], repeatInterval: .seconds(7), sendResolved: false))
@@ -74,7 +75,7 @@ private let moment = Instant(milliseconds: 1_700_000_000_123)
             placement: [Placement(zone: "a", replicas: 2)], port: 3307,
             resources: ClusterResources(memoryBytes: 1, storageBytes: 2), parameters: ["max_connections": "200"],
             durability: .async, availabilityMin: 1, preferredZones: ["a"], databases: [database], accounts: [account],
-            retainFor: .seconds(60), deletionPolicy: .delete, suspend: true, failover: .manual))
+            retainFor: .seconds(60), deletionPolicy: .delete, suspend: true, failover: .manual, maintenance: maintenance))
 }
 
 private let instance: InstanceReport = {
@@ -93,6 +94,7 @@ private let instance: InstanceReport = {
             replicationAccounts: [1, 3]),
         origin: InstanceOrigin(address: "127.0.1.1", serverID: 7, gtidDomain: 16_777_217, engineVersion: "10.11.19"))
     report.orderedDigest = "cd"
+    report.isStartHeld = true
     report.startedValues = ["a": "2"]
     report.database?.areCommitsWaiting = true
     report.database?.connectedReplicas = [2]
@@ -113,6 +115,7 @@ private let instance: InstanceReport = {
         storageFreeBytes: 1, memoryTotalBytes: 2, instances: [instance],
         catalogs: [VariableCatalog(type: .mariadb, version: "10.11.19", dynamic: ["a", "b"], fixed: ["c"])])
     try check(report)
+    try check(maintenance)
     try check(ObservedHost(report: report, renewed: moment))
 }
 
@@ -247,7 +250,9 @@ func `an action without what it needs is refused`(_ json: String) {
     for level in Event.Level.allCases {
         try check(Event(time: moment, unit: UnitID(.host, "h"), level: level, reason: "R", message: "m"))
     }
-    try check(Finding(reason: "InstanceDown", subject: "orders-1", host: "h", message: "m", isDrift: true))
+    var finding = Finding(reason: "InstanceDown", subject: "orders-1", host: "h", message: "m", isDrift: true)
+    finding.isMuted = true
+    try check(finding)
     let reasons: [Wait.Reason] = [
         .time(moment), .host("h"), .attempt("a"), .approval("p"), .budget("b"), .retention(moment), .fact("f"),
     ]

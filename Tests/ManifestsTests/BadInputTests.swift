@@ -132,6 +132,15 @@ import Testing
         #expect(assembly.fleet.zones.count == 2)
     }
 
+    @Test(arguments: [
+        ("{until: tomorrow}", "c.yaml:8:24: error: `spec.maintenance.until` must be a moment such as `2026-11-21T22:00:00Z`, not \"tomorrow\""),
+        ("{until: 2026-11-21T22:00:00}", "c.yaml:8:24: error: `spec.maintenance.until` must be a moment such as `2026-11-21T22:00:00Z`, not \"2026-11-21T22:00:00\""),
+        ("{reason: disks}", "c.yaml:8:16: error: `spec.maintenance` has no `until`"),
+        ("true", "c.yaml:8:16: error: `spec.maintenance` must be a mapping, not \"true\""),
+    ]) func `a maintenance without an end`(_ text: String, _ expected: String) throws {
+        #expect(lines([try only(cluster("orders", "maintenance: \(text)"))]) == [expected])
+    }
+
     @Test func `an unknown kind gets the one that was meant`() {
         let diagnostics = assembled(places, file("x.yaml", "apiVersion: evenkeel.dev/v1\nkind: Clutser\n")).diagnostics
         #expect(diagnostics[0].help == "did you mean `Cluster`?")
@@ -189,7 +198,6 @@ import Testing
         ("failover: off", "c.yaml:8:13: error: `spec.failover` must be `automatic` or `manual`, not \"off\"", ""),
         ("standbyOf: x", "c.yaml:8:14: error: `spec.standbyOf` is not supported in this release", "remove it; a cluster of another region cannot be followed yet."),
         ("upgrade: x", "c.yaml:8:12: error: `spec.upgrade` is not supported in this release", "remove it; the engine's version changes with `engine.version`."),
-        ("maintenance: x", "c.yaml:8:16: error: `spec.maintenance` is not supported in this release", "remove it; use `suspend: true` to stop voluntary work and healing."),
         ("? [a]\n: b", "c.yaml:8:5: error: a field's name must be a plain word", "write `name: value`"),
     ]) func `a field that is not as it should be`(_ more: String, _ expected: String, _ help: String) throws {
         let diagnostic = try only(cluster("orders", more))

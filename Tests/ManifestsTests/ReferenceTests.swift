@@ -40,8 +40,8 @@ import Testing
         for kind in Kind.allCases {
             let page = ManifestReference.page(kind)
             #expect(page.contains("| `metadata.name` |"))
-            #expect(!page.contains("| `spec.maintenance` |"))
+            #expect(!page.contains("| `spec.upgrade` |"))
         }
-        #expect(ManifestReference.page(.cluster).contains("- `spec.maintenance`: "))
+        #expect(ManifestReference.page(.cluster).contains("- `spec.upgrade`: "))
     }
 }

@@ -19,7 +19,8 @@ import Testing
                     name: "app", host: "10.%", passwordFrom: .file("d/x"),
                     grants: [Grant(on: "*.*", privileges: ["PROCESS", "SELECT"], withGrantOption: true), Grant(on: "a.t", privileges: ["ALL PRIVILEGES"])]),
             ],
-            retainFor: .seconds(5400), deletionPolicy: .delete, suspend: true)
+            retainFor: .seconds(5400), deletionPolicy: .delete, suspend: true,
+            maintenance: Maintenance(until: Instant(milliseconds: 1_795_298_400_000), reason: "disks: new ones"))
         let text = ManifestWriter.yaml(full)
         let assembly = assembled(places(with: text))
         #expect(assembly.diagnostics.isEmpty, "\(assembly.diagnostics.rendered())\n\(text)")

@@ -76,6 +76,32 @@ private func summary(_ deliveries: [Delivery]) -> [String] {
         #expect(world.outbox.isEmpty)
     }
 
+    @Test func `what is muted begins no alert and ends none`() {
+        var world = World()
+        var muted = down
+        muted.isMuted = true
+        #expect(world.pass([muted], at: 1).isEmpty)
+        #expect(world.handle(.tick, at: 5).isEmpty)
+        let first = world.pass([down], at: 6)
+        #expect(summary(first) == ["hook firing InstanceDown"])
+        _ = world.handle(.delivered(first[0].entry), at: 6.1)
+        #expect(world.pass([muted], at: 7).isEmpty && world.handle(.tick, at: 20).isEmpty)
+        _ = world.pass([], at: 21)
+        #expect(summary(world.handle(.tick, at: 24)) == ["hook resolved InstanceDown"])
+        // Found before, and muted before it was to be told.
+        #expect(world.pass([silent], at: 30).isEmpty)
+        var hushed = silent
+        hushed.isMuted = true
+        #expect(world.pass([hushed], at: 31).isEmpty && world.handle(.tick, at: 40).isEmpty)
+    }
+
+    @Test func `of a unit in maintenance a stalled reconciliation is not told`() {
+        var world = World()
+        let stalled = Condition(.stalled, true, reason: "TaskFailing", message: "no")
+        #expect(world.pass([], at: 1, conditions: [stalled, Condition(.maintenance, true, reason: "Maintenance")]).isEmpty)
+        #expect(summary(world.pass([], at: 2, conditions: [stalled])) == ["hook firing TaskFailing"])
+    }
+
     @Test func `labels name the alert, annotations tell a person`() {
         var world = World()
         let alert = world.pass([down], at: 1)[0].alert

@@ -345,18 +345,18 @@ struct FailoverTests {
 
 extension TestFleet {
     /// Time passes; all hosts but those of these instances report again.
-    fileprivate mutating func pass(_ time: Duration, except silent: [Int] = []) {
+    mutating func pass(_ time: Duration, except silent: [Int] = []) {
         now = now + time
         let hosts = silent.compactMap { orders?.member($0)?.host }
         for name in observed.keys where !hosts.contains(name) { observed[name]?.renewed = now }
     }
 
     /// These replicas lose the connection to their source.
-    fileprivate mutating func cutOff(_ ordinals: [Int]) {
+    mutating func cutOff(_ ordinals: [Int]) {
         for ordinal in ordinals { change(ordinal) { $0.database?.replication?.ioRunning = false } }
     }
 
-    fileprivate mutating func fail(startOf ordinal: Int) {
+    mutating func fail(startOf ordinal: Int) {
         guard let records = orders, let start = Planner.step(situation()).tasks.first(where: { $0.action == .start }) else { return }
         self.records.clusters["orders"] = Planner.absorb(.failed("no"), of: start, into: records, at: now, jitter: 0)
     }

@@ -164,6 +164,7 @@ extension Cluster: JSONCodable {
             writer.member("deletionPolicy", deletionPolicy)
             writer.member("suspend", suspend)
             writer.member("failover", failover)
+            writer.member("maintenance", ifPresent: maintenance)
         }
     }
 
@@ -189,6 +190,7 @@ extension Cluster: JSONCodable {
             case "deletionPolicy": try reader.read(&deletionPolicy)
             case "suspend": try reader.read(&suspend)
             case "failover": try reader.read(&failover)
+            case "maintenance": try reader.read(&maintenance)
             default: try reader.skip()
             }
         }

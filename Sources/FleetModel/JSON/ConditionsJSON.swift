@@ -39,6 +39,7 @@ extension Finding: JSONCodable {
             writer.member("host", ifFilled: host)
             writer.member("message", message)
             writer.member("isDrift", isDrift)
+            if isMuted { writer.member("isMuted", true) }
         }
     }
 
@@ -51,6 +52,7 @@ extension Finding: JSONCodable {
             case "host": try reader.read(&host)
             case "message": try reader.read(&message)
             case "isDrift": try reader.read(&isDrift)
+            case "isMuted": try reader.read(&isMuted)
             default: try reader.skip()
             }
         }

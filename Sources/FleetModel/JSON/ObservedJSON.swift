@@ -116,6 +116,7 @@ extension InstanceReport: JSONCodable {
             writer.member("startedValues", ifFilled: startedValues)
             writer.member("epoch", epoch)
             writer.member("isWriter", isWriter)
+            if isStartHeld { writer.member("isStartHeld", true) }
             writer.member("usedBytes", usedBytes)
             writer.member("database", ifPresent: database)
         }
@@ -138,6 +139,7 @@ extension InstanceReport: JSONCodable {
             case "startedValues": try reader.read(&startedValues)
             case "epoch": try reader.read(&epoch)
             case "isWriter": try reader.read(&isWriter)
+            case "isStartHeld": try reader.read(&isStartHeld)
             case "usedBytes": try reader.read(&usedBytes)
             case "database": try reader.read(&database)
             default: try reader.skip()

@@ -56,6 +56,7 @@ extension AvailabilityZone: JSONCodable {
             writer.member("metadata", metadata)
             writer.member("region", region)
             writer.member("rooms", rooms)
+            writer.member("maintenance", ifPresent: maintenance)
         }
     }
 
@@ -66,6 +67,7 @@ extension AvailabilityZone: JSONCodable {
             case "metadata": try reader.read(&metadata)
             case "region": try reader.read(&region)
             case "rooms": try reader.read(&rooms)
+            case "maintenance": try reader.read(&maintenance)
             default: try reader.skip()
             }
         }
@@ -105,6 +107,7 @@ extension Host: JSONCodable {
             writer.member("capacity", capacity)
             writer.member("schedulable", schedulable)
             writer.member("drain", drain)
+            writer.member("maintenance", ifPresent: maintenance)
         }
     }
 
@@ -119,6 +122,7 @@ extension Host: JSONCodable {
             case "capacity": try reader.read(&capacity)
             case "schedulable": try reader.read(&schedulable)
             case "drain": try reader.read(&drain)
+            case "maintenance": try reader.read(&maintenance)
             default: try reader.skip()
             }
         }

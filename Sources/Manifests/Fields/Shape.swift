@@ -10,6 +10,7 @@ indirect enum ShapeDescription: Sendable {
     case boolean
     case quantity
     case duration
+    case moment
     case list(ShapeDescription, countMin: Int)
     case map(ShapeDescription, keyPattern: String?)
     case object(ObjectDescription)

@@ -111,6 +111,7 @@ extension ShapeDescription {
         case .boolean: "true"
         case .quantity: "1Gi"
         case .duration: "30s"
+        case .moment: "2026-11-21T22:00:00Z"
         }
     }
 }

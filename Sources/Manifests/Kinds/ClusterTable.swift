@@ -100,9 +100,11 @@ extension KindTable where Value == Cluster {
         .optional(
             "failover", \.failover, .choice, default: .automatic, "automatic",
             "`automatic`: where the primary is lost, a member that provably holds every acknowledged write takes over. `manual`: the primary is waited for."),
+        .maintenance(
+            \.maintenance,
+            "While it is in force nothing of the cluster is started, failed over, healed or changed, and of its alerts only `Maintenance` goes out. A second writer is closed all the same, and a change of writer that is under way is brought to its end."),
         .unsupported("standbyOf", "a cluster of another region cannot be followed yet."),
         .unsupported("upgrade", "the engine's version changes with `engine.version`."),
-        .unsupported("maintenance", "use `suspend: true` to stop voluntary work and healing."),
     ])
 }
 

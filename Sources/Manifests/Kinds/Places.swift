@@ -51,6 +51,7 @@ extension KindTable where Value == AvailabilityZone {
                 "rooms", \.rooms, .list(of: .name("a room's name"), countMin: 1),
                 "Its physical rooms. A host without a `room` is in the first; a cluster's instances are spread over rooms where there are several."
             ),
+            .maintenance(\.maintenance, "As `maintenance` of each of its hosts; of the two the later end counts."),
         ]),
         blank: { AvailabilityZone(metadata: Metadata(name: ""), region: "", rooms: []) },
         finish: { zone, decoder in
@@ -92,6 +93,9 @@ extension KindTable where Value == Host {
             .optional(
                 "drain", \.drain, .boolean, default: false, "false",
                 "`true` places nothing new here, and moves what is here to other hosts of the zone, one after the other: the new instance serves before the old one is stopped and its directory kept for `retainFor`. The primary moves by a planned switchover. Where there is no room elsewhere the instances stay, and their clusters say so."),
+            .maintenance(
+                \.maintenance,
+                "While it is in force the host may be down or silent: primaries on it move away by a planned switchover as soon as a replica elsewhere can take over; what is here is not started, healed or changed, nor moved to other hosts, and of its alerts only `Maintenance` goes out. A primary that could not move is not failed over, and `MaintenanceHoldsFailover` says so."),
         ]),
         blank: { Host(metadata: Metadata(name: ""), zone: "", room: "", address: "") },
         page: KindPage(

@@ -1,3 +1,5 @@
+import FleetModel
+
 /// JSON Schema, draft 2020-12, of what the tables describe. It takes nothing that `validate` refuses for its form; what
 /// needs more than one field or document is checked by `validate` alone.
 enum JSONSchema {
@@ -26,6 +28,8 @@ enum JSONSchema {
             ]
         case .duration:
             return [("type", .text("string")), ("pattern", .text(GoDuration.pattern))]
+        case .moment:
+            return [("type", .text("string")), ("pattern", .text(Instant.rfc3339Pattern))]
         case .list(let item, let countMin):
             guard countMin > 0 else {
                 return [("type", .texts(["array", "null"])), ("items", .object(members(of: item)))]
@@ -77,7 +81,7 @@ enum JSONSchema {
         case .duration: return GoDuration.duration(text) == nil ? nil : .text(text)
         case .quantity: return Quantity.bytes(text) == nil ? nil : .text(text)
         case .text: return text.contains(" ") ? nil : .text(text)
-        case .anyScalar, .constant, .list, .map, .object: return nil
+        case .anyScalar, .constant, .moment, .list, .map, .object: return nil
         }
     }
 }

@@ -87,6 +87,7 @@ private enum PageText {
         case .boolean: "`true`, `false`"
         case .quantity: "size (`1Gi`)"
         case .duration: "duration (`30s`)"
+        case .moment: "moment (`2026-11-21T22:00:00Z`)"
         case .list(.object, _): "list"
         case .list(let item, _): "list of " + type(item)
         case .map(let value, _): "names with " + type(value)

@@ -11,6 +11,7 @@ extension PrimaryReplicaProcedure {
         if isSuspended { holdSuspended() }
         cancelUnwanted()
         forgetFailures()
+        tellMaintenance()
         if decision.findings.count > 1 { decision.findings.sort() }
     }
 
@@ -80,6 +81,9 @@ extension PrimaryReplicaProcedure {
         let stalled = stallingFailure()
         let isReady = decision.isConverged && serving == active && running.isEmpty
         if isSuspended { conditions.append(Condition(.suspended, true, reason: "Suspended", message: "voluntary work and healing are suspended")) }
+        if let maintenance {
+            conditions.append(Condition(.maintenance, true, reason: "Maintenance", message: "left alone \(maintenance.text)"))
+        }
         if let unknown = decision.findings.first(where: { $0.reason == "ParameterUnknown" }) {
             conditions.append(Condition(.stalled, true, reason: unknown.reason, message: unknown.message))
         } else if let stalled {

@@ -3,7 +3,13 @@ import FleetModel
 // Disruption: what takes an instance out of service for a while, one at a time, and only when all is well.
 
 extension PrimaryReplicaProcedure {
-    mutating func disruptOne(_ primary: MemberView) {
+    /// What is disrupted with nothing else under way: first the writer leaves a host that is worked on.
+    mutating func disrupt(_ primary: MemberView) {
+        if maintenance != nil || leaveMaintenance(primary) || !isAllServing { return }
+        holdDisruption { $0.disruptOne(primary) }
+    }
+
+    private mutating func disruptOne(_ primary: MemberView) {
         if restartOne(primary) { return }
         if moveWriter(primary) { return }
         retireOne(primary)

@@ -15,6 +15,7 @@ extension PrimaryReplicaProcedure {
     /// Begins a failover where the writer is lost and another may take over; false where there is none to begin.
     mutating func failOver() -> Bool {
         guard let primary, let loss = diagnose(primary) else { return false }
+        if isLossOfMaintenance(primary, loss) { return false }
         if cluster.failover == .manual {
             find("FailoverManual", label(primary), on: primary, "\(loss.text); failover is manual: mend it, or set failover to automatic", drift: false)
             return false

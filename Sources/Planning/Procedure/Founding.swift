@@ -36,9 +36,10 @@ extension PrimaryReplicaProcedure {
         records.epoch = max(records.epoch, 1)
     }
 
-    /// 0 is the most wanted zone for the writer.
+    /// 0 is the most wanted zone for the writer; the least wanted is a host that is worked on.
     func zoneRank(_ view: MemberView) -> Int {
-        cluster.preferredZones.firstIndex(of: view.record.zone) ?? cluster.preferredZones.count
+        if isInMaintenance(view) { return Int.max }
+        return cluster.preferredZones.firstIndex(of: view.record.zone) ?? cluster.preferredZones.count
     }
 
     private mutating func makeAndStart(_ view: MemberView) {

@@ -13,9 +13,9 @@ extension PrimaryReplicaProcedure {
         }
         settleOwnActs()
         settleAckSet(primary)
-        expelSilent(primary)
+        if !isLeftAlone(primary) { expelSilent(primary) }
         keepWriter(primary)
-        keepOwnAccounts(primary)
+        if !isLeftAlone(primary) { keepOwnAccounts(primary) }
         for view in views where view.isActive && view.ordinal != primary.ordinal { keepReplica(view, primary) }
         for view in views where view.record.phase == .leaving && view.ordinal != primary.ordinal && view.isWritable {
             if records.leftBehind.contains(view.ordinal) { fence(formerWriter: view) } else { close(view) }
@@ -24,8 +24,7 @@ extension PrimaryReplicaProcedure {
         configure()
         keepContent(primary)
         keepRetired()
-        let isQuiet = decision.tasks.isEmpty && running.isEmpty
-        if isQuiet && isAllServing { disruptOne(primary) }
+        if decision.tasks.isEmpty && running.isEmpty { disrupt(primary) }
     }
 
     /// While suspended nothing is healed, and `conclude` takes the tasks out; what has drifted or was declared since is
@@ -34,8 +33,7 @@ extension PrimaryReplicaProcedure {
         let unchanged = records
         configure()
         keepContent(primary)
-        let isQuiet = decision.tasks.isEmpty && running.isEmpty
-        if isQuiet && isAllServing { disruptOne(primary) }
+        if decision.tasks.isEmpty && running.isEmpty { disrupt(primary) }
         if records.switchover != nil { wait(.approval(Wait.resume), "`evenkeel resume \(context.name)`, for a switchover from \(label(primary))") }
         records = unchanged
     }
@@ -172,7 +170,7 @@ extension PrimaryReplicaProcedure {
     private mutating func copy(to view: MemberView, _ primary: MemberView) {
         guard hasEngine(view), unknownParameters().isEmpty else { return }
         prepare(view, primary)
-        let replicas = views.filter { isServing($0) && $0.ordinal != primary.ordinal && !isTaken($0.ordinal) }
+        let replicas = views.filter { isServing($0) && $0.ordinal != primary.ordinal && !isTaken($0.ordinal) && !isInMaintenance($0) }
         let mayGive = isServing(primary) || primary.isAnswering && isAlone(primary)
         guard let donor = replicas.first ?? (mayGive && !isTaken(primary.ordinal) ? primary : nil) else {
             wait(.fact("donor"), "a healthy donor for \(label(view)) that is not busy")

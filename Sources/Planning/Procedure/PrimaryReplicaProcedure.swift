@@ -133,6 +133,7 @@ struct PrimaryReplicaProcedure {
         _ action: Action, on view: MemberView, donor: MemberView? = nil, isVoluntary: Bool = true, cause: Cause,
         _ summary: String
     ) -> Bool {
+        if isHeldByMaintenance(action, on: view, donor: donor, summary) { return false }
         let isFree = !taken.contains(view.ordinal) && (donor.map { !taken.contains($0.ordinal) } ?? true)
         // A task that failed is wanted also while something else is done to its target.
         guard isFree || !records.failures.isEmpty else { return false }

@@ -15,6 +15,8 @@ final class StepContext {
     let catalogs: [VariableCatalog]
     /// Of hosts that are to be empty: where that is declared.
     let drains: [String: Cause]
+    /// By host name, where people work or are to work.
+    let maintenance: [String: HostMaintenance]
     /// Rendered configurations.
     let configurations: ConfigurationCache
     private let fieldPaths: FieldPaths
@@ -35,6 +37,7 @@ final class StepContext {
         secrets = situation.secrets
         catalogs = situation.catalogs
         drains = situation.hosts.drains
+        maintenance = situation.hosts.maintenance
         fieldPaths = situation.fieldPaths
         self.configurations = configurations ?? ConfigurationCache(declared.value)
         placementFields = Array(repeating: nil, count: declared.value.placement.count)

@@ -8,6 +8,7 @@ extension UnitDocument {
         func holds(_ type: ConditionType) -> Bool { conditions.contains { $0.type == type && $0.isTrue } }
         // Conditions of before this leader's first pass may be over.
         if pass == nil { return waits.isEmpty ? "Unknown" : "Waiting" }
+        if holds(.maintenance) { return "Maintenance" }
         if holds(.stalled) { return "Stalled" }
         if holds(.degraded) { return "Degraded" }
         if holds(.drifted) { return "Drifted" }
