@@ -1,0 +1,137 @@
+"""The fault matrix: disks of a primary and of a replica that are full, or that do not answer any more."""
+
+import contextlib
+import errno
+import subprocess
+import time
+import unittest
+
+from matrix import BACK_SECONDS, MatrixCase, sampled
+
+DISK_SIZE = "3G"  # Of which only what is written takes room.
+FILL_BYTES = 1 << 20
+FULL_SECONDS = 12
+GAP_STALLED_SECONDS = 10.0  # The aim is 5.
+
+
+@sampled(1)
+class Disks(MatrixCase):
+    """Each host has a file system of its own, made of a file."""
+
+    network = 55
+
+    @classmethod
+    def prepare(cls):
+        cls.fleet.start_server()
+        for host in cls.fleet.hosts:
+            image, folder = cls.fleet.root / f"{host}.disk", cls.folder(host)
+            folder.mkdir(parents=True)
+            subprocess.run(["truncate", "-s", DISK_SIZE, str(image)], check=True)
+            subprocess.run(["mkfs.ext4", "-q", "-m", "0", str(image)], check=True)
+            subprocess.run(["mount", "-o", "loop", str(image), str(folder)], check=True)
+            folder.chmod(0o755)
+            cls.fleet.start_agent(host)
+        cls.fleet.converge()
+
+    @classmethod
+    def folder(cls, host):
+        return cls.fleet.root / "agents" / host
+
+    @contextlib.contextmanager
+    def full(self, instance):
+        """Takes all that is free, again and again: a database gives room back when it begins a new binlog."""
+        ballast = self.folder(instance["host"]) / "ballast"
+        with open(ballast, "wb", buffering=0) as file:
+            for size in (FILL_BYTES, 4096):
+                with contextlib.suppress(OSError):
+                    while True:
+                        try:
+                            file.write(bytes(size))
+                        except OSError as error:
+                            self.assertEqual(error.errno, errno.ENOSPC)
+                            raise
+        try:
+            yield
+        finally:
+            ballast.unlink()
+
+    @contextlib.contextmanager
+    def stalled(self, instance):
+        """Whoever writes there waits, and cannot be killed."""
+        folder = str(self.folder(instance["host"]))
+        subprocess.run(["fsfreeze", "-f", folder], check=True)
+        thawed = []
+
+        def thaw():
+            if not thawed:
+                thawed.append(subprocess.run(["fsfreeze", "-u", folder], check=True))
+
+        self.addCleanup(thaw)
+        try:
+            yield
+        finally:
+            thaw()
+
+    def test_primary_s_disk_is_stalled(self):
+        with self.writer() as writer, self.loyal(self.old) as loyal:
+            self.writes(writer)
+            with self.stalled(self.old):
+                new = self.wait_failed_over()
+                self.writes(writer)
+            self.wait_healed()
+        self.judge(writer, loyal, gap_max=GAP_STALLED_SECONDS)
+        self.assertEqual(self.fleet.primary()["name"], new["name"])
+
+    def test_primary_s_disk_is_stalled_for_a_moment(self):
+        """Whoever is the primary afterwards: it was a hiccup."""
+        with self.writer() as writer, self.loyal(self.old) as loyal:
+            for seconds in (0.5, 1.5, 3.0):
+                self.writes(writer)
+                with self.stalled(self.old):
+                    end = time.monotonic() + seconds
+                    self.fleet.wait_until(lambda end=end: time.monotonic() > end, BACK_SECONDS, "a moment")
+                self.writes(writer)
+            self.wait_healed()
+        self.judge(writer, loyal)
+
+    def test_primary_s_disk_is_full(self):
+        """Its commits wait for room; somebody else takes over, or it is told and goes on when there is room."""
+        with self.writer() as writer, self.loyal(self.old) as loyal:
+            self.writes(writer)
+            with self.full(self.old):
+                self.wait_failed_over()
+                self.writes(writer)
+            self.wait_healed()
+        self.judge(writer, loyal)
+
+    def test_primary_s_disk_is_full_for_a_while(self):
+        with self.writer() as writer, self.loyal(self.old) as loyal:
+            self.writes(writer)
+            with self.full(self.old):
+                end = time.monotonic() + FULL_SECONDS
+                self.fleet.wait_until(lambda: time.monotonic() > end, BACK_SECONDS, "it was full for a while")
+            self.writes(writer, seconds=BACK_SECONDS)  # A full disk is tried again by the database once a minute.
+            self.wait_healed()
+        self.judge(writer, loyal, gap_max=None)
+
+    def replica_s_disk(self, fault):
+        for replica in self.others:
+            with self.subTest(replica=replica["name"]), self.writer() as writer:
+                self.writes(writer)
+                with fault(replica):
+                    end = time.monotonic() + FULL_SECONDS
+                    while time.monotonic() < end:
+                        self.writes(writer, 10)
+                self.wait_healed()
+            self.judge(writer, gap_max=5.0)
+            self.assert_no_failover()
+
+    def test_replica_s_disk_is_stalled(self):
+        self.replica_s_disk(self.stalled)
+
+    def test_replica_s_disk_is_full(self):
+        self.replica_s_disk(self.full)
+
+
+if __name__ == "__main__":
+    unittest.main()
