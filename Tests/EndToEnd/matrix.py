@@ -119,16 +119,23 @@ class MatrixCase(FleetTestCase):
             fleet.stop(failed=cls.has_failed)
 
     def setUp(self):
+        if self.fleet is None or type(self).has_failed or self.failovers > FAILOVERS_MAX:
+            self.renew()
+        self.fleet.name = f"{type(self).__name__}-{self._testMethodName}"
+        self.begin()
+
+    def renew(self):
+        """A fleet that nothing has happened to."""
         kind = type(self)
-        if self.fleet is None or kind.has_failed or self.failovers > FAILOVERS_MAX:
-            self.end_fleet()
-            kind.fleet = hosts.HostFleet(f"{kind.__name__}-{self._testMethodName}", self.network, self.wires)
-            kind.has_failed = True  # Until it stands.
-            self.fleet.edit(*self.changes, message="A primary anywhere")
-            self.prepare()
-            kind.failovers = 0
+        self.end_fleet()
+        kind.fleet = hosts.HostFleet(f"{kind.__name__}-{self._testMethodName}", self.network, self.wires)
+        kind.has_failed = True  # Until it stands.
+        self.fleet.edit(*self.changes, message="A primary anywhere")
+        self.prepare()
+        kind.failovers = 0
         kind.has_failed = False
-        self.fleet.name = f"{kind.__name__}-{self._testMethodName}"
+
+    def begin(self):
         self.fleet.make_table()
         self.look()
         self.promoted = []
@@ -160,6 +167,23 @@ class MatrixCase(FleetTestCase):
                     status += f"\n{instance['name']}: {self.root(instance).replication()}"
             (self.fleet.root / "status.log").write_text(status)
         return result
+
+    def run(self, result=None):
+        result = super().run(result)
+        if self.has_failed and self.fleet:
+            self.tell()
+        return result
+
+    def tell(self):
+        """What is asked first when something failed, while there is somebody to answer, into the logs."""
+        status = self.fleet.describe()
+        for arguments in (("events", "--limit", "300"), ("tasks", "--limit", "150", "-o", "wide")):
+            status += self.fleet.cli(*arguments, status=None).stdout
+        status += "\n" + json.dumps(self.fleet.unit(), indent=1)
+        for instance in getattr(self, "members", ()):
+            with contextlib.suppress(QueryFailed, OSError, subprocess.TimeoutExpired):
+                status += f"\n{instance['name']}: {self.root(instance).replication()}"
+        (self.fleet.root / "status.log").write_text(status)
 
     # MARK: Faults
 

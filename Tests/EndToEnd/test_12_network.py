@@ -5,7 +5,8 @@ import time
 import unittest
 
 from databases import QueryFailed
-from matrix import BACK_SECONDS, ROWS_BEFORE, STOP_SECONDS, MatrixCase, sampled
+from matrix import BACK_SECONDS, FAILOVER_SECONDS, ROWS_BEFORE, STOP_SECONDS, MatrixCase, sampled
+from operations import Trigger, begins, known_attempts
 
 CUT_SECONDS = 12  # Longer than a failover takes.
 GAP_PARTITION_SECONDS = 15.0  # The aim for a primary that only lost its replicas is 10.
@@ -72,6 +73,26 @@ class Networks(MatrixCase):
     def test_primary_can_speak_and_cannot_hear(self):
         self.cut_off_and_back(
             lambda: self.wires.hear_nothing(self.address(self.old), [*self.elsewhere(self.old), self.wires.servers]), True)
+
+    def mended_when(self, action):
+        """The primary is there again in the middle of the failover, with a client that never left it."""
+        with self.writer() as writer, self.loyal(self.old) as loyal:
+            self.writes(writer)
+            with Trigger(self.fleet, begins(action, known_attempts(self.fleet)), lambda _: self.wires.mend()) as trigger:
+                self.wires.cut(self.address(self.old), [*self.elsewhere(self.old), self.wires.servers])
+                self.fleet.wait_until(trigger.happened.is_set, FAILOVER_SECONDS, f"{action} has begun")
+            self.writes(writer)
+            self.wait_healed()
+            self.writes(writer)
+            type(self).failovers += 1
+            self.promoted.append(self.fleet.primary()["name"])
+        self.judge(writer, loyal)
+
+    def test_partition_is_mended_while_replicas_are_revoked(self):
+        self.mended_when("revoke")
+
+    def test_partition_is_mended_while_another_is_promoted(self):
+        self.mended_when("promote")
 
     # MARK: Nobody need take over
 
