@@ -32,11 +32,16 @@ STOP_SECONDS = 15
 def sampled(count):
     """Of a class's rows, those that are not in this run's sample are skipped."""
     def decorate(kind):
-        names = [name for name in vars(kind) if name.startswith("test_") and not hasattr(vars(kind)[name], "__unittest_skip__")]
+        names = [name for name in vars(kind) if name.startswith("test_") and not getattr(vars(kind)[name], "__unittest_skip__", False)]
         for name in set(names) - set(sample(names, count)):
             setattr(kind, name, unittest.skip("not in this run's sample; EVENKEEL_TEST_FULL=1 runs all")(vars(kind)[name]))
         return unittest.skipIf(hosts.obstacle(), hosts.obstacle())(kind)
     return decorate
+
+
+def known(fault):
+    """A row that shows a fault which is not mended yet; with `EVENKEEL_TEST_KNOWN` it is run all the same."""
+    return unittest.skipIf(not os.environ.get("EVENKEEL_TEST_KNOWN"), "known: " + fault)
 
 
 class Loyal(threading.Thread):

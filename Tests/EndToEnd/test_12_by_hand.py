@@ -6,7 +6,7 @@ import time
 import unittest
 
 from databases import QueryFailed
-from matrix import BACK_SECONDS, FAILOVER_SECONDS, GAP_SECONDS, ROWS_BEFORE, STOP_SECONDS, MatrixCase, sampled
+from matrix import BACK_SECONDS, FAILOVER_SECONDS, GAP_SECONDS, ROWS_BEFORE, STOP_SECONDS, MatrixCase, known, sampled
 from operations import Trigger, begins, known_attempts, swap
 
 HEAL_SECONDS = 30
@@ -71,7 +71,7 @@ class Replicas(Helpers):
         self.lost_with(
             lambda: held.extend(self.hold(each) for each in self.others), lambda: [session.end() for session in held])
 
-    @unittest.skip("known: a replica that is delayed by hand is waited for")
+    @known("a replica that is delayed by hand is waited for")
     def test_all_replicas_are_delayed_by_hand(self):
         def delay():
             for each in self.others:
@@ -79,11 +79,11 @@ class Replicas(Helpers):
 
         self.lost_with(delay)
 
-    @unittest.skip("known: whose applier stands still is chosen all the same")
+    @known("whose applier stands still is chosen all the same")
     def test_an_applier_stands_still(self):
         self.lost_with(lambda: self.standing_still(self.others[0], COLLISION + 1), to=self.others[1])
 
-    @unittest.skip("known: what a replica received whose applier stands still is not applied")
+    @known("what a replica received whose applier stands still is not applied")
     def test_the_applier_of_who_received_all_stands_still(self):
         """The only one that has received everything cannot apply it."""
         def prepare():
@@ -92,7 +92,7 @@ class Replicas(Helpers):
 
         self.lost_with(prepare, to=self.others[0], gap_max=60)
 
-    @unittest.skip("known: what a replica received whose applier stands still is not applied")
+    @known("what a replica received whose applier stands still is not applied")
     def test_primary_is_lost_while_a_broken_replica_is_attached_again(self):
         """What it has received and not applied is nowhere else: attaching it again must not throw that away."""
         alone, row = self.others[0], COLLISION + 3
@@ -123,7 +123,7 @@ class Replicas(Helpers):
 
         self.lost_with(prepare, lambda: held[0].end(), to=self.others[1])
 
-    @unittest.skip("known: whose applier stands still is chosen all the same")
+    @known("whose applier stands still is chosen all the same")
     def test_errant_row_on_a_replica(self):
         """It is not followed, and is not there any more at the end."""
         self.lost_with(lambda: self.insert(self.others[0], ERRANT + 1))
@@ -254,7 +254,7 @@ class ByHand(Helpers):
     def has(self, instance, sql, wanted):
         return lambda: self.root(instance).value(sql) == wanted
 
-    @unittest.skip("known: it is not noticed")
+    @known("it is not noticed")
     def test_semi_sync_master_on_a_replica(self):
         replica = self.others[0]
         self.drifts(
@@ -271,7 +271,7 @@ class ByHand(Helpers):
             lambda: self.root(self.old).rows("SET STATEMENT max_statement_time=5 FOR SET GLOBAL read_only=ON"),
             self.has(self.old, "SELECT @@read_only", "0"))
 
-    @unittest.skip("known: a replica with rows of its own is attached again and again")
+    @known("a replica with rows of its own is attached again and again")
     def test_two_writers(self):
         """A replica is made writable, and an application writes there, too."""
         replica = self.others[0]
@@ -292,7 +292,7 @@ class ByHand(Helpers):
             lambda: self.root(one).rows(f"STOP SLAVE; CHANGE MASTER TO MASTER_HOST='{other['address']}'; START SLAVE"),
             lambda: self.root(one).replication().get("Master_Host") == self.old["address"])
 
-    @unittest.skip("known: a primary that was made to follow a replica is not noticed")
+    @known("a primary that was made to follow a replica is not noticed")
     def test_primary_follows_a_replica(self):
         """A circle, made with the replica's own account."""
         replica = self.others[0]
@@ -357,7 +357,7 @@ class ByHand(Helpers):
         self.root(self.fleet.primary()).rows("DROP TABLE orders.wide")
         self.assertIn(done.returncode, (0, 1), done.stderr)
 
-    @unittest.skip("known: a switchover to a replica that is far behind is begun")
+    @known("a switchover to a replica that is far behind is begun")
     def test_switchover_to_a_dead_target(self):
         target = self.others[0]
         with self.writer() as writer:
@@ -468,7 +468,7 @@ class ByHand(Helpers):
                     self.wait_healed()
                 self.judge(writer, gap_max=60)
 
-    @unittest.skip("known: a lost primary is waited for while the process of a replica is down")
+    @known("a lost primary is waited for while the process of a replica is down")
     def test_primary_is_lost_while_a_replica_does_not_start_for_a_parameter(self):
         """A value that only a start finds wrong: one replica is down for it when the primary is lost."""
         change = ("max_connections: 200}", "max_connections: 200, innodb_temp_data_file_path: 'ibtmp1:1'}")

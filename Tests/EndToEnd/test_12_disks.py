@@ -6,11 +6,13 @@ import subprocess
 import time
 import unittest
 
-from matrix import BACK_SECONDS, MatrixCase, sampled
+from harness import wait_until
+from matrix import BACK_SECONDS, MatrixCase, known, sampled
 
 DISK_SIZE = "3G"  # Of which only what is written takes room.
 FILL_BYTES = 1 << 20
 FULL_SECONDS = 12
+HOLD_SECONDS = 7
 GAP_STALLED_SECONDS = 10.0  # The aim is 5.
 
 
@@ -22,16 +24,23 @@ class Disks(MatrixCase):
 
     @classmethod
     def prepare(cls):
+        cls.mount("server", cls.fleet.root / "server")
+        (cls.fleet.root / "server").chmod(0o700)
         cls.fleet.start_server()
         for host in cls.fleet.hosts:
-            image, folder = cls.fleet.root / f"{host}.disk", cls.folder(host)
-            folder.mkdir(parents=True)
-            subprocess.run(["truncate", "-s", DISK_SIZE, str(image)], check=True)
-            subprocess.run(["mkfs.ext4", "-q", "-m", "0", str(image)], check=True)
-            subprocess.run(["mount", "-o", "loop", str(image), str(folder)], check=True)
-            folder.chmod(0o755)
+            cls.mount(host, cls.folder(host))
             cls.fleet.start_agent(host)
         cls.fleet.converge()
+
+    @classmethod
+    def mount(cls, name, folder):
+        image = cls.fleet.root / f"{name}.disk"
+        folder.mkdir(parents=True)
+        subprocess.run(["truncate", "-s", DISK_SIZE, str(image)], check=True)
+        subprocess.run(["mkfs.ext4", "-q", "-m", "0", str(image)], check=True)
+        subprocess.run(["mount", "-o", "loop", str(image), str(folder)], check=True)
+        folder.chmod(0o755)
+        (folder / "lost+found").rmdir()
 
     @classmethod
     def folder(cls, host):
@@ -55,10 +64,13 @@ class Disks(MatrixCase):
         finally:
             ballast.unlink()
 
-    @contextlib.contextmanager
     def stalled(self, instance):
+        return self.frozen_folder(self.folder(instance["host"]))
+
+    @contextlib.contextmanager
+    def frozen_folder(self, folder):
         """Whoever writes there waits, and cannot be killed."""
-        folder = str(self.folder(instance["host"]))
+        folder = str(folder)
         subprocess.run(["fsfreeze", "-f", folder], check=True)
         thawed = []
 
@@ -72,7 +84,7 @@ class Disks(MatrixCase):
         finally:
             thaw()
 
-    @unittest.skip("known: a stalled disk is not noticed")
+    @known("a stalled disk is not noticed")
     def test_primary_s_disk_is_stalled(self):
         with self.writer() as writer, self.loyal(self.old) as loyal:
             self.writes(writer)
@@ -95,7 +107,7 @@ class Disks(MatrixCase):
             self.wait_healed()
         self.judge(writer, loyal)
 
-    @unittest.skip("known: a full disk of the primary is not noticed")
+    @known("a full disk of the primary is not noticed")
     def test_primary_s_disk_is_full(self):
         """Its commits wait for room; somebody else takes over, or it is told and goes on when there is room."""
         with self.writer() as writer, self.loyal(self.old) as loyal:
@@ -133,6 +145,31 @@ class Disks(MatrixCase):
 
     def test_replica_s_disk_is_full(self):
         self.replica_s_disk(self.full)
+
+
+    # MARK: The server's
+
+    def test_store_does_not_answer(self):
+        """Nothing that the server wants to do is in the store, so it does nothing; what runs goes on."""
+        with self.writer() as writer, self.loyal(self.old) as loyal:
+            self.writes(writer)
+            with self.frozen_folder(self.fleet.root / "server"):
+                end = time.monotonic() + FULL_SECONDS
+                while time.monotonic() < end:
+                    before = len(loyal.acknowledged)
+                    wait_until(lambda before=before: len(loyal.acknowledged) > before, 5, "writes go on")
+                before = loyal.acknowledged[:]
+                self.lose(self.old)
+                end = time.monotonic() + HOLD_SECONDS
+                while time.monotonic() < end:
+                    for each in self.others:
+                        self.assertEqual(self.root(each).value("SELECT @@read_only"), "1", "opened without the store")
+            self.wait_failed_over(60)
+            self.writes(writer)
+            self.bring_back(self.old)
+            self.wait_healed()
+        self.assertGreaterEqual(len(loyal.acknowledged), len(before))
+        self.judge(writer, loyal, gap_max=60)
 
 
 if __name__ == "__main__":

@@ -5,7 +5,7 @@ import time
 import unittest
 
 from databases import QueryFailed
-from matrix import BACK_SECONDS, FAILOVER_SECONDS, ROWS_BEFORE, STOP_SECONDS, MatrixCase, sampled
+from matrix import BACK_SECONDS, FAILOVER_SECONDS, ROWS_BEFORE, STOP_SECONDS, MatrixCase, known, sampled
 from operations import Trigger, begins, known_attempts
 
 CUT_SECONDS = 12  # Longer than a failover takes.
@@ -152,7 +152,7 @@ class Networks(MatrixCase):
 
     # MARK: The primary and its replicas only
 
-    @unittest.skip("known: a primary that only lost its replicas is waited for")
+    @known("a primary that only lost its replicas is waited for")
     def test_primary_is_cut_from_its_replicas_only(self):
         """Its commits wait; servers reach everybody."""
         with self.writer() as writer, self.loyal(self.old) as loyal:
