@@ -25,6 +25,8 @@ FAILOVERS_MAX = 1  # Of the rows before; three in an hour are the limit, a row m
 GAP_SECONDS = 20.0
 PATIENCE_SECONDS = 1.0
 LOYAL_SECONDS = 120.0
+CROWD = 4
+CROWD_ROWS = 200_000
 ROWS_BEFORE = 50
 STOP_SECONDS = 15
 
@@ -78,6 +80,26 @@ class Loyal(threading.Thread):
             self.connection.socket.shutdown(2)
         self.join(STOP_SECONDS)
         self.connection.close()
+
+
+class Crowd(Writer):
+    """A writer whose gaps are measured, and others beside it, so that more than one commit is on its way when a fault strikes."""
+
+    def __init__(self, where, *arguments, first, patience):
+        super().__init__(where, *arguments, first=first, patience=patience)
+        self.beside = [
+            Writer(lambda: self.where(), *arguments, first=first + number * CROWD_ROWS, patience=patience)
+            for number in range(1, CROWD)]
+
+    def __enter__(self):
+        for each in self.beside:
+            each.__enter__()
+        return super().__enter__()
+
+    def __exit__(self, *of):
+        super().__exit__(*of)
+        for each in self.beside:
+            each.__exit__(*of)
 
 
 class Session:
@@ -261,7 +283,7 @@ class MatrixCase(FleetTestCase):
             primary = self.fleet.primary()
             return (primary["address"], primary["port"]) if primary else None
 
-        return Writer(
+        return Crowd(
             where, "app", self.fleet.passwords["orders-app"], "orders", first=self.next_rows(), patience=patience)
 
     def next_rows(self):
@@ -317,7 +339,7 @@ class MatrixCase(FleetTestCase):
 
     def judge(self, writer, *others, gap_max=GAP_SECONDS):
         """Each row that was acknowledged is on every instance, all hold the same, and the seconds without writes are told."""
-        acknowledged = {number for each in (writer, *others) for number in each.acknowledged}
+        acknowledged = {number for each in (writer, *writer.beside, *others) for number in each.acknowledged}
         self.assertGreater(len(writer.acknowledged), ROWS_BEFORE)
         members = self.fleet.instances()
         self.assertEqual(len(members), self.needs)

@@ -45,7 +45,7 @@ class Helpers(MatrixCase):
         self.fleet.wait_until(is_so, seconds, f"{sql} at {instance['name']} is {wanted}")
 
 
-@sampled(2)
+@sampled(1)
 class Replicas(Helpers):
     """Replicas in a state of their own when the primary is lost."""
 
@@ -221,7 +221,7 @@ class Replicas(Helpers):
         self.assertEqual(self.root(instance).value(f"SELECT COUNT(*) FROM orders.ticks WHERE id > {last} AND server <> {server}"), "0")
 
 
-@sampled(2)
+@sampled(1)
 class ByHand(Helpers):
     """Drift that would cost rows, or a second writer."""
 

@@ -13,7 +13,7 @@ import sys
 import time
 import unittest
 
-from harness import sample_seed
+from harness import is_full, sample_seed
 from matrix import MatrixCase, sampled
 
 STEPS = 6
@@ -135,6 +135,8 @@ class Chaos(MatrixCase):
         self.promoted.append(self.fleet.primary()["name"])
         self.judge(writer, loyal, gap_max=None)
 
+    @unittest.skipUnless(
+        is_full() or os.environ.get("EVENKEEL_TEST_CHAOS"), "only in full runs, or by EVENKEEL_TEST_CHAOS: faults that are known may come")
     def test_by_seed(self):
         for seed in os.environ.get("EVENKEEL_TEST_CHAOS", sample_seed()).split(","):
             with self.subTest(seed=seed):

@@ -20,7 +20,7 @@ CONNECTIONS = 200
 BUDGET = 3  # Failovers of a cluster in an hour.
 
 
-@sampled(3)
+@sampled(2)
 class Processes(MatrixCase):
     network = 51
 

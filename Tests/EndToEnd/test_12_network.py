@@ -15,7 +15,7 @@ FLAPS = 5
 FLAP_SECONDS = 2.0
 
 
-@sampled(3)
+@sampled(2)
 class Networks(MatrixCase):
     network = 52
 
