@@ -23,8 +23,10 @@ BACK_SECONDS = 90
 FAILOVER_SECONDS = 40
 FAILOVERS_MAX = 1  # Of the rows before; three in an hour are the limit, a row may need two.
 GAP_SECONDS = 20.0
+UNDISTURBED_SECONDS = 4.0  # Where nothing happens to writes: what a loaded machine makes of it.
 PATIENCE_SECONDS = 1.0
 LOYAL_SECONDS = 120.0
+ASK_SECONDS = 0.05
 CROWD = 4
 CROWD_ROWS = 200_000
 ROWS_BEFORE = 50
@@ -279,9 +281,15 @@ class MatrixCase(FleetTestCase):
     # MARK: Load
 
     def writer(self, patience=PATIENCE_SECONDS):
+        asked = [0.0, None]
+        lock = threading.Lock()
+
         def where():
-            primary = self.fleet.primary()
-            return (primary["address"], primary["port"]) if primary else None
+            with lock:  # All of them ask one after another, and not more often than one of them would.
+                if time.monotonic() - asked[0] > ASK_SECONDS:
+                    primary = self.fleet.primary()
+                    asked[:] = time.monotonic(), (primary["address"], primary["port"]) if primary else None
+                return asked[1]
 
         return Crowd(
             where, "app", self.fleet.passwords["orders-app"], "orders", first=self.next_rows(), patience=patience)

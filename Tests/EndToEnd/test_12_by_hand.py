@@ -6,7 +6,8 @@ import time
 import unittest
 
 from databases import QueryFailed
-from matrix import BACK_SECONDS, FAILOVER_SECONDS, GAP_SECONDS, ROWS_BEFORE, STOP_SECONDS, MatrixCase, known, sampled
+from matrix import (
+    BACK_SECONDS, FAILOVER_SECONDS, GAP_SECONDS, ROWS_BEFORE, STOP_SECONDS, UNDISTURBED_SECONDS, MatrixCase, known, sampled)
 from operations import Trigger, begins, known_attempts, swap
 
 HEAL_SECONDS = 30
@@ -443,7 +444,7 @@ class ByHand(Helpers):
             self.fleet.commit("All back")
             self.fleet.converge(BACK_SECONDS)
             self.wait_healed()
-        self.judge(writer, gap_max=2.0)
+        self.judge(writer, gap_max=UNDISTURBED_SECONDS)
         self.assert_no_failover()
         self.assertEqual([self.fleet.pid(each) for each in self.members], pids)
 

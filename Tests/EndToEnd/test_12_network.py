@@ -5,7 +5,7 @@ import time
 import unittest
 
 from databases import QueryFailed
-from matrix import BACK_SECONDS, FAILOVER_SECONDS, ROWS_BEFORE, STOP_SECONDS, MatrixCase, known, sampled
+from matrix import BACK_SECONDS, FAILOVER_SECONDS, ROWS_BEFORE, STOP_SECONDS, UNDISTURBED_SECONDS, MatrixCase, known, sampled
 from operations import Trigger, begins, known_attempts
 
 CUT_SECONDS = 12  # Longer than a failover takes.
@@ -103,7 +103,7 @@ class Networks(MatrixCase):
             self.goes_on(writer)
             self.wires.mend()
             self.wait_healed()
-        self.judge(writer, gap_max=2.0)
+        self.judge(writer, gap_max=UNDISTURBED_SECONDS)
         self.assert_no_failover()
 
     def test_all_agents_are_cut_from_the_servers(self):
@@ -113,7 +113,7 @@ class Networks(MatrixCase):
             self.goes_on(writer, 2 * CUT_SECONDS)
             self.wires.mend()
             self.wait_healed()
-        self.judge(writer, gap_max=2.0)
+        self.judge(writer, gap_max=UNDISTURBED_SECONDS)
         self.assert_no_failover()
 
     def test_primary_is_cut_from_the_servers_and_one_replica(self):
@@ -136,7 +136,7 @@ class Networks(MatrixCase):
                 self.goes_on(writer)
                 self.wires.mend()
                 self.wait_healed()
-            self.judge(writer, gap_max=2.0)
+            self.judge(writer, gap_max=UNDISTURBED_SECONDS)
             self.assert_no_failover()
 
     def test_one_replica_is_cut_from_the_primary(self):
