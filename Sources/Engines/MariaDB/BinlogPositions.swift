@@ -37,7 +37,8 @@ struct BinlogPositions: Sendable {
         try RelayLogsAside(layout).counted.reduce(GTIDSet()) { $0.merged(with: try complete(in: $1, until: deadline)) }
     }
 
-    private func complete(in directory: String, until deadline: ContinuousClock.Instant) throws -> GTIDSet {
+    /// The last complete group of each domain in the relay logs of a directory.
+    func complete(in directory: String, until deadline: ContinuousClock.Instant) throws -> GTIDSet {
         var scan = BinlogScan()
         for file in logs(Self.relayName, in: directory) { try scan.read(file, until: deadline) }
         return scan.position

@@ -12,6 +12,22 @@ struct LoggedGroup: Sendable, Hashable {
     var text: String { "\(domain)-\(serverID)-\(sequence)" }
 }
 
+/// An offset in a file of a log.
+struct LogPlace: Sendable, Hashable {
+    var path: String
+    var offset: Int64
+}
+
+/// The complete groups of a log that somebody lacks.
+struct LackingGroups: Sendable, Hashable {
+    /// Where the first begins, and where the last ends.
+    var first: LogPlace
+    var end: LogPlace
+    var position: GTIDSet
+    /// Who wrote them.
+    var writers: Set<Int64>
+}
+
 /// What files of a binary or relay log say, read by their events' headers alone: no server is needed, a gigabyte is gone
 /// through in a second or so, and a file that ends in the middle of an event is read up to there. (`mariadb-binlog`
 /// writes out every row: minutes where seconds count.)
@@ -29,17 +45,24 @@ struct BinlogScan {
     private(set) var position = GTIDSet()
     /// All complete groups, in order, where they were asked for.
     private(set) var groups: [LoggedGroup] = []
+    /// The complete groups beyond the position that was asked about; nil where there is none.
+    private(set) var lacking: LackingGroups?
 
     private var isChecked = false
-    private var open: (group: LoggedGroup, isAlone: Bool)?
+    private var open: (group: LoggedGroup, begin: LogPlace, isAlone: Bool)?
     private let keepsGroups: Bool
+    private let held: GTIDSet?
 
     /// More groups than these are not kept: whoever wants them has a whole history in hand, no tail.
     static let groupsMax = 100_000
     /// Between two looks at the clock.
     private static let eventsBetween = 1024
 
-    init(keepsGroups: Bool = false) { self.keepsGroups = keepsGroups }
+    /// `held`: what is beyond it is found as `lacking`.
+    init(keepsGroups: Bool = false, beyond held: GTIDSet? = nil) {
+        self.keepsGroups = keepsGroups
+        self.held = held
+    }
 
     /// Reads one file, the next of its log: a group of a relay log may go on in the next file. Throws `transient` past
     /// `deadline`, and where the file is encrypted or no log.
@@ -80,13 +103,15 @@ struct BinlogScan {
             let group = LoggedGroup(
                 domain: Int64(body.little(at: 8, 4)), serverID: header.serverID,
                 sequence: Int64(bitPattern: body.little(at: 0, 8)), offset: offset)
-            open = (group, body[12] & 1 != 0)
+            open = (group, LogPlace(path: window.path, offset: offset), body[12] & 1 != 0)
         case .ofFile: break
         default:
-            guard let (group, isAlone) = open else { return }
+            guard let (group, begin, isAlone) = open else { return }
             let ends = try isAlone ? !header.isPartOfGroup : isCommit(header, at: offset, &window)
             guard ends else { return }
-            if try isIntact(header, at: offset, &window) { complete(group) } else { open = nil }
+            open = nil
+            guard try isIntact(header, at: offset, &window) else { return }
+            complete(group, from: begin, to: LogPlace(path: window.path, offset: offset + header.size))
         }
     }
 
@@ -100,10 +125,15 @@ struct BinlogScan {
         return UInt64(CRC32.of(bytes.dropLast(4))) == bytes.little(at: bytes.count - 4, 4)
     }
 
-    private mutating func complete(_ group: LoggedGroup) {
-        open = nil
+    private mutating func complete(_ group: LoggedGroup, from begin: LogPlace, to end: LogPlace) {
         position.domains[group.domain] = .init(serverID: group.serverID, sequence: group.sequence)
         if keepsGroups, groups.count < Self.groupsMax { groups.append(group) }
+        guard let held, group.sequence > held.domains[group.domain]?.sequence ?? 0 else { return }
+        var found = lacking ?? LackingGroups(first: begin, end: end, position: GTIDSet(), writers: [])
+        found.end = end
+        found.position.domains[group.domain] = .init(serverID: group.serverID, sequence: group.sequence)
+        found.writers.insert(group.serverID)
+        lacking = found
     }
 
     /// A domain's last one comes last among its own.

@@ -10,7 +10,7 @@ import MySQLClient
 
 extension InstanceWorker {
     /// Above any that is given out: those have a location of seven bits in their upper byte.
-    private var otherNumber: Int64 { Int64(UInt32.max) - Int64(layout.id.ordinal) }
+    var otherNumber: Int64 { Int64(UInt32.max) - Int64(layout.id.ordinal) }
 
     /// Fetches what the source holds of this server's own rows and this server lacks. Both threads are down, before and
     /// after.
@@ -32,7 +32,7 @@ extension InstanceWorker {
         try await goBy(own, session)
     }
 
-    private func goBy(_ number: Int64, _ session: AdminSession) async throws {
+    func goBy(_ number: Int64, _ session: AdminSession) async throws {
         guard try await session.value("SELECT @@GLOBAL.server_id") != String(number) else { return }
         try await session.run("SET GLOBAL server_id = \(verbatim: String(number))")
     }

@@ -54,16 +54,31 @@ extension InstanceWorker {
                 throw EngineError(.refused, "\(layout.id) is open for writing: it is fenced before it rejoins")
             }
             if let status = try await session.replicaStatus() {
-                if try await isAttached(session, status, to: source, acknowledges: false) { return (try await heldHere(session), false) }
-                if !status.isStopped { try await leave(status, for: source, session, report) }
+                if try await isAttached(session, status, to: source, acknowledges: false) {
+                    try RelayLogsAside(layout).settle()
+                    return (try await heldHere(session), false)
+                }
+                try await settleUnlessHeld(by: source, password)
+                try await leave(status, for: source, session, report)
             }
             let held = try await heldHere(session)
             guard try await history(of: source, password).holds(held) else { return nil }
             if try await session.positions().applied != held {
                 try await session.run("SET GLOBAL gtid_slave_pos = \(held.description)")
             }
-            return (held, try await attach(session, to: source, acknowledges: false, password, report))
+            let acted = try await attach(session, to: source, acknowledges: false, password, report)
+            // Also where its source's address is the one that it had: that one wrote other rows since.
+            try RelayLogsAside(layout).settle()
+            return (held, acted)
         }
+    }
+
+    /// What it received and the writer does not hold was never acknowledged: it is not applied. The server may have had
+    /// its old source's address in an earlier life, so that also what is aside from there counts no more.
+    private func settleUnlessHeld(by source: Peer, _ password: String) async throws {
+        let aside = try BinlogPositions(layout: layout).keptAside(until: .now + Self.rescueReadBound)
+        guard !aside.isEmpty, try await !history(of: source, password).holds(aside) else { return }
+        try RelayLogsAside(layout).settle()
     }
 
     func heldHere(_ session: AdminSession) async throws -> GTIDSet {

@@ -57,4 +57,19 @@ extension AdminSession {
     func replicaStatus(within bound: Duration = quick) async throws -> ReplicaStatus? {
         try await run("SHOW SLAVE STATUS", within: bound).records.first.flatMap { ReplicaStatus($0) }
     }
+
+    /// Starts the threads, or sets where they replicate from. A server that is killed while it throws relay logs away leaves
+    /// a list of them with one that is gone, and refuses both (1201) until they are made anew. Nothing is lost by that: the
+    /// start kept them aside, and where replication goes on is in the tables.
+    func replicating(_ statement: SQL, within bound: Duration = quick) async throws {
+        do {
+            try await run(statement, within: bound)
+        } catch let error as MySQLError where error.code == Self.noRelayLogs {
+            try await run("RESET SLAVE", within: bound)
+            try await run(statement, within: bound)
+        }
+    }
+
+    /// `ER_MASTER_INFO`.
+    private static let noRelayLogs = 1201
 }

@@ -39,12 +39,13 @@ extension InstanceWorker {
         if try await isAttached(session, status, to: source, acknowledges: acknowledges) { return false }
         guard !password.isEmpty else { throw EngineError(.refused, "the order carries no replication password") }
         try await session.makeReadOnly(layout.id)
+        try await endRescue(session)
         if let status { try await leave(status, for: source, session, report) }
         // Before the threads start: what comes unacknowledged is never acknowledged later.
         try await session.run("SET GLOBAL rpl_semi_sync_master_enabled = OFF, rpl_semi_sync_slave_enabled = \(verbatim: acknowledges ? "ON" : "OFF")")
         try await adoptPosition(session, wasReplica: status != nil)
         try await awaitWhatIsHeldHere(session, at: source, password)
-        try await session.run(changeMaster(to: source, password))
+        try await session.replicating(changeMaster(to: source, password))
         try await fetchOwnRows(session, from: source, password, report)
         try await session.run("START SLAVE", within: Self.stopThreadBound)
         try await verifyAttached(session, source)
@@ -52,26 +53,15 @@ extension InstanceWorker {
         return true
     }
 
-    /// Stops replicating, to be pointed to `source`; what was received from another one is applied first.
+    /// Stops replicating, to be pointed to `source`; what was received from another one may be nowhere else, and is
+    /// applied first.
     func leave(
         _ status: ReplicaStatus, for source: Peer, _ session: AdminSession, _ report: @Sendable (EngineProgress) -> Void
     ) async throws {
-        let isElsewhere = !status.isFrom(source)
-        if isElsewhere, !status.isApplying, status.io != .stopped {
-            // What it received from there and has not applied may be nowhere else.
-            try await session.run("START SLAVE SQL_THREAD", within: Self.stopThreadBound)
-        }
-        if isElsewhere, status.isStopped { try await requireApplied(session, status) }
-        try await stopReplicating(session, status, isElsewhere: isElsewhere, report)
-    }
-
-    /// With both threads down what was received cannot be applied any more: starting either throws it away. Where some
-    /// of it is known not to be applied the source may not change; the relay logs are kept aside in every case.
-    private func requireApplied(_ session: AdminSession, _ status: ReplicaStatus) async throws {
-        try keepRelayLogsAside()
-        let (binlog, applied) = try await session.positions()
-        guard binlog.merged(with: applied).contains(status.received) else {
-            throw EngineError(.refused, "\(layout.id) has received up to \(status.received) from \(status.host):\(status.port) and applied only \(applied), its threads are stopped: it would lose the rest; its relay logs are in \(layout.relayAside)")
+        if status.isFrom(source) {
+            try await stopReplicating(session, status, report)
+        } else {
+            try await applyAllReceived(session, status, report)
         }
     }
 
@@ -93,12 +83,11 @@ extension InstanceWorker {
     /// Stops both threads once all that was received is applied: whatever starts one of them after both were down
     /// throws the relay logs away.
     func stopReplicating(
-        _ session: AdminSession, _ status: ReplicaStatus, isElsewhere: Bool = false,
-        _ report: @Sendable (EngineProgress) -> Void
+        _ session: AdminSession, _ status: ReplicaStatus, _ report: @Sendable (EngineProgress) -> Void
     ) async throws {
         if status.io != .stopped { try await session.run("STOP SLAVE IO_THREAD", within: Self.stopThreadBound) }
         guard let now = try await session.replicaStatus() else { return }
-        if now.isApplying || isElsewhere && status.io != .stopped { try await drain(session, now.received, report) }
+        if now.isApplying { try await drain(session, now.received, report) }
         try await session.run("STOP SLAVE", within: AdminSession.quick)
     }
 
@@ -123,7 +112,7 @@ extension InstanceWorker {
     }
 
     /// Sets where replication goes on: a clone's recorded position, once; a former writer's own binlog. A replica's own
-    /// position is never touched: what it lacks or has too much must show.
+    /// position is touched only for what a kill took from it: what it lacks or has too much must show.
     private func adoptPosition(_ session: AdminSession, wasReplica: Bool) async throws {
         if let copied = try Files.text(layout.copiedPosition) {
             let position = copied.trimmedSpaces
@@ -137,10 +126,21 @@ extension InstanceWorker {
             try Files.syncDirectory(of: layout.copiedPosition)
             return
         }
-        guard !wasReplica else { return }
+        guard !wasReplica else { return try await adoptOwnLog(session) }
         let (binlog, applied) = try await session.positions()
         let held = binlog.merged(with: applied)
         if held != applied { try await session.run("SET GLOBAL gtid_slave_pos = \(held.description)") }
+    }
+
+    /// A statement that changes no InnoDB row (an account, a table) is in a replica's binary log before its position is,
+    /// and a kill within the second leaves it there alone: it would be applied again, and is refused for good (1950). What
+    /// the log ends with is applied where another server wrote it.
+    private func adoptOwnLog(_ session: AdminSession) async throws {
+        let own = try identity().serverID
+        var (binlog, applied) = try await session.positions()
+        binlog.domains = binlog.domains.filter { $0.value.serverID != own }
+        guard !applied.contains(binlog) else { return }
+        try await session.run("SET GLOBAL gtid_slave_pos = \(applied.merged(with: binlog).description)")
     }
 
     /// Waits until the source holds what this instance holds. One that is behind answers 1236, after which the IO thread
@@ -200,8 +200,10 @@ extension InstanceWorker {
         return try await withSession { session in
             guard let status = try await session.replicaStatus(), try await session.isOn("read_only") else { return false }
             guard status.isStopped else { return true }
+            try await endRescue(session)
+            try await adoptOwnLog(session)
             try await session.run("SET GLOBAL rpl_semi_sync_master_enabled = OFF, rpl_semi_sync_slave_enabled = \(verbatim: acknowledges ? "ON" : "OFF")")
-            try await session.run("START SLAVE", within: Self.stopThreadBound)
+            try await session.replicating("START SLAVE", within: Self.stopThreadBound)
             return true
         }
     }

@@ -88,7 +88,8 @@ extension InstanceWorker {
 
     /// The candidate takes over once it has applied `position`. Where it has not within the bound it replicates on.
     ///
-    /// After a revocation nothing more comes in, and what there is is applied as long as it takes.
+    /// After a revocation nothing more comes in, and what there is is applied as long as it takes, that in the relay logs
+    /// aside too.
     ///
     /// Who is refused may be set up to acknowledge for this instance from an earlier life of both, and nobody could ask.
     func promote(
@@ -103,7 +104,8 @@ extension InstanceWorker {
                 try await enableEvents()
                 return TaskResult(acted: false)
             }
-            if let status, status.io == .stopped, status.isApplying { try await drain(session, position, report) }
+            try await endRescue(session)
+            if let status, status.io != .running { try await applyReceived(session, status, upTo: position, report) }
             try await requireApplied(session, position)
             if status != nil { try await session.run("STOP SLAVE", within: Self.stopThreadBound) }
             try await session.run("SET GLOBAL rpl_semi_sync_slave_enabled = OFF, rpl_semi_sync_master_enabled = \(verbatim: semiSync ? "ON" : "OFF")")
@@ -111,10 +113,20 @@ extension InstanceWorker {
             try await Task {
                 try await session.makeWritable()
                 try await session.run("RESET SLAVE ALL")
+                try RelayLogsAside(self.layout).settle()
                 try await self.enableEvents()
             }.value
             return TaskResult()
         }
+    }
+
+    /// Nothing more comes in; what came is applied, from the relay logs of an earlier life where it has to be.
+    private func applyReceived(
+        _ session: AdminSession, _ status: ReplicaStatus, upTo position: GTIDSet, _ report: @Sendable (EngineProgress) -> Void
+    ) async throws {
+        if status.io == .stopped, status.isApplying { try await drainUnlessStopped(session, status.received, report) }
+        if try await heldHere(session).contains(position) { return }
+        try await applyAllReceived(session, status, report)
     }
 
     private func requireApplied(_ session: AdminSession, _ position: GTIDSet) async throws {

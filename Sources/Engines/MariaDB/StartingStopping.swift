@@ -12,6 +12,8 @@ extension InstanceWorker {
     static let stopMax: Duration = .seconds(120)
     /// How many sets of relay logs are kept aside.
     static let relayAsideMax = 2
+    /// Longer relay logs than can be read by then are kept without a look.
+    static let relayReadBound: Duration = .seconds(5)
 
     /// Starts the process closed: read-only, replication threads down, events off: one that root defined would write
     /// through read-only. Returns false where it runs already.
@@ -131,11 +133,22 @@ extension InstanceWorker {
         if let last = kept.last, logs.allSatisfy({ Files.isSame(layout.data + "/" + $0, layout.relayAside + "/\(last)/" + $0) }) {
             return
         }
+        if holdsNoMoreThanAside() { return }
         let next = (kept.last ?? 0) + 1
         let directory = layout.relayAside + "/\(next)"
         try Files.makeDirectory(directory, mode: 0o700)
         for name in names { try Files.link(layout.data + "/" + name, directory + "/" + name) }
         for old in kept.dropLast(Self.relayAsideMax - 1) { try Files.removeTree(layout.relayAside + "/\(old)") }
+    }
+
+    /// A replica that is started again and again without its source has empty relay logs: they may not push out those of
+    /// its first start. What cannot be read is kept.
+    private func holdsNoMoreThanAside() -> Bool {
+        let (positions, deadline) = (BinlogPositions(layout: layout), ContinuousClock.now + Self.relayReadBound)
+        guard !RelayLogsAside(layout).counted.isEmpty, let aside = try? positions.keptAside(until: deadline),
+            let now = try? positions.complete(in: layout.data, until: deadline)
+        else { return false }
+        return aside.contains(now)
     }
 
     /// The socket's directory, checked where it is in the world-writable `/tmp`.
