@@ -49,7 +49,7 @@ extension RealServers {
             let attach = Action.replicate(source: host.peer(1), acknowledges: true)
             try await carryOut(attach, on: 2, of: host)
             for commit in waiting { _ = try await commit.value }
-            #expect(try await host.rows(2) == [1, 2, 3])
+            #expect(try await eventually { try await host.rows(2) == [1, 2, 3] })
             #expect(try await host.perform(attach, on: 2).acted == false)
             #expect(try await host.database(2).semiSyncReplica)
             #expect(try await host.perform(.demote(epoch: 2), on: 1).acted)
