@@ -84,6 +84,17 @@ class Chaos(MatrixCase):
 
         return back
 
+    def switched_over(self, *_):
+        """Asked for; it may be refused, or wait for what is lost."""
+        self.fleet.cli("switchover", "orders", "--no-wait", status=None)
+        return lambda: None
+
+    def restarted(self, *_):
+        """By a commit, one instance after another."""
+        self.changes_made += 1
+        self.fleet.edit((r"max_connections: 200.*\}", f"max_connections: 200, back_log: {90 + self.changes_made}}}"), message="A change")
+        return lambda: None
+
     def mending(self, rules):
         return lambda: self.wires.mend(rules)
 
@@ -94,7 +105,8 @@ class Chaos(MatrixCase):
         kinds = [
             self.killed, self.frozen_database, self.frozen_agent, self.killed_agent, self.frozen_server, self.killed_server,
             self.cut_between, self.cut_one_way, self.cut_from_servers, self.cut_from_all_but_clients, self.isolated, self.lossy,
-            self.lost]
+            self.lost, self.switched_over, self.switched_over, self.restarted]
+        self.changes_made = 0
         plan = []
         for _ in range(STEPS):
             # The primary is the one that is worth it; the other one may be anybody.

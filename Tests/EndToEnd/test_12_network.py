@@ -150,6 +150,20 @@ class Networks(MatrixCase):
             self.judge(writer)
             self.assert_no_failover()
 
+    def test_nobody_reaches_anybody_for_a_while(self):
+        """Hosts, servers and clients alike; whoever is the primary afterwards, nothing is lost."""
+        with self.writer() as writer, self.loyal(self.old) as loyal:
+            self.writes(writer)
+            at = time.monotonic()
+            self.wires.cut([self.fleet.address(host) for host in self.fleet.hosts])
+            self.fleet.wait_until(lambda: time.monotonic() - at > CUT_SECONDS, 2 * CUT_SECONDS, "it was so for a while")
+            self.wires.mend()
+            self.writes(writer, seconds=60)
+            self.wait_healed()
+            type(self).failovers += 1
+            self.promoted.append(self.fleet.primary()["name"])
+        self.judge(writer, loyal, gap_max=60)
+
     # MARK: The primary and its replicas only
 
     @known("a primary that only lost its replicas is waited for")
