@@ -17,6 +17,7 @@ ALTERED_ROWS = 400_000
 DELAY_SECONDS = 3600
 SWITCH_SECONDS = 30
 MANY = 99
+CLONES = 8
 
 
 class Helpers(MatrixCase):
@@ -486,6 +487,21 @@ class ByHand(Helpers):
             self.bring_back(self.old)
             self.wait_healed()
         self.judge(writer, gap_max=60)
+
+    @known("the position of a busy replica's copy is behind what it holds")
+    def test_clones_of_a_busy_replica(self):
+        """Each of them begins exactly where the copy ends: nothing is applied twice, nothing is missing."""
+        type(self).failovers = MANY  # Retired instances are left.
+        with self.writer() as writer:
+            for _ in range(CLONES):
+                self.writes(writer)
+                self.fleet.edit((r"cn-hangzhou-c, replicas: 1", "cn-hangzhou-c, replicas: 2"), message="One more")
+                self.needs = 4
+                self.wait_healed()
+                self.fleet.edit((r"cn-hangzhou-c, replicas: 2", "cn-hangzhou-c, replicas: 1"), message="One less")
+                self.needs = 3
+                self.wait_healed()
+        self.judge(writer)
 
     def test_donor_is_lost_during_a_clone(self):
         """The new instance is cloned from another one then."""
