@@ -213,6 +213,13 @@ package enum FailoverMode: String, Sendable, Hashable, CaseIterable {
     case manual
 }
 
+/// Whether a cluster may be hurt on purpose.
+package enum GameDayMode: String, Sendable, Hashable, CaseIterable {
+    case forbidden
+    /// Its agents carry out the faults of `evenkeel gameday`, where they were started with `--game-day`.
+    case allowed
+}
+
 package enum DeletionPolicy: String, Sendable, Hashable, CaseIterable {
     case retain = "Retain"
     case delete = "Delete"
@@ -255,6 +262,7 @@ package struct Cluster: Sendable, Hashable {
     package var failover: FailoverMode
     /// While it is in force nothing is started, failed over or changed.
     package var maintenance: Maintenance?
+    package var gameDay: GameDayMode
 
     package init(
         metadata: Metadata, engine: EngineSpec, topology: Topology, placement: [Placement], port: Int? = nil,
@@ -262,7 +270,8 @@ package struct Cluster: Sendable, Hashable {
         availabilityMin: Int? = nil, preferredZones: [String] = [], databases: [DatabaseSpec] = [],
         accounts: [AccountSpec] = [], retainFor: Duration = .seconds(24 * 3600),
         deletionPolicy: DeletionPolicy = .retain, suspend: Bool = false, failover: FailoverMode = .automatic,
-        maintenance: Maintenance? = nil
+        maintenance: Maintenance? = nil,
+        gameDay: GameDayMode = .forbidden
     ) {
         self.metadata = metadata
         self.engine = engine
@@ -281,6 +290,7 @@ package struct Cluster: Sendable, Hashable {
         self.suspend = suspend
         self.failover = failover
         self.maintenance = maintenance
+        self.gameDay = gameDay
     }
 
     package var replicas: Int { placement.reduce(0) { $0 + $1.replicas } }

@@ -75,7 +75,8 @@ private let maintenance = Maintenance(until: moment, reason: "disks")
             placement: [Placement(zone: "a", replicas: 2)], port: 3307,
             resources: ClusterResources(memoryBytes: 1, storageBytes: 2), parameters: ["max_connections": "200"],
             durability: .async, availabilityMin: 1, preferredZones: ["a"], databases: [database], accounts: [account],
-            retainFor: .seconds(60), deletionPolicy: .delete, suspend: true, failover: .manual, maintenance: maintenance))
+            retainFor: .seconds(60), deletionPolicy: .delete, suspend: true, failover: .manual, maintenance: maintenance,
+            gameDay: .allowed))
 }
 
 private let instance: InstanceReport = {

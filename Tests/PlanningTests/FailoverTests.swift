@@ -292,6 +292,15 @@ struct FailoverTests {
         #expect(Planner.step(fleet.situation()).records.failover != nil)
     }
 
+    @Test func `where game days are allowed, as often as a primary is lost`() {
+        var fleet = founded()
+        fleet.edit { $0.gameDay = .allowed }
+        fleet.records.clusters["orders"]?.failovers = [10, 20, 30].map { fleet.now - .seconds($0) }
+        fleet.cutOff([2, 3])
+        fleet.pass(.seconds(5), except: [1])
+        #expect(Planner.step(fleet.situation()).records.failover != nil)
+    }
+
     @Test func `a writer that answers again before anything was done stays the writer, under a higher epoch`() {
         var fleet = founded()
         fleet.cutOff([2, 3])

@@ -6,6 +6,7 @@ extension EngineType: JSONNamedCase {}
 extension Topology: JSONNamedCase {}
 extension Durability: JSONNamedCase {}
 extension FailoverMode: JSONNamedCase {}
+extension GameDayMode: JSONNamedCase {}
 extension DeletionPolicy: JSONNamedCase {}
 /// `file:orders-app` or `env:NAME`: where a secret comes from, never the secret.
 extension SecretReference: JSONTextForm {}
@@ -165,6 +166,7 @@ extension Cluster: JSONCodable {
             writer.member("suspend", suspend)
             writer.member("failover", failover)
             writer.member("maintenance", ifPresent: maintenance)
+            writer.member("gameDay", gameDay)
         }
     }
 
@@ -191,6 +193,7 @@ extension Cluster: JSONCodable {
             case "suspend": try reader.read(&suspend)
             case "failover": try reader.read(&failover)
             case "maintenance": try reader.read(&maintenance)
+            case "gameDay": try reader.read(&gameDay)
             default: try reader.skip()
             }
         }

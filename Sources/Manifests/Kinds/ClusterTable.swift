@@ -103,6 +103,9 @@ extension KindTable where Value == Cluster {
         .maintenance(
             \.maintenance,
             "While it is in force nothing of the cluster is started, failed over, healed or changed, and of its alerts only `Maintenance` goes out. A second writer is closed all the same, and a change of writer that is under way is brought to its end."),
+        .optional(
+            "gameDay", \.gameDay, .choice, default: .forbidden, "forbidden",
+            "`allowed`: `evenkeel gameday` may hurt this cluster on purpose, where its agents were started with `--game-day`. For test clusters only."),
         .unsupported("standbyOf", "a cluster of another region cannot be followed yet."),
         .unsupported("upgrade", "the engine's version changes with `engine.version`."),
     ])

@@ -43,7 +43,9 @@ extension PrimaryReplicaProcedure {
         return true
     }
 
+    /// Game days lose primaries on purpose, one after another.
     private func budgetEnds() -> Instant? {
+        guard cluster.gameDay == .forbidden else { return nil }
         let recent = records.failovers.filter { now - $0 < Self.budgetSpan }
         guard recent.count >= Self.failoversMax, let first = recent.first else { return nil }
         return first + Self.budgetSpan
