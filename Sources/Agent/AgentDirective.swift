@@ -34,6 +34,8 @@ package enum AgentDirective: Sendable, Hashable {
     case openByGrant(InstanceID, semiSync: Bool, within: Duration)
     /// Answered by `resumeEnded`.
     case resumeReplication(InstanceID, acknowledges: Bool)
+    /// Hurt this host on purpose, where the agent was started for that. Answered by `faulted`.
+    case fault(FaultOrder)
     /// Run the role hook, where one is configured. In order for each instance.
     case roleChanged(RoleChange)
     /// For the log.

@@ -34,6 +34,8 @@ package indirect enum AgentEvent: Sendable, Hashable {
     case grantEnded(InstanceID, opened: Bool)
     /// Answer to `resumeReplication`: whether it replicates on.
     case resumeEnded(InstanceID, resumed: Bool)
+    /// Answer to `fault`.
+    case faulted(FaultAnswer)
     /// A database process has ended, whoever started or stopped it.
     case processExited(InstanceID)
     /// The entries of the `journal` directive that answered `event` are not on disk. The machine is to be handed this

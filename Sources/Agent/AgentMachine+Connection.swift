@@ -50,6 +50,7 @@ extension AgentMachine {
         outbox.clear()
         refusals = []
         held = [:]
+        faultAnswers = [:]
         let spread = Duration.doubled(
             AgentLimits.reconnectSpread, times: connectionFailures, limit: AgentLimits.reconnectMax)
         let delay = AgentLimits.reconnectFirst + (spread - AgentLimits.reconnectFirst) * min(max(jitter, 0), 1)
@@ -103,8 +104,16 @@ extension AgentMachine {
         case .copySent(let attempt, let error): copyEnded(attempt, error: error)
         case .observe: observeAnew()
         case .holdStart(let id, let lasting): holdStart(id, lasting: lasting)
+        case .fault(let order): directives.append(.fault(order))
         case .welcome, .gathering, .notLeader, .refused, .heartbeat: break
         }
+    }
+
+    /// The server that asked waits for it on this connection, and on no other.
+    mutating func faulted(_ answer: FaultAnswer) {
+        guard isServing else { return }
+        faultAnswers[answer.id] = answer
+        outbox.add(.faulted(id: answer.id))
     }
 
     private mutating func observeAnew() {
@@ -224,6 +233,7 @@ extension AgentMachine {
         case .attempt(let id): attemptMessage(id)
         case .copyReady(let id): copyReadyMessage(id)
         case .copySent(let id): copySentMessage(id)
+        case .faulted(let id): faultAnswers.removeValue(forKey: id).map { .faulted($0) }
         }
     }
 }

@@ -41,6 +41,9 @@ package struct AgentMachine: Sendable {
     /// Donor's sides of clones: sending, or ended and told again after a reconnect.
     var copies: [OutgoingCopy] = []
 
+    /// Answers to faults, until they are sent or the connection is gone.
+    var faultAnswers: [String: FaultAnswer] = [:]
+
     var hostLook = LookState()
     var hostFacts: HostFacts?
     var hostFactsAt: Instant?
@@ -90,6 +93,7 @@ package struct AgentMachine: Sendable {
         case .closedStartEnded(let instance, let error): closedStartEnded(instance, error: error)
         case .grantEnded(let instance, let opened): grantEnded(instance, opened: opened)
         case .resumeEnded(let instance, let resumed): resumeEnded(instance, resumed: resumed)
+        case .faulted(let answer): faulted(answer)
         case .processExited(let instance): processExited(instance)
         case .journalFailed(let reason, let event): journalFailed(reason, during: event)
         }

@@ -10,6 +10,8 @@ package struct AgentParts: Sendable {
     package var journal: any Journal
     package var transport: any AgentTransport
     package var roleHook: (any RoleHook)?
+    /// Nil: the agent refuses every fault.
+    package var faults: (any FaultInjector)?
     /// Called with each notice, in order; must not block.
     package var log: @Sendable (AgentNotice) -> Void
     /// Evenly in 0 ..< 1.
@@ -17,7 +19,7 @@ package struct AgentParts: Sendable {
 
     package init(
         host: String, version: String, driver: any EngineDriver, journal: any Journal, transport: any AgentTransport,
-        roleHook: (any RoleHook)? = nil, log: @escaping @Sendable (AgentNotice) -> Void = { _ in },
+        roleHook: (any RoleHook)? = nil, faults: (any FaultInjector)? = nil, log: @escaping @Sendable (AgentNotice) -> Void = { _ in },
         jitter: @escaping @Sendable () -> Double = { Double.random(in: 0..<1) }
     ) {
         self.host = host
@@ -26,6 +28,7 @@ package struct AgentParts: Sendable {
         self.journal = journal
         self.transport = transport
         self.roleHook = roleHook
+        self.faults = faults
         self.log = log
         self.jitter = jitter
     }
@@ -129,6 +132,7 @@ package actor AgentRunner {
         case .send(let message): send(message, &group)
         case .wake(let moment): setTimer(moment, &group)
         case .lookAtHost, .look, .startClosed, .openByGrant, .resumeReplication: drive(directive, &group)
+        case .fault(let order): hurt(order, &group)
         case .perform(let order): perform(order, &group)
         case .cancelAttempt(let attempt): attemptStops[attempt]?.stop()
         case .sendCopy(let endpoint, let donor): sendCopy(endpoint, donor, &group)
@@ -255,6 +259,12 @@ package actor AgentRunner {
                 return .resumeEnded(instance, resumed: false)
             }
         default: return nil
+        }
+    }
+
+    private func hurt(_ order: FaultOrder, _ group: inout DiscardingTaskGroup) {
+        group.addTask { [parts, mailbox] in
+            mailbox.post(.faulted(await parts.answer(to: order)))
         }
     }
 

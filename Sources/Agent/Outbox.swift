@@ -11,6 +11,7 @@ struct Outbox: Sendable {
         case attempt(String)
         case copyReady(attempt: String)
         case copySent(attempt: String)
+        case faulted(id: String)
     }
 
     private(set) var waiting: [Subject] = []

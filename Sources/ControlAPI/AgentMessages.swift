@@ -83,6 +83,8 @@ package enum AgentMessage: Sendable, Hashable {
     case copyReady(CopyEndpoint, donor: InstanceID)
     /// The donor's agent has ended its part; nil is success. Repeated after a reconnect.
     case copySent(attempt: String, error: String?)
+    /// Answer to `fault`; not repeated after a reconnect.
+    case faulted(FaultAnswer)
 }
 
 /// An order to try a task.
@@ -143,6 +145,8 @@ package enum ServerMessage: Sendable, Hashable {
     /// The instance is in maintenance: for so long its agent does not start it by itself. Zero: it does again. Repeated
     /// on each connection, as the agent keeps it on disk.
     case holdStart(InstanceID, lasting: Duration)
+    /// Beside attempts: an agent that was not started for game days refuses.
+    case fault(FaultOrder)
 }
 
 // Secrets are for the driver alone: whatever prints an order prints only their purposes.

@@ -224,6 +224,9 @@ extension AgentMessage: JSONCodable {
                 writer.member("type", "copySent" as StaticString)
                 writer.member("attempt", attempt)
                 writer.member("error", ifPresent: error)
+            case .faulted(let answer):
+                writer.member("type", "faulted" as StaticString)
+                writer.member("answer", answer)
             }
         }
     }
@@ -249,12 +252,13 @@ extension AgentMessage: JSONCodable {
         case "copyReady":
             self = .copyReady(
                 try reader.required(parts.endpoint, "endpoint"), donor: try reader.required(parts.donor, "donor"))
+        case "faulted": self = .faulted(try reader.required(parts.answer, "answer"))
         default: self = .copySent(attempt: try reader.required(parts.attempt, "attempt"), error: parts.error)
         }
     }
 
     private static let types: Set<String> = [
-        "hello", "report", "heartbeat", "attempt", "promised", "copyReady", "copySent",
+        "hello", "report", "heartbeat", "attempt", "promised", "copyReady", "copySent", "faulted",
     ]
 }
 
@@ -302,6 +306,9 @@ extension ServerMessage: JSONCodable {
                 writer.member("type", "holdStart" as StaticString)
                 writer.member("instance", instance)
                 writer.member("lasting", lasting)
+            case .fault(let order):
+                writer.member("type", "fault" as StaticString)
+                writer.member("fault", order)
             }
         }
     }
@@ -331,13 +338,14 @@ extension ServerMessage: JSONCodable {
             self = .copySent(attempt: try reader.required(parts.attempt, "attempt"), error: parts.error)
         case "holdStart":
             self = .holdStart(try reader.required(parts.instance, "instance"), lasting: try reader.required(parts.lasting, "lasting"))
+        case "fault": self = .fault(try reader.required(parts.fault, "fault"))
         default: self = .observe
         }
     }
 
     private static let types: Set<String> = [
         "welcome", "gathering", "fingerprintKeys", "notLeader", "refused", "offer", "cancel", "heartbeat", "settled", "sendCopy",
-        "copySent", "observe", "holdStart",
+        "copySent", "observe", "holdStart", "fault",
     ]
 }
 
@@ -362,6 +370,8 @@ private struct MessageParts {
     var order: AttemptOrder?
     var instance: InstanceID?
     var lasting: Duration?
+    var fault: FaultOrder?
+    var answer: FaultAnswer?
 
     /// Reads the members of a message of a known type; of another only the syntax, since its members may mean anything.
     init(of type: String, known: Set<String>, _ name: String, from reader: inout JSONReader) throws {
@@ -390,6 +400,8 @@ private struct MessageParts {
             case "order": try reader.read(&order)
             case "instance": try reader.read(&instance)
             case "lasting": try reader.read(&lasting)
+            case "fault": try reader.read(&fault)
+            case "answer": try reader.read(&answer)
             default: try reader.skip()
             }
         }

@@ -31,6 +31,9 @@ package enum Route {
     package static let switchover = prefix + "/switchover"
     package static let approve = prefix + "/approve"
     package static let tokens = prefix + "/tokens"
+    package static let gameDayBegin = prefix + "/gameday/begin"
+    package static let gameDayFault = prefix + "/gameday/fault"
+    package static let gameDayEnd = prefix + "/gameday/end"
 
     /// GET: what a rebuild of the store would come to. POST: its approval.
     package static let rebuild = prefix + "/rebuild"

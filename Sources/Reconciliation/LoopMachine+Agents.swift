@@ -104,6 +104,8 @@ extension LoopMachine {
         case .promised(let term): promised(host, term)
         case .copyReady(let endpoint, let donor): copyReady(endpoint, donor, host)
         case .copySent(let attempt, let error): copySent(attempt, error, host)
+        // For whoever asked: see `Reconciler.inject`.
+        case .faulted: break
         }
     }
 
@@ -286,7 +288,7 @@ extension AgentMessage {
     fileprivate var isObservation: Bool {
         switch self {
         case .hello, .report, .heartbeat: true
-        case .attempt, .promised, .copyReady, .copySent: false
+        case .attempt, .promised, .copyReady, .copySent, .faulted: false
         }
     }
 }

@@ -16,6 +16,7 @@ extension Reconciler {
     /// A message of that connection, in the order they came. Those of a refused or ended connection are dropped.
     package func receive(_ message: AgentMessage, host: String, connection: UInt64) async {
         guard streams[connection] != nil else { return }
+        if case .faulted(let answer) = message { faultAnswers.take(answer, from: host) }
         handle(.agentMessage(message, host: host, connection: connection))
     }
 

@@ -21,6 +21,7 @@ package actor Reconciler {
     /// Continuations of `waitSettled`, resumed whenever something happened.
     var waiters: [UInt64: CheckedContinuation<Void, Never>] = [:]
     var lastWaiter: UInt64 = 0
+    var faultAnswers = FaultAnswers()
 
     /// Work that has to be waited for, carried out by `run`.
     enum Job: Sendable {

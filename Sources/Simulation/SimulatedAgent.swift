@@ -75,7 +75,7 @@ final class SimulatedAgent {
 
     private func carryOut(_ directive: AgentDirective) {
         switch directive {
-        case .journal, .roleChanged: break
+        case .journal, .roleChanged, .fault: break
         case .reconnect(let delay, _): later(delay + world.milliseconds(1...5)) { self.connect() }
         case .disconnect(let reason): lose(reason)
         case .send(let message): send(message)
@@ -308,6 +308,7 @@ extension AgentDirective {
         case .startClosed: "startClosed"
         case .openByGrant: "openByGrant"
         case .resumeReplication: "resumeReplication"
+        case .fault(let order): "fault \(order.kind)"
         case .roleChanged: "roleChanged"
         case .tell: "tell"
         }
@@ -329,6 +330,7 @@ extension AgentMessage {
         case .promised(let term): "promised \(term)"
         case .copyReady(let endpoint, _): "copyReady \(endpoint.attempt)"
         case .copySent(let attempt, let error): "copySent \(attempt) \(error ?? "well")"
+        case .faulted(let answer): "faulted \(answer.id)"
         }
     }
 }

@@ -300,6 +300,7 @@ extension ServerMessage {
         case .copySent(let attempt, let error): "copySent \(attempt) \(error ?? "well")"
         case .observe: "observe"
         case .holdStart(let id, _): "holdStart \(id)"
+        case .fault(let order): "fault \(order.kind)"
         }
     }
 }

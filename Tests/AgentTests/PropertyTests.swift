@@ -149,6 +149,7 @@ struct World {
             requireIdle(id, "made to replicate on")
             require(disk.instances[id]?.following != nil, "\(id) replicates on, and is no replica")
             operations[id] = directive
+        case .fault: require(false, "a fault that nobody ordered")
         case .copyEnded, .roleChanged, .tell: break
         }
     }
@@ -272,7 +273,7 @@ struct World {
             require(disk.term >= promised, "a term was promised that is not on disk")
             promisedTerm = max(promisedTerm, promised)
         case .attempt(let status): hear(status)
-        case .report, .heartbeat, .copyReady, .copySent: break
+        case .report, .heartbeat, .copyReady, .copySent, .faulted: break
         }
         if isConnected { handle(.sent) }
     }

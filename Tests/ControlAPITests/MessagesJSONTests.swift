@@ -19,7 +19,18 @@ private let fromAgent: [AgentMessage] = [
     .report(HostReport(host: "h"), digest: "d", delay: .zero), .heartbeat(digest: "d", delay: .milliseconds(20)),
     .attempt(statuses[1]), .promised(term: 4), .copyReady(endpoint, donor: donor), .copySent(attempt: "7", error: nil),
     .copySent(attempt: "7", error: "broken pipe"),
+    .faulted(FaultAnswer(id: "r-1", refusal: "no", behind: 3)),
 ]
+
+private let fault = {
+    var order = FaultOrder()
+    order.id = "r-1"
+    order.kind = .cut
+    order.instance = InstanceID(clusterUID: "u", ordinal: 1)
+    order.peers = ["10.0.0.2"]
+    order.direction = .incoming
+    return order
+}()
 
 private let fromServer: [ServerMessage] = [
     .welcome(storeID: "s", term: 3, fingerprintKeys: ["u": "00ff"]), .gathering,
@@ -27,6 +38,7 @@ private let fromServer: [ServerMessage] = [
     .notLeader(url: "https://127.0.0.1:7070"), .refused(reason: "too old"), .offer(order), .cancel(attempt: "7", term: 3),
     .heartbeat, .settled(attempt: "7"), .sendCopy(endpoint, donor: donor), .copySent(attempt: "7", error: nil), .observe,
     .holdStart(donor, lasting: .seconds(60)), .holdStart(donor, lasting: .zero),
+    .fault(fault),
 ]
 
 /// One line each, read back as it was, refused when it is cut off anywhere.

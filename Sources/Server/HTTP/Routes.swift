@@ -124,6 +124,7 @@ enum APIRouter {
             return json(TokenDocument(token: try await token(try await body(request), control)))
         }
         PlanRoutes(control: control).add(to: router)
+        GameDayRoutes(control: control).add(to: router)
         RebuildRoutes(control: control).add(to: router)
     }
 

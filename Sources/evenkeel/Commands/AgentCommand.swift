@@ -43,6 +43,12 @@ struct AgentCommand: AsyncParsableCommand {
             EVENKEEL_CLUSTER and EVENKEEL_INSTANCE say to what. Repeat for its arguments.
             """)
     var roleCommand: [String] = []
+    @Flag(
+        help: """
+            Carry out the faults of `evenkeel gameday`, for clusters whose manifests say `gameDay: allowed`. Only on hosts \
+            that carry nothing but test clusters.
+            """)
+    var gameDay = false
     @Option(help: "trace, debug, info, warning or error.")
     var logLevel = "info"
 
@@ -75,8 +81,8 @@ struct AgentCommand: AsyncParsableCommand {
         let credential = try AgentCredential(host: host, dataDirectory: directory, enrolmentFile: tokenFile)
         let http = HTTPClient(
             eventLoopGroupProvider: .singleton, configuration: try Client.configuration(authorityFile: caFile))
-        let driver = MariaDBDriver(
-            MariaDBHost(dataDirectory: directory, databaseUser: dbUser), transport: TLSCopyTransport())
+        let databases = MariaDBHost(dataDirectory: directory, databaseUser: dbUser)
+        let driver = MariaDBDriver(databases, transport: TLSCopyTransport())
         let logger = Logger(label: "evenkeel")
         let parts = AgentParts(
             host: host, version: Version.text, driver: driver, journal: journal,
@@ -84,6 +90,7 @@ struct AgentCommand: AsyncParsableCommand {
                 http: http, servers: servers, credential: credential,
                 warn: { AgentCommand.log(AgentNotice(.warning, $0), logger) }),
             roleHook: roleCommand.isEmpty ? nil : try CommandRoleHook(command: roleCommand),
+            faults: gameDay ? MariaDBFaults(databases, servers: servers.compactMap(ServerURL.addressAndPort)) : nil,
             log: { notice in AgentCommand.log(notice, logger) })
         let runner = AgentRunner(parts, state: state, clock: ContinuousClock(), startedAt: SystemTime().now())
         do {
@@ -120,6 +127,8 @@ struct AgentCommand: AsyncParsableCommand {
             metadata: notice.metadata.mapValues { .string($0) })
     }
 }
+
+extension MariaDBFaults: FaultInjector {}
 
 /// The agent's loop as a service; ending it leaves the databases as they are.
 struct AgentService: Service {

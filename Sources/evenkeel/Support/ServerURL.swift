@@ -5,6 +5,14 @@ enum ServerURL {
         text.hasSuffix("/") && !text.hasSuffix("//") ? String(text.dropLast()) : String(text)
     }
 
+    /// `address:port` of where it connects; nil where it names neither.
+    static func addressAndPort(_ text: String) -> String? {
+        guard let end = text.firstRange(of: "://") else { return nil }
+        let place = text[end.upperBound...].prefix { $0 != "/" }
+        let isHTTPS = text[..<end.lowerBound].lowercased() == "https"
+        return place.last == "]" || !place.contains(":") ? "\(place):\(isHTTPS ? 443 : 80)" : String(place)
+    }
+
     /// The URL as it was given, where it has a scheme that we speak and a host; `setting`: where it was given.
     static func checked(_ text: String, setting: String) throws(CommandError) -> String {
         guard let end = text.firstRange(of: "://") else {
