@@ -78,10 +78,11 @@ let package = Package(
         room("Monitoring", ["FleetModel", "JSONStream", "MetadataStore", "ChildProcess", httpClient, nioCore, nioHTTP1, nioTLS]),
         room("Server", ["Reconciliation", "Monitoring", "SQLiteStore", hummingbird, hummingbirdCore, hummingbirdTLS, nioTLS, logging, lifecycle, signals, certificates, crypto]),
         room("Simulation", ["Reconciliation", "Agent"]),
+        room("GameDay", ["FleetModel", "JSONStream", "MySQLClient"]),
         .executableTarget(
             name: "evenkeel",
             dependencies: [
-                "Server", "Agent", "Simulation", "SourceControl", arguments, httpClient, hummingbird, logging, lifecycle, signals, nioCore,
+                "Server", "Agent", "GameDay", "Simulation", "SourceControl", arguments, httpClient, hummingbird, logging, lifecycle, signals, nioCore,
                 nioHTTP1, nioTLS,
             ],
             swiftSettings: settings),
@@ -101,5 +102,6 @@ let package = Package(
         tests("Monitoring", ["ChildProcess", "FleetModel", "JSONStream", "MetadataStore", nio, nioCore, nioHTTP1]),
         tests("Server", [hummingbird, hummingbirdTesting]),
         tests("Simulation"),
+        tests("GameDay"),
     ]
 )
