@@ -482,8 +482,8 @@ class ByHand(Helpers):
             self.writes(writer)
             self.lose(self.old)
             self.wait_failed_over(60)
-            self.writes(writer)
-            swap(*reversed(change))(self.fleet)
+            swap(*reversed(change))(self.fleet)  # Until then nobody is left to acknowledge.
+            self.writes(writer, seconds=60)
             self.bring_back(self.old)
             self.wait_healed()
         self.judge(writer, gap_max=60)
