@@ -37,7 +37,6 @@ class Processes(MatrixCase):
         self.writes(writer)
         return alone, session
 
-    @known("what is in a killed replica's relay logs is not applied yet")
     def test_relay_tail_of_a_killed_replica_and_the_primary_lost(self):
         """The rows are only in the relay log of a replica whose process was killed."""
         with self.writer() as writer:
@@ -100,7 +99,6 @@ class Processes(MatrixCase):
             self.wait_healed()
         self.judge(writer, gap_max=None)
 
-    @known("what is in a killed replica's relay logs is not applied yet")
     def test_replica_is_killed_and_the_primary_cannot_start(self):
         with self.writer() as writer:
             self.writes(writer)

@@ -60,6 +60,8 @@ extension InstanceWorker {
     ) async throws {
         if status.isFrom(source) {
             try await stopReplicating(session, status, report)
+            // What an applier that stands still has not applied is fetched again, if the source lives that long.
+            try keepRelayLogsAside()
         } else {
             try await applyAllReceived(session, status, report)
         }
@@ -200,6 +202,7 @@ extension InstanceWorker {
         return try await withSession { session in
             guard let status = try await session.replicaStatus(), try await session.isOn("read_only") else { return false }
             guard status.isStopped else { return true }
+            try keepRelayLogsAside()
             try await endRescue(session)
             try await adoptOwnLog(session)
             try await session.run("SET GLOBAL rpl_semi_sync_master_enabled = OFF, rpl_semi_sync_slave_enabled = \(verbatim: acknowledges ? "ON" : "OFF")")
