@@ -91,7 +91,7 @@ package enum AgentMessage: Sendable, Hashable {
 package struct AttemptOrder: Sendable, Hashable {
     package var id: String
     package var term: Int64
-    /// The cluster's epoch as the server knows it. The larger of this and the action's own epoch counts: an agent that
+    /// The cluster's epoch that the task was planned under. The larger of this and the action's own epoch counts: an agent that
     /// has promised this instance a higher one refuses, a higher one is promised on disk before anything is done, and
     /// ends the instance's right to be opened as the writer without a server.
     package var epoch: Int64

@@ -24,13 +24,15 @@ package struct AttemptRecord: Sendable, Hashable {
     /// The plan (its digest) and the revision that it belongs to.
     package var plan: String
     package var revision: String
+    /// The cluster's epoch that it was planned under; 0: of no cluster, or of an earlier release.
+    package var epoch: Int64
     package var started: Instant
     /// Nil while it is open.
     package var ended: Instant?
     package var outcome: AttemptOutcome?
 
     package init(
-        id: String, key: String, task: PlannedTask, plan: String, revision: String, started: Instant,
+        id: String, key: String, task: PlannedTask, plan: String, revision: String, epoch: Int64 = 0, started: Instant,
         ended: Instant? = nil, outcome: AttemptOutcome? = nil
     ) {
         self.id = id
@@ -38,6 +40,7 @@ package struct AttemptRecord: Sendable, Hashable {
         self.task = task
         self.plan = plan
         self.revision = revision
+        self.epoch = epoch
         self.started = started
         self.ended = ended
         self.outcome = outcome

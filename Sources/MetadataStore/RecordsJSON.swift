@@ -37,6 +37,7 @@ extension AttemptRecord: JSONCodable {
             writer.member("task", task)
             writer.member("plan", plan)
             writer.member("revision", revision)
+            if epoch != 0 { writer.member("epoch", epoch) }
             writer.member("started", started)
             writer.member("ended", ifPresent: ended)
             writer.member("outcome", ifPresent: outcome)
@@ -49,10 +50,12 @@ extension AttemptRecord: JSONCodable {
         var ended: Instant?
         var started = Instant(milliseconds: 0)
         var (id, taskKey, plan, revision) = ("", "", "", "")
+        var epoch: Int64 = 0
         try reader.object { reader, key in
             switch key {
             case "id": try reader.read(&id)
             case "key": try reader.read(&taskKey)
+            case "epoch": try reader.read(&epoch)
             case "task": try reader.read(&task)
             case "plan": try reader.read(&plan)
             case "revision": try reader.read(&revision)
@@ -64,8 +67,8 @@ extension AttemptRecord: JSONCodable {
         }
         try reader.requireFilled(id, "id")
         self.init(
-            id: id, key: taskKey, task: try reader.required(task, "task"), plan: plan, revision: revision, started: started,
-            ended: ended, outcome: outcome)
+            id: id, key: taskKey, task: try reader.required(task, "task"), plan: plan, revision: revision, epoch: epoch,
+            started: started, ended: ended, outcome: outcome)
     }
 }
 

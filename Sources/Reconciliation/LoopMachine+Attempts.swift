@@ -67,7 +67,7 @@ extension LoopMachine {
             let cluster = records.clusters[name]
         else { return }
         let order = AttemptOrder(
-            id: id, term: term, epoch: cluster.epoch, instance: attempt.instance, clusterName: name,
+            id: id, term: term, epoch: attempt.record.epoch, instance: attempt.instance, clusterName: name,
             action: attempt.record.task.action)
         let secrets = OfferSecrets(clusterUID: cluster.uid, instance: attempt.instance, action: order.action)
         attempts[id]?.phase = .sent
@@ -82,12 +82,13 @@ extension LoopMachine {
     }
 
     /// After a pass: what is still wanted and not with its agent is offered (again); what is not is cancelled, which an
-    /// agent that never had it answers too.
+    /// agent that never had it answers too. So is what was planned under an epoch that is over: its target may have been
+    /// away since, and know of no later one.
     mutating func dispatch(_ unit: UnitID) {
         let unsent = attempts.filter { $0.value.phase == .unsent && $0.value.record.task.unit == unit }
         for (id, attempt) in unsent.sorted(by: { $0.key < $1.key }) where isUsable(attempt.host) {
             if units[unit]?.ended.contains(where: { $0.id == id }) == true { continue }
-            if attempt.isCancelled {
+            if attempt.isCancelled || attempt.record.epoch < records.clusters[unit.name]?.epoch ?? 0 {
                 attempts[id]?.phase = .sent
                 cancel(id)
             } else {

@@ -246,7 +246,7 @@ extension LoopMachine {
             lastAttempt += 1
             let record = AttemptRecord(
                 id: attemptPrefix + String(lastAttempt), key: key, task: task, plan: draft.plan?.id ?? "",
-                revision: revision, started: now)
+                revision: revision, epoch: draft.records.epoch, started: now)
             draft.opened.append(OpenAttempt(record: record, instance: instance, host: host, phase: .unsent))
         }
     }

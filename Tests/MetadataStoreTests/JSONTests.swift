@@ -31,7 +31,7 @@ private func check<Value: JSONCodable & Equatable>(_ value: Value, _ place: Sour
         unit: unit, target: .server, action: .applyChannel(digest: "d"), cause: .observation("x"), summary: "apply")
     try check(
         AttemptRecord(
-            id: "7", key: "k", task: task, plan: "p", revision: "r", started: moment, ended: moment, outcome: .cancelled))
+            id: "7", key: "k", task: task, plan: "p", revision: "r", epoch: 3, started: moment, ended: moment, outcome: .cancelled))
     for state in RevisionRecord.State.allCases {
         try check(RevisionRecord(source: "s", revision: Revision(commit: "c"), seen: moment, accepted: moment, state: state, message: "m"))
     }

@@ -1,3 +1,4 @@
+import ControlAPI
 import FleetModel
 import MetadataStore
 import Planning
@@ -24,6 +25,8 @@ struct Drive {
     let store = MemoryStore()
     var verdicts: [Bool] = []
     var closed: [UInt64] = []
+    var sent: [ServerMessage] = []
+    var offered: [AttemptOrder] = []
     private static let eventsMax = 10_000
 
     init(_ planner: any UnitPlanner, _ change: (inout LoopSettings) -> Void = { _ in }) {
@@ -51,6 +54,8 @@ struct Drive {
                     }
                 case .wake(let moment) where moment <= now: events.append(.woke)
                 case .judged(_, _, let isAccepted): verdicts.append(isAccepted)
+                case .send(let message, _, _): sent.append(message)
+                case .offer(let order, _, _, _): offered.append(order)
                 case .close(_, let connection): closed.append(connection)
                 default: break
                 }
