@@ -153,7 +153,11 @@ enum DriverSteps {
         [
             DriverStep(5...40) { context in
                 let wasLocked = context.instance?.lockedAccounts.remove(ordinal) != nil
-                if wasLocked, context.instance?.process?.readOnly == true { return .end(.succeeded(TaskResult())) }
+                if let instance = context.instance, instance.process?.readOnly == true, instance.source == nil {
+                    // A closed writer makes sure of it without its binlog.
+                    let isNew = instance.content.replicationAccounts.insert(ordinal).inserted
+                    return .end(.succeeded(TaskResult(acted: wasLocked || isNew)))
+                }
                 let result = context.write(.replicationAccount(ordinal)) { $0.replicationAccounts.contains(ordinal) }
                 if wasLocked, case .end(.succeeded) = result { return .end(.succeeded(TaskResult())) }
                 return result

@@ -31,6 +31,32 @@ extension RealServers {
             #expect(try await eventually { try await host.database(1).connectedReplicas == [2, 3] })
         }
 
+        @Test func `where nobody is left to acknowledge one is let in again without waiting for an acknowledgement`() async throws {
+            let host = try TestHost()
+            try await host.found()
+            for ordinal in [2, 3] { try await host.perform(.expel(ordinal: ordinal), on: 1) }
+            #expect(try await eventually { try await host.database(1).semiSyncClients == 0 })
+            let before = try await host.database(1).binlogPosition
+            for ordinal in [2, 3] {
+                try await host.perform(.prepareReplica(ordinal: ordinal), on: 1, secrets: TestHost.secrets)
+            }
+            #expect(try await host.database(1).binlogPosition == before)
+            #expect(try await host.database(1).replicationAccounts == [1, 2, 3])
+            try await host.perform(.replicate(source: host.peer(1), acknowledges: true), on: 2)
+            try await host.makeShop()
+        }
+
+        @Test func `an account that is missing is made by a writer on which nobody acknowledges`() async throws {
+            let host = try TestHost()
+            try await host.found([1, 2])
+            try await host.perform(.expel(ordinal: 2), on: 1)
+            #expect(try await eventually { try await host.database(1).semiSyncClients == 0 })
+            let before = try await host.database(1).binlogPosition
+            try await host.perform(.prepareReplica(ordinal: 7), on: 1, secrets: ["replicationPassword.7": "secret seven"])
+            #expect(try await host.database(1).replicationAccounts.contains(7))
+            #expect(try await host.database(1).binlogPosition == before)
+        }
+
         @Test func `only the writer refuses`() async throws {
             let host = try TestHost()
             try await host.found([1, 2])

@@ -43,7 +43,8 @@ extension AdminSession {
                 changed = true
             }
         } else {
-            try await run("CREATE USER \(account.sql) IDENTIFIED BY PASSWORD \(secret: authentication)")
+            // A replica that has one of its own by this name gets this one.
+            try await run("CREATE OR REPLACE USER \(account.sql) IDENTIFIED BY PASSWORD \(secret: authentication)")
             changed = true
         }
         let statements = GrantChanges(from: try await self.grants(of: account), to: grants).statements(for: account)

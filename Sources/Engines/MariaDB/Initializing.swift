@@ -31,24 +31,33 @@ extension InstanceWorker {
         }
     }
 
-    /// Makes sure of one replica's account, on the writer.
+    /// Makes sure of one replica's account, on the writer. Where nobody acknowledges a statement of ours (the writer is
+    /// closed, or all who could are gone) it waits for nobody: it is the writer's own affair then, and takes no GTID. A
+    /// statement on accounts that waits for an acknowledgement lets nobody log in.
     func prepareReplica(_ ordinal: Int, secrets: [String: String]) async throws -> TaskResult {
         try requireReady()
-        if try await admitWhileClosed(ordinal) { return TaskResult() }
-        return try await withWriterSession { session in
-            TaskResult(acted: try await ensureReplicationAccount(session, ordinal, secrets))
+        let (isAcknowledged, isAdmitted) = try await withSession { session in
+            let isClosed = try await session.isOn("read_only")
+            if isClosed, let status = try await session.replicaStatus() {
+                throw EngineError(.refused, "\(layout.id) replicates from \(status.host):\(status.port): it is not the writer now")
+            }
+            let isAdmitted = try await admit(ordinal, session)
+            if isClosed { return (false, isAdmitted) }
+            guard try await session.isOn("rpl_semi_sync_master_enabled") else { return (true, isAdmitted) }
+            return (try await session.semiSyncClients() > 0, isAdmitted)
+        }
+        return try await withSession(binlogged: isAcknowledged) { session in
+            let isMade = try await ensureReplicationAccount(session, ordinal, secrets)
+            return TaskResult(acted: isAdmitted || isMade)
         }
     }
 
-    /// A writer that is closed because nobody acknowledges for it may have refused all who could: letting one in again is
-    /// its own affair, and takes no GTID.
-    private func admitWhileClosed(_ ordinal: Int) async throws -> Bool {
-        try await withSession { session in
-            let account = StoredAccount(name: ReplicationAccount.name(ordinal), host: "%")
-            guard try await session.isOn("read_only"), try await session.authentication(of: account)?.isLocked == true else { return false }
-            try await session.run("ALTER USER \(account.sql) ACCOUNT UNLOCK")
-            return true
-        }
+    /// Undoes a refusal, which was made here alone. True where there was one.
+    private func admit(_ ordinal: Int, _ session: AdminSession) async throws -> Bool {
+        let account = StoredAccount(name: ReplicationAccount.name(ordinal), host: "%")
+        guard try await session.authentication(of: account)?.isLocked == true else { return false }
+        try await session.run("ALTER USER \(account.sql) ACCOUNT UNLOCK")
+        return true
     }
 
     /// True where something had to be made. Changing the password of the account in use, with nobody else to

@@ -12,11 +12,9 @@ struct LookQuestions {
         let version = try await session.value("SELECT @@version", within: deadline.left)
         let values = try await session.globals(names.union(Self.always), within: deadline.left)
         func isOn(_ name: String) -> Bool { values[name] == "ON" }
-        let positions = try await session.positions(within: deadline.left)
         var report = DatabaseReport(
             version: BinaryFinder.number(version) ?? version, serverID: values["server_id"].flatMap { Int64($0) } ?? 0,
-            readOnly: isOn("read_only"), binlogPosition: positions.binlog, appliedPosition: positions.applied,
-            semiSyncPrimary: isOn("rpl_semi_sync_master_enabled"), semiSyncReplica: isOn("rpl_semi_sync_slave_enabled"))
+            readOnly: isOn("read_only"), semiSyncPrimary: isOn("rpl_semi_sync_master_enabled"), semiSyncReplica: isOn("rpl_semi_sync_slave_enabled"))
         report.semiSyncClients = try await session.semiSyncClients(within: deadline.left)
         if report.semiSyncPrimary {
             // Not information_schema's: that needs room on the disk which may be full.
@@ -29,6 +27,9 @@ struct LookQuestions {
         report.variables = values.filter { names.contains($0.key) }
         report.databases = try await databases()
         (report.accounts, report.replicationAccounts) = try await accounts()
+        // After what it stands for: whoever has received this position has what was seen.
+        let positions = try await session.positions(within: deadline.left)
+        (report.binlogPosition, report.appliedPosition) = (positions.binlog, positions.applied)
         report.isInitialized = try await session.value(OwnDatabase.isInitializedQuery, within: deadline.left) == "1"
         return report
     }
