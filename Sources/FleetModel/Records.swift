@@ -125,6 +125,9 @@ package struct AppliedAccount: Sendable, Hashable {
         self.fingerprint = fingerprint
         self.grants = grants
     }
+
+    /// Ordered to be made or dropped, and not known to be either.
+    package static let unconfirmed = AppliedAccount(fingerprint: "", grants: [])
 }
 
 /// A task that failed, until it succeeds or is no longer wanted.
@@ -161,8 +164,8 @@ package struct ClusterRecords: Sendable, Hashable {
     package var epoch: Int64
     /// The ordinal of the writer; nil before the founding primary is chosen.
     package var primary: Int?
-    /// True once the founding primary has been opened for writing: from then on the cluster holds data, and every new
-    /// instance is a clone.
+    /// True once the founding primary may have been opened for writing: from then on the cluster may hold data, and every
+    /// new instance is a clone.
     package var isFounded: Bool
     /// Superset of the replicas that can acknowledge, by ordinal, sorted.
     package var ackSet: [Int]

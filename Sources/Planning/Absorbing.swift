@@ -50,11 +50,9 @@ extension Planner {
         case .demote(let epoch):
             if records.switchover?.epoch == epoch { records.switchover?.position = result.position }
         case .ensureDatabase(let database): records.databases[database.name] = database.deletionPolicy
-        case .dropDatabase(let name): records.databases[name] = nil
         case .ensureAccount(let account, let fingerprint):
             records.accounts[account.key] = AppliedAccount(fingerprint: fingerprint, grants: account.grants)
-        case .dropAccount(let name, let host): records.accounts[name + "@" + host] = nil
-        case .retire: retired(id.ordinal, &records)
+        case .retire: records.forget(id.ordinal)
         case .purge: setPhase(.purged, of: id.ordinal, in: &records, ifRetired: true)
         case .expel(let ordinal): records.expelled[ordinal] = result.position ?? GTIDSet()
         case .revoke(let epoch):
@@ -64,7 +62,9 @@ extension Planner {
                 records.failover?.isFenced = true
                 records.failover?.tail = result.position
             }
-        case .install, .clone, .start, .restart, .replicate, .acknowledge, .close, .rejoin, .applyChannel: break
+        case .install, .clone, .start, .restart, .replicate, .acknowledge, .close, .rejoin, .applyChannel, .dropDatabase, .dropAccount:
+            // What was dropped leaves the inventory once it is seen to be gone for good.
+            break
         }
     }
 
@@ -73,13 +73,6 @@ extension Planner {
         guard !records.failures.isEmpty else { return }
         let marks = ["/\(id)/start", "/\(id)/restart"]
         records.failures = records.failures.filter { failure in !marks.contains { failure.key.contains($0) } }
-    }
-
-    /// An instance that is stopped for good can acknowledge nothing any more.
-    private static func retired(_ ordinal: Int, _ records: inout ClusterRecords) {
-        records.ackSet.removeAll { $0 == ordinal }
-        records.preparedReplicas.removeAll { $0 == ordinal }
-        records.leftBehind.removeAll { $0 == ordinal }
     }
 
     private static func setPhase(
@@ -106,6 +99,14 @@ extension Planner {
 }
 
 extension ClusterRecords {
+    /// An instance that is stopped for good can acknowledge nothing any more.
+    mutating func forget(_ ordinal: Int) {
+        ackSet.removeAll { $0 == ordinal }
+        preparedReplicas.removeAll { $0 == ordinal }
+        leftBehind.removeAll { $0 == ordinal }
+        expelled[ordinal] = nil
+    }
+
     /// A message with its instances named as people know them: `orders-2` for `<uid>-2`; paths stay what they are.
     fileprivate func naming(_ message: String) -> String {
         var text = ""

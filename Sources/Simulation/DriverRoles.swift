@@ -106,6 +106,7 @@ extension DriverSteps {
                 guard let instance = context.instance, let process = instance.process else { return .end(.refused("it does not run")) }
                 instance.lockedAccounts.formUnion(refused)
                 if !process.readOnly && instance.source == nil { return .end(.succeeded(TaskResult(acted: false))) }
+                if !process.ioRunning { instance.applyRelayFiles() }
                 if instance.position.contains(position) { return .next }
                 let isLate = context.world.now - context.operation.began > .seconds(2)
                 return isLate ? .end(.refused("it has not applied \(position) within 2 s")) : .again

@@ -73,7 +73,7 @@ package enum Simulation {
         let settled = world.now - moment
         world.areClientsGone = true
         _ = world.run(for: .seconds(3))
-        _ = world.run(for: commitsMax) { world.allInstances.allSatisfy { $0.instance.process?.unacknowledged.isEmpty ?? true } }
+        _ = world.run(for: commitsMax) { world.isQuiet }
         failure = world.oracle.violation ?? failure ?? (losesHost(seed) ? nil : world.endStateProblem)
         return result(world, seed, failure, settled)
     }
@@ -141,6 +141,11 @@ extension World {
     }
 
     private static let writesToShow = 5
+
+    /// No commit waits, and no attempt is under way.
+    var isQuiet: Bool {
+        allInstances.allSatisfy { $0.instance.process?.unacknowledged.isEmpty ?? true } && store.loadNow().openAttempts.isEmpty
+    }
 
     private var recordedWriter: ModelInstance? {
         guard let records = store.loadNow().records.clusters["orders"] else { return nil }

@@ -183,6 +183,23 @@ struct FailoverTests {
         #expect(second.tasks.isEmpty && second.findings.contains { $0.reason == "FailoverHeld" })
     }
 
+    @Test func `without semi-sync whoever an earlier failover left behind is asked for nothing`() {
+        var fleet = founded()
+        fleet.edit { $0.durability = .async }
+        fleet.records.clusters["orders"]?.ackSet = []
+        fleet.records.clusters["orders"]?.isSemiSync = false
+        fleet.records.clusters["orders"]?.leftBehind = [2]
+        fleet.change(1) { $0.process = .stopped }
+        fleet.change(2) { $0.database?.binlogPosition = position(104) }
+        fleet.fail(startOf: 1)
+        fleet.pass(.seconds(5))
+        let first = Planner.step(fleet.situation())
+        #expect(outline(first) == "revoke 3, fence 1")
+        fleet.records.clusters["orders"] = first.records
+        for task in first.tasks { fleet.carryOut(task) }
+        #expect(Planner.step(fleet.situation()).records.primary == 3)
+    }
+
     @Test func `who lacks what the present writer held when it took over does not take over from it`() {
         var fleet = founded()
         fleet.records.clusters["orders"]?.floor = position(102)

@@ -5,6 +5,11 @@ import FleetModel
 extension PrimaryReplicaProcedure {
     mutating func keepContent(_ primary: MemberView) {
         guard primary.isWritable, let database = primary.database else { return }
+        guard !database.semiSyncPrimary || hasOtherAcker(than: primary, for: primary) else {
+            // A statement of ours would wait like any other, and one on accounts would let nobody log in meanwhile.
+            wait(.fact("acknowledgement"), "a replica that acknowledges what is written on \(label(primary))")
+            return
+        }
         for spec in cluster.databases { keep(spec, primary, database) }
         for name in records.databases.keys.sorted() where !cluster.databases.contains(where: { $0.name == name }) {
             remove(database: name, primary, database)
@@ -42,7 +47,7 @@ extension PrimaryReplicaProcedure {
 
     private mutating func remove(database name: String, _ primary: MemberView, _ database: DatabaseReport) {
         guard database.databases.contains(where: { $0.name == name }) else {
-            records.databases[name] = nil
+            if isKept(primary, database) { records.databases[name] = nil }
             return
         }
         if records.databases[name] == .delete {
@@ -74,7 +79,9 @@ extension PrimaryReplicaProcedure {
             cause = .observation(message)
         }
         let what = seen == nil ? "create account \(account.key)" : "bring account \(account.key) to what is declared"
-        emit(.ensureAccount(account, fingerprint: fingerprint), on: primary, cause: cause, what)
+        let isOrdered = emit(.ensureAccount(account, fingerprint: fingerprint), on: primary, cause: cause, what)
+        // It may be made although its attempt never ends well: then it is ours to drop.
+        if isOrdered, records.accounts[account.key] == nil { records.accounts[account.key] = .unconfirmed }
     }
 
     private func areSame(_ left: [Grant], _ right: [Grant]) -> Bool {
@@ -90,11 +97,19 @@ extension PrimaryReplicaProcedure {
         }.sorted()
     }
 
+    /// Whether what the writer holds is there after a failover too. A drop that nobody has acknowledged is seen on the
+    /// writer, and would be undone by losing it.
+    private func isKept(_ primary: MemberView, _ database: DatabaseReport) -> Bool {
+        guard !primary.isBusy else { return false }
+        return !wasSemiSync || views.contains { records.ackSet.contains($0.ordinal) && $0.received.contains(database.binlogPosition) }
+    }
+
     private mutating func remove(account key: String, _ primary: MemberView, _ database: DatabaseReport) {
         guard let seen = database.accounts.first(where: { $0.key == key }) else {
-            records.accounts[key] = nil
+            if isKept(primary, database) { records.accounts[key] = nil }
             return
         }
+        records.accounts[key] = .unconfirmed
         emit(.dropAccount(name: seen.name, host: seen.host), on: primary, cause: because("spec.accounts"), "drop account \(key)")
     }
 }

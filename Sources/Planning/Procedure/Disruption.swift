@@ -116,8 +116,7 @@ extension PrimaryReplicaProcedure {
         }
         guard view.report == nil || view.report?.directory == .retired else { return }
         setPhase(view.report == nil ? .purged : .retired(until: now + cluster.retainFor), view)
-        records.ackSet.removeAll { $0 == view.ordinal }
-        records.preparedReplicas.removeAll { $0 == view.ordinal }
+        records.forget(view.ordinal)
         if view.report != nil { wait(.retention(now + cluster.retainFor), kept(view)) }
     }
 

@@ -24,7 +24,7 @@ extension PrimaryReplicaProcedure {
         let silent = ackers.filter { !$0.isFreshForWriter || !$0.isAnswering }
         // Without all who could acknowledge only the lost writer's own binlog shows what was acknowledged.
         let hasTail = primary.isFreshForWriter && primary.report?.directory == .ready
-        let hasOthers = views.contains { $0.isActive && $0.ordinal != primary.ordinal && $0.isAnswering }
+        let hasOthers = views.contains { $0.isActive && $0.ordinal != primary.ordinal && $0.isAnswering && !isLeftBehind($0) }
         guard hasTail && hasOthers || !ackers.isEmpty && silent.isEmpty else {
             if !ackers.isEmpty { hold(primary, loss.text, silent) }
             return false
@@ -131,7 +131,7 @@ extension PrimaryReplicaProcedure {
     /// Who could acknowledge; where nobody had to, all that can be asked.
     private func toRevoke(_ intent: FailoverIntent) -> [Int] {
         guard intent.ackers.isEmpty else { return intent.ackers }
-        return views.filter { $0.isActive && $0.ordinal != intent.from && $0.isAnswering }.map(\.ordinal)
+        return views.filter { $0.isActive && $0.ordinal != intent.from && $0.isAnswering && !isLeftBehind($0) }.map(\.ordinal)
     }
 
     /// What is under way on these members is not worth waiting for.
@@ -156,11 +156,15 @@ extension PrimaryReplicaProcedure {
             all = all.merged(with: tail)
         }
         let able = views.filter { view in
-            guard view.isActive, view.isAnswering, view.isFreshForWriter, !view.isBusy, !isTaken(view.ordinal) else { return false }
+            guard view.isActive, view.isAnswering, view.isFreshForWriter, !view.isBusy, !isTaken(view.ordinal), !isLeftBehind(view)
+            else { return false }
             return intent.revoked[view.ordinal]?.contains(all) ?? false
         }
         return able.min { (zoneRank($0), $0.ordinal) < (zoneRank($1), $1.ordinal) }
     }
+
+    /// It may hold rows of its own, which comparing positions cannot see.
+    private func isLeftBehind(_ view: MemberView) -> Bool { records.leftBehind.contains(view.ordinal) }
 
     private func unrevoked(_ intent: FailoverIntent) -> [MemberView] {
         views.filter { intent.ackers.contains($0.ordinal) && intent.revoked[$0.ordinal] == nil }

@@ -79,6 +79,11 @@ extension PrimaryReplicaProcedure {
         for view in views where view.isActive && view.ordinal != primary.ordinal && view.isAnswering {
             if view.isWritable {
                 close(view)
+            } else if !records.preparedReplicas.contains(view.ordinal) {
+                // Declared after the accounts were made.
+                emit(
+                    .prepareReplica(ordinal: view.ordinal), on: primary, cause: becausePlaced(in: view.record.zone),
+                    "replication account for \(label(view))")
             } else {
                 attach(view, to: primary, cause: becausePlaced(in: view.record.zone))
             }
@@ -99,9 +104,13 @@ extension PrimaryReplicaProcedure {
             wait(.fact("acknowledgement"), "a replica that can acknowledge")
             return
         }
-        emit(
+        let isOrdered = emit(
             .open(epoch: records.epoch, semiSync: semiSync), on: primary, cause: because("spec.durability"),
             semiSync ? "semi-sync on, then open for writing" : "open for writing")
+        // From now on it may hold writes, also where the end of this is never heard of.
+        guard isOrdered else { return }
+        records.isFounded = true
+        records.isSemiSync = semiSync
     }
 
     /// A replica whose tasks failed this often no longer holds up the founding of the others.

@@ -113,6 +113,8 @@ extension PrimaryReplicaProcedure {
             emit(
                 .open(epoch: records.epoch, semiSync: wants), on: view, isVoluntary: false,
                 cause: .observation("\(label(view)) is read-only"), wants ? "semi-sync on, then open for writing" : "open for writing")
+        } else if let replication = report.database?.replication {
+            stopReplicating(view, replication, semiSync: isSemiSync)
         } else if wants && !isSemiSync && ackers > 0 {
             let isDrift = wasSemiSync && !isReturning(view)
             if isDrift { find("SemiSyncOff", label(view), on: view, "semi-synchronous replication is off on the primary", drift: true) }
@@ -124,6 +126,15 @@ extension PrimaryReplicaProcedure {
         } else if !report.isWriter || report.epoch < records.epoch {
             affirm(view, semiSync: isSemiSync)
         }
+    }
+
+    /// By hand: with an account that fits it would take rows from a replica.
+    private mutating func stopReplicating(_ view: MemberView, _ replication: ReplicationReport, semiSync: Bool) {
+        let message = "the primary is set to replicate from \(replication.sourceHost):\(replication.sourcePort)"
+        find("WrongSource", label(view), on: view, message, drift: true)
+        emit(
+            .promote(epoch: records.epoch, position: GTIDSet(), semiSync: semiSync), on: view, isVoluntary: false,
+            cause: .observation(message), "stop replicating: it is the primary")
     }
 
     /// An open writer whose agent does not know it as the writer under this epoch (a switchover was given up, an end was
@@ -171,7 +182,7 @@ extension PrimaryReplicaProcedure {
         guard hasEngine(view), unknownParameters().isEmpty else { return }
         prepare(view, primary)
         let replicas = views.filter { isServing($0) && $0.ordinal != primary.ordinal && !isTaken($0.ordinal) && !isInMaintenance($0) }
-        let mayGive = isServing(primary) || primary.isAnswering && isAlone(primary)
+        let mayGive = isServing(primary) || primary.isAnswering && !primary.isWritable && !isAwaitingAcker(primary)
         guard let donor = replicas.first ?? (mayGive && !isTaken(primary.ordinal) ? primary : nil) else {
             wait(.fact("donor"), "a healthy donor for \(label(view)) that is not busy")
             return
@@ -183,14 +194,18 @@ extension PrimaryReplicaProcedure {
             .clone(blueprint(view), donor: peer(donor.record)), on: view, donor: donor, cause: cause, "clone from \(label(donor))")
     }
 
-    /// Whether no other member has data: a closed writer then waits for an acknowledgement that only its copy can give.
-    private func isAlone(_ primary: MemberView) -> Bool {
-        views.allSatisfy { !$0.isActive || $0.ordinal == primary.ordinal || $0.report?.directory != .ready }
+    /// Whether a member that could acknowledge for a closed writer runs, or is started, so that it is opened soon; else the
+    /// writer waits for an acknowledgement that only a copy of it can give.
+    private func isAwaitingAcker(_ primary: MemberView) -> Bool {
+        views.contains {
+            $0.isActive && mayAcknowledge($0, for: primary.record) && $0.knowledge == .fresh && $0.report?.directory == .ready
+                && $0.report?.process != .unresponsive && !records.leftBehind.contains($0.ordinal)
+        }
     }
 
     /// The replication account of a replica is made on the writer before the replica needs it.
     mutating func prepare(_ view: MemberView, _ primary: MemberView) {
-        guard !records.preparedReplicas.contains(view.ordinal), isServing(primary) else { return }
+        guard !records.preparedReplicas.contains(view.ordinal), primary.isAnswering else { return }
         emit(
             .prepareReplica(ordinal: view.ordinal), on: primary, cause: becausePlaced(in: view.record.zone), "replication account for \(label(view))")
     }
@@ -198,7 +213,7 @@ extension PrimaryReplicaProcedure {
     /// An account of ours that is gone from the writer is made again; without it a replica cannot connect once more.
     private mutating func keepOwnAccounts(_ primary: MemberView) {
         // An agent that tells of none does not tell: the writer has its own at the least.
-        guard primary.isWritable, !primary.isBusy, let there = primary.report?.database?.replicationAccounts, !there.isEmpty else { return }
+        guard !primary.isBusy, let there = primary.database?.replicationAccounts, !there.isEmpty else { return }
         for view in views where view.isActive && records.preparedReplicas.contains(view.ordinal) && !there.contains(view.ordinal) {
             if readmit(view, primary) { continue }
             let message = "the replication account of \(label(view)) is gone"
