@@ -20,6 +20,7 @@ extension DriverSteps {
                     return .next
                 }
                 guard process.readOnly else { return .end(.refused("it takes writes")) }
+                if context.world.planted == .unrevoked { return .next }
                 if process.ioRunning {
                     instance.process?.sqlRunning = true
                 } else if !process.sqlRunning {
@@ -42,7 +43,7 @@ extension DriverSteps {
             DriverStep(5...60) { context in
                 guard let instance = context.instance, let process = instance.process else { return .end(.refused("it does not run")) }
                 guard !process.readOnly else { return .end(.refused("it is not the writer")) }
-                instance.lockedAccounts.insert(ordinal)
+                if context.world.planted != .weakRefusal { instance.lockedAccounts.insert(ordinal) }
                 return .end(.succeeded(TaskResult(position: instance.position)))
             }
         ]
@@ -89,7 +90,7 @@ extension StepContext {
         guard case .open(let primary) = world.link(from: host, to: (source.address, source.port)) else {
             return world.now - operation.began > .seconds(10) ? .end(.failed("its source does not answer")) : .again
         }
-        guard primary.binlog.starts(with: instance.binlog) else {
+        guard primary.binlog.starts(with: instance.binlog) || world.planted == .uncheckedRejoin else {
             world.note("\(instance.id) holds what \(primary.id) does not: moved aside")
             world.oracle.movingAside(instance, primary)
             end(instance)

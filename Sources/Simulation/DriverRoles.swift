@@ -13,6 +13,7 @@ extension DriverSteps {
                 if isElsewhere, isStopped, process.hasReceived, !instance.relay.isEmpty {
                     return .end(.refused("it would lose what it has received and not applied"))
                 }
+                if isElsewhere, context.world.planted == .undrained { instance.dropRelayLogs() }
                 // What it received from elsewhere may be nowhere else.
                 if isElsewhere, !isStopped { instance.process?.sqlRunning = true }
                 instance.process?.readOnly = true
@@ -58,7 +59,7 @@ extension DriverSteps {
                 guard let process = context.instance?.process else { return .end(.refused("it does not run")) }
                 if process.ioRunning || process.sqlRunning { return .end(.refused("it replicates: it is promoted, not opened")) }
                 context.instance?.process?.semiSyncReplica = false
-                context.instance?.process?.semiSyncPrimary = semiSync
+                context.instance?.process?.semiSyncPrimary = semiSync && context.world.planted != .semiSyncOff
                 return .next
             },
             DriverStep(10...100) { context in
@@ -104,8 +105,9 @@ extension DriverSteps {
         [
             DriverStep(10...60) { context in
                 guard let instance = context.instance, let process = instance.process else { return .end(.refused("it does not run")) }
-                instance.lockedAccounts.formUnion(refused)
+                if context.world.planted != .weakRefusal { instance.lockedAccounts.formUnion(refused) }
                 if !process.readOnly && instance.source == nil { return .end(.succeeded(TaskResult(acted: false))) }
+                if context.world.planted == .earlyPromotion { return .next }
                 if !process.ioRunning { instance.applyRelayFiles() }
                 if instance.position.contains(position) { return .next }
                 let isLate = context.world.now - context.operation.began > .seconds(2)
@@ -116,7 +118,7 @@ extension DriverSteps {
                 context.operation.isPastReturn = true
                 instance.stopReplicating()
                 instance.process?.semiSyncReplica = false
-                instance.process?.semiSyncPrimary = semiSync
+                instance.process?.semiSyncPrimary = semiSync && context.world.planted != .semiSyncOff
                 return .next
             },
             DriverStep(5...30) { context in

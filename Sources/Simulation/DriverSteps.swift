@@ -97,6 +97,7 @@ enum DriverSteps {
                 let acted = instance.process == nil
                 if acted && context.host.startsFailUntil > context.world.now { return .end(.failed("it does not start")) }
                 if acted { instance.start() }
+                if acted, context.world.planted == .openStart { instance.process?.readOnly = false }
                 return .end(.succeeded(TaskResult(acted: acted, readBack: instance.process?.variables ?? [:])))
             }
         ]
@@ -126,7 +127,10 @@ enum DriverSteps {
                 context.end(instance)
                 return .next
             },
-            DriverStep(5...20) { $0.withDirectory { $0.directory = .retired } },
+            DriverStep(5...20) { context in
+                if context.world.planted == .eagerPurge { context.removeDirectory() }
+                return context.instance == nil ? .next : context.withDirectory { $0.directory = .retired }
+            },
         ]
     }
 

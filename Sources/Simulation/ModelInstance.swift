@@ -155,6 +155,12 @@ final class ModelInstance {
 
     private static let relayAsideMax = 2
 
+    /// What was received and not applied is nowhere any more.
+    func dropRelayLogs() {
+        relay = []
+        relayAside = []
+    }
+
     // MARK: Replication's threads
 
     /// Starts both threads; purges the relay logs where both were down.

@@ -77,6 +77,7 @@ extension World {
         // What came before it acknowledged is acknowledged only with something that comes later.
         guard replica.process?.isAcking == true, !received.isEmpty, let number = primary.process?.number else { return }
         let reached = replica.receivedCount
+        if planted == .earlyAcknowledgement { replica.relay.removeLast() }
         after(milliseconds(1...3)) { self.deliver(reached, from: replica, on: host, to: primary, number, until: self.now + World.lateMax) }
     }
 

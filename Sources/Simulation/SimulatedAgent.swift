@@ -34,6 +34,7 @@ final class SimulatedAgent {
         world.note("agent \(host.name) is killed")
         machine = nil
         incarnation += 1
+        if world.planted == .forgetfulAgent { host.journal = JournalState() }
         for operation in host.operations.values { operation.isDead = true }
         host.operations = [:]
         host.receivers = [:]

@@ -34,11 +34,11 @@ package enum Simulation {
 
     /// Runs one seed after the other, each a world of its own; stops after `failuresMax` failures.
     package static func run(
-        seeds: Range<UInt64>, failuresMax: Int = 1, progress: (SimulationResult) -> Void = { _ in }
+        seeds: Range<UInt64>, planted: PlantedBug? = nil, failuresMax: Int = 1, progress: (SimulationResult) -> Void = { _ in }
     ) -> SimulationReport {
         var report = SimulationReport()
         for seed in seeds where report.failures.count < failuresMax {
-            let result = run(seed: seed)
+            let result = run(seed: seed, planted: planted)
             report.results.append(result)
             progress(result)
         }
@@ -46,8 +46,8 @@ package enum Simulation {
     }
 
     /// The demo's fleet through all of its commits: without faults for seed 0, with faults for every other.
-    package static func run(seed: UInt64) -> SimulationResult {
-        let world = World(seed: seed, script: .whole)
+    package static func run(seed: UInt64, planted: PlantedBug? = nil) -> SimulationResult {
+        let world = World(seed: seed, script: .whole, planted: planted)
         world.faults = seed == 0 ? .none : .hard
         // Else the budget of failovers would be spent before.
         if losesHost(seed) { world.faults.loseWriters = false }

@@ -62,9 +62,14 @@ extension StepContext {
     func purge() -> StepResult {
         guard let instance else { return .end(.succeeded(TaskResult(acted: false))) }
         guard instance.directory != .ready else { return .end(.refused("it is in service")) }
+        removeDirectory()
+        return .next
+    }
+
+    func removeDirectory() {
+        guard let instance else { return }
         world.oracle.removing(instance, host, world)
         host.instances[order.instance] = nil
-        return .next
     }
 
     /// A statement of ours on the writer. Elsewhere it is refused.

@@ -8,6 +8,7 @@ final class World {
     private(set) var now = Instant(milliseconds: 1_700_000_000_000)
     let beginning: Instant
     var random: SeededGenerator
+    let planted: PlantedBug?
     private var queue: [(at: Instant, number: UInt64, action: () -> Void)] = []
     private var number: UInt64 = 0
     private(set) var events = 0
@@ -26,7 +27,8 @@ final class World {
     var areClientsGone = false
     var connectionsMade: UInt64 = 0
 
-    init(seed: UInt64, script: Script) {
+    init(seed: UInt64, script: Script, planted: PlantedBug? = nil) {
+        self.planted = planted
         random = SeededGenerator(seed: seed)
         beginning = now
         self.script = script
@@ -138,6 +140,7 @@ final class World {
     func endProcess(_ instance: ModelInstance, on host: ModelHost) {
         guard instance.process != nil else { return }
         instance.crash(loss: Int.random(in: 0...2, using: &random))
+        if planted == .relayPurge { instance.dropRelayLogs() }
         agents.first { $0.host === host }?.exited(instance.id)
     }
 }

@@ -1,6 +1,8 @@
 import ArgumentParser
 import Simulation
 
+extension PlantedBug: ExpressibleByArgument {}
+
 /// For those who change the product: the whole system in one deterministic world, seed after seed.
 struct Simulate: ParsableCommand {
     static let configuration = CommandConfiguration(
@@ -10,8 +12,13 @@ struct Simulate: ParsableCommand {
     var seeds: UInt64 = 100
     @Option(help: "The first of them; 0 is the world without faults.")
     var start: UInt64 = 0
+    @Option(help: "Plant a bug, which one of the seeds has to find.")
+    var plant: PlantedBug?
+    @Flag(help: "Plant each bug in turn: every one has to be found.")
+    var plants = false
 
     func run() throws {
+        if plants || plant != nil { return try findPlanted(plant.map { [$0] } ?? PlantedBug.allCases) }
         let report = Simulation.run(seeds: start..<(start + seeds)) { result in
             let outcome = result.failure ?? "converged"
             print("seed \(result.seed): \(outcome) (\(result.attempts) attempts, \(result.writes) writes, \(result.failovers) failovers, \(result.movedAside) moved aside)")
@@ -20,5 +27,19 @@ struct Simulate: ParsableCommand {
         for line in failed.trace { print("  " + line) }
         print("replay: evenkeel simulate --start \(failed.seed) --seeds 1")
         throw ExitStatus.error
+    }
+
+    private func findPlanted(_ bugs: [PlantedBug]) throws {
+        var missed = 0
+        for bug in bugs {
+            let report = Simulation.run(seeds: start..<(start + seeds), planted: bug)
+            if let found = report.failures.first {
+                print("\(bug.rawValue): found by seed \(found.seed): \(found.failure ?? "")")
+            } else {
+                missed += 1
+                print("\(bug.rawValue): not found by \(seeds) seeds from \(start) on")
+            }
+        }
+        if missed > 0 { throw ExitStatus.error }
     }
 }

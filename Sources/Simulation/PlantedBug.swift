@@ -1,0 +1,26 @@
+/// A bug that is planted into the model's part of the system: the checks have to find each of them, or they are worth
+/// nothing. Named after what goes wrong.
+package enum PlantedBug: String, Sendable, CaseIterable {
+    /// A replica that is pointed elsewhere drops what it has received and not applied.
+    case undrained
+    /// Relay logs do not survive the end of a process.
+    case relayPurge
+    /// A revocation answers without having stopped anything.
+    case unrevoked
+    /// A refused replica is let in as before.
+    case weakRefusal
+    /// A promotion waits for nothing.
+    case earlyPromotion
+    /// A writer is opened without semi-sync.
+    case semiSyncOff
+    /// A replica acknowledges what it has not got.
+    case earlyAcknowledgement
+    /// A member comes back to another writer without its history being compared.
+    case uncheckedRejoin
+    /// What an agent has promised is not on its disk.
+    case forgetfulAgent
+    /// An instance is not closed when it starts.
+    case openStart
+    /// A removed instance's directory goes at once.
+    case eagerPurge
+}
