@@ -39,6 +39,8 @@ extension InstanceWorker {
         if try await isAttached(session, status, to: source, acknowledges: acknowledges) { return false }
         guard !password.isEmpty else { throw EngineError(.refused, "the order carries no replication password") }
         try await session.makeReadOnly(layout.id)
+        // Of a replica: its applier hangs as long as this is on, and stopping it then hangs too.
+        try await session.run("SET GLOBAL rpl_semi_sync_master_enabled = OFF")
         try await endRescue(session)
         if let status { try await leave(status, for: source, session, report) }
         // Before the threads start: what comes unacknowledged is never acknowledged later.
