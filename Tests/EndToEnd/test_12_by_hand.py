@@ -84,7 +84,7 @@ class Replicas(Helpers):
 
         self.lost_with(delay)
 
-    @known("whose applier stands still is chosen all the same")
+    @known("a replica whose applier stands still is never made again")
     def test_an_applier_stands_still(self):
         self.lost_with(lambda: self.standing_still(self.others[0], COLLISION + 1), to=self.others[1], is_alone=True)
 
@@ -128,7 +128,7 @@ class Replicas(Helpers):
 
         self.lost_with(prepare, lambda: held[0].end(), to=self.others[1])
 
-    @known("whose applier stands still is chosen all the same")
+    @known("a replica whose applier stands still is never made again")
     def test_errant_row_on_a_replica(self):
         """It is not followed, and is not there any more at the end."""
         self.lost_with(lambda: self.insert(self.others[0], ERRANT + 1), is_alone=True)
