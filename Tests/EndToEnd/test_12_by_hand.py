@@ -297,7 +297,6 @@ class ByHand(Helpers):
             lambda: self.root(one).rows(f"STOP SLAVE; CHANGE MASTER TO MASTER_HOST='{other['address']}'; START SLAVE"),
             lambda: self.root(one).replication().get("Master_Host") == self.old["address"])
 
-    @known("a primary that was made to follow a replica is not noticed")
     def test_primary_follows_a_replica(self):
         """A circle, made with the replica's own account."""
         replica = self.others[0]

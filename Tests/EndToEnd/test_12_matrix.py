@@ -137,11 +137,9 @@ class Processes(MatrixCase):
 
         self.candidate_dies(moment_of)
 
-    @known("a writer that nobody acknowledges for hangs when it lets a replica in again")
     def test_candidate_dies_when_it_was_promoted(self):
         self.candidate_dies(lambda host, known: ends("promote", known, host))
 
-    @known("a writer that nobody acknowledges for hangs when it lets a replica in again")
     def test_promoted_host_is_lost_at_once(self):
         """The next one takes over; nobody is left to acknowledge, until a host is back."""
         with self.writer() as writer:
