@@ -9,17 +9,18 @@ package struct Findings: Sendable, Hashable {
     package var unknownFound = 0
     /// Refused ones that are there all the same.
     package var refusedFound = 0
-    /// Acknowledged ones that are missing on an instance, which by then had the time to apply all.
+    /// Acknowledged ones that the primary does not hold; where it could not be asked, those that nobody holds.
     package var lost: [Int64] = []
-    /// By instance: acknowledged ones that are missing.
+    /// By instance: acknowledged ones that are missing, though it had the time to apply all.
     package var missing: [String: Int] = [:]
     /// By instance: how many of the run's rows it holds.
     package var held: [String: Int] = [:]
     /// Whether all instances hold the same rows.
     package var areEqual = true
 
-    /// `rows`: by instance, the ids that it holds. `window`: from just before the fault to the load's end.
-    package init(_ writes: [Write], rows: [String: Set<Int64>], window: ClosedRange<Duration>) {
+    /// `rows`: by instance, the ids that it holds. `primary`: who takes writes afterwards. `window`: from just before the
+    /// fault to the load's end.
+    package init(_ writes: [Write], rows: [String: Set<Int64>], primary: String, window: ClosedRange<Duration>) {
         for sort in ClientSort.allCases {
             let own = writes.filter { $0.sort == sort }
             guard !own.isEmpty else { continue }
@@ -31,14 +32,11 @@ package struct Findings: Sendable, Hashable {
         let anywhere = rows.values.reduce(into: Set<Int64>()) { $0.formUnion($1) }
         unknownFound = unsure.intersection(anywhere).count
         refusedFound = bad.intersection(anywhere).count
-        var all = Set<Int64>()
         for (instance, held) in rows {
-            let gone = good.subtracting(held)
-            missing[instance] = gone.count
+            missing[instance] = good.subtracting(held).count
             self.held[instance] = held.count
-            all.formUnion(gone)
         }
-        lost = rows.isEmpty ? good.sorted() : all.sorted()
+        lost = good.subtracting(rows[primary] ?? anywhere).sorted()
         areEqual = Set(rows.values).count <= 1
     }
 
@@ -85,11 +83,14 @@ package enum Verdict: Sendable, Hashable {
         }
         var reasons: [String] = []
         if !findings.lost.isEmpty { reasons.append("\(findings.lost.count) acknowledged writes are lost") }
+        for (instance, count) in findings.missing.sorted(by: { $0.key < $1.key }) where instance != new && count > 0 {
+            reasons.append("\(count) acknowledged writes are missing on \(instance)")
+        }
         if findings.refusedFound > 0 { reasons.append("\(findings.refusedFound) refused writes are there") }
         if findings.acknowledged == 0 { reasons.append("nothing was written") }
         if let unsettled { reasons.append(unsettled) }
         if !unread.isEmpty { reasons.append("rows could not be looked for on " + unread.joined(separator: ", ")) }
-        if !findings.areEqual, findings.lost.isEmpty { reasons.append("the instances hold different rows") }
+        if !findings.areEqual, findings.missing.values.allSatisfy({ $0 == 0 }) { reasons.append("the instances hold different rows") }
         switch fault.expectation {
         case .another where old == new: reasons.append("nobody took over")
         case .same where old != new: reasons.append("\(new) took over")

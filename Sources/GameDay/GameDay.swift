@@ -246,7 +246,7 @@ package struct GameDay: Sendable {
         let (instances, primary) = try await server.active()
         let writes = ledger.writes
         let (held, unread) = await look(for: Set(writes.lazy.filter { $0.outcome == .acknowledged }.map(\.id)), instances, rows)
-        let findings = Findings(writes, rows: held, window: strike.began...max(strike.began, strike.ended))
+        let findings = Findings(writes, rows: held, primary: primary, window: strike.began...max(strike.began, strike.ended))
         report.take(findings)
         report.primaryAfter = primary
         report.settledMilliseconds = strike.settled.map { ($0 - strike.began).wholeMilliseconds }

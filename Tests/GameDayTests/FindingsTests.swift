@@ -23,14 +23,18 @@ private let window = Duration.milliseconds(100)...Duration.milliseconds(1000)
         [
             write(1, at: 90), write(2, at: 600), write(3, at: 950), write(4, at: 300, .unknown),
             write(5, at: 95, .acknowledged, .reconnecting), write(6, at: 980, .acknowledged, .reconnecting),
-        ], rows: [:], window: window)
+        ], rows: [:], primary: "a", window: window)
     #expect(findings.gaps == [.pooled: .milliseconds(510), .reconnecting: .milliseconds(885)])
 }
 
-@Test func `an acknowledged write is lost where any instance lacks it`() {
+@Test func `an acknowledged write is lost where the primary lacks it, and missed on each other instance`() {
     let writes = [write(1, at: 200), write(2, at: 300), write(3, at: 400, .unknown), write(4, at: 500, .refused), write(5, at: 600, .unknown)]
-    let findings = Findings(writes, rows: ["a": [1, 2, 3], "b": [1, 3]], window: window)
-    #expect(findings.lost == [2])
+    let rows: [String: Set<Int64>] = ["a": [1, 2, 3], "b": [1, 3]]
+    let findings = Findings(writes, rows: rows, primary: "a", window: window)
+    #expect(findings.lost == [])
+    #expect(Findings(writes, rows: rows, primary: "b", window: window).lost == [2])
+    // Who cannot be asked proves nothing, and what is anywhere is not lost.
+    #expect(Findings(writes, rows: rows, primary: "c", window: window).lost == [])
     #expect(findings.missing == ["a": 0, "b": 1])
     #expect(findings.held == ["a": 3, "b": 2])
     #expect(!findings.areEqual)
@@ -40,18 +44,19 @@ private let window = Duration.milliseconds(100)...Duration.milliseconds(1000)
 }
 
 @Test func `where no instance could be asked nothing is proved`() {
-    #expect(Findings([write(1, at: 200)], rows: [:], window: window).lost == [1])
+    #expect(Findings([write(1, at: 200)], rows: [:], primary: "a", window: window).lost == [1])
 }
 
 private let fault = Fault.all[1]
 private func verdict(_ fault: Fault, rows: [String: Set<Int64>], to new: String = "o-1", _ unsettled: String? = nil) -> Verdict {
-    let findings = Findings([write(1, at: 200), write(2, at: 300, .refused)], rows: rows, window: window)
+    let findings = Findings([write(1, at: 200), write(2, at: 300, .refused)], rows: rows, primary: "a", window: window)
     return .of(fault, findings, from: "o-1", to: new, unsettled: unsettled, unread: [])
 }
 
 @Test func `a verdict is ok where all is there, all instances agree and the cluster has settled`() {
     #expect(verdict(fault, rows: ["a": [1], "b": [1]]) == .ok)
-    #expect(!verdict(fault, rows: ["a": [1], "b": []]).isOK)
+    #expect(verdict(fault, rows: ["a": [1], "b": []]) == .failed(["1 acknowledged writes are missing on b"]))
+    #expect(verdict(fault, rows: ["a": [], "b": [1]]) == .failed(["1 acknowledged writes are lost", "1 acknowledged writes are missing on a"]))
     #expect(!verdict(fault, rows: ["a": [1, 3], "b": [1]]).isOK)
     #expect(!verdict(fault, rows: ["a": [1, 2], "b": [1, 2]]).isOK)
     #expect(!verdict(fault, rows: ["a": [1], "b": [1]], "not converged").isOK)
