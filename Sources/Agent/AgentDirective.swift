@@ -36,6 +36,11 @@ package enum AgentDirective: Sendable, Hashable {
     case resumeReplication(InstanceID, acknowledges: Bool)
     /// Hurt this host on purpose, where the agent was started for that. Answered by `faulted`.
     case fault(FaultOrder)
+    /// Whether any of these database servers' hosts answers within the time; for the writer in whose place they could be
+    /// promoted. Answered by `peersAsked`.
+    case askPeers(InstanceID, [Peer], within: Duration)
+    /// Kill the instance, which was cut off. Answered by `selfFenceEnded`.
+    case fenceItself(InstanceID, clusterName: String, epoch: Int64)
     /// Run the role hook, where one is configured. In order for each instance.
     case roleChanged(RoleChange)
     /// For the log.

@@ -36,6 +36,10 @@ package indirect enum AgentEvent: Sendable, Hashable {
     case resumeEnded(InstanceID, resumed: Bool)
     /// Answer to `fault`.
     case faulted(FaultAnswer)
+    /// Answer to `askPeers`.
+    case peersAsked(InstanceID, answered: Bool)
+    /// Answer to `fenceItself`; a nil error is success.
+    case selfFenceEnded(InstanceID, error: String?)
     /// A database process has ended, whoever started or stopped it.
     case processExited(InstanceID)
     /// The entries of the `journal` directive that answered `event` are not on disk. The machine is to be handed this

@@ -39,6 +39,20 @@ package enum AgentLimits {
     /// replicates on without it; and between two tries to let it replicate on.
     package static let serverFirst: Duration = .seconds(5)
 
+    /// How long the start of a writer that another may have been promoted for waits, when the agent begins, for the
+    /// server to say so.
+    package static let welcomeFirst: Duration = .seconds(5)
+
+    /// A writer in whose place another could be promoted is killed after so long without a word from a server, and
+    /// without an answer of any of those others. They are asked when the server is silent for longer than between two of
+    /// its heartbeats (2 s), each time for an answer within `peersMax`.
+    package static let isolationMax: Duration = .seconds(3)
+    package static let serverQuietMax: Duration = .milliseconds(2500)
+    package static let peersMax: Duration = .seconds(1)
+    package static let peersInterval: Duration = .milliseconds(500)
+    /// Between two tries to kill it.
+    package static let selfFenceRetry: Duration = .seconds(1)
+
     /// How long a revocation waits for what works on its instance to end: a failover waits for it.
     package static let revokeWaitMax: Duration = .milliseconds(500)
 

@@ -23,7 +23,7 @@ struct Performance: Sendable {
 struct UnsavedEnd: Sendable {
     var outcome: AttemptOutcome
     /// Nil for one that was interrupted.
-    var action: Action?
+    var order: AttemptOrder?
 }
 
 /// An order that waits for what still works on its instance to end.
@@ -91,7 +91,7 @@ extension InstanceJournal {
     }
 
     /// What an action that succeeded leaves; nothing where an order of a higher epoch has overtaken it.
-    mutating func finish(_ action: Action, _ result: TaskResult, epoch attempted: Int64) {
+    mutating func finish(_ action: Action, _ result: TaskResult, epoch attempted: Int64, rivals: [Peer]) {
         guard attempted >= epoch else { return }
         switch action {
         case .start, .restart: shouldRun = true
@@ -109,7 +109,7 @@ extension InstanceJournal {
             following = Following(acknowledges: acknowledges)
         case .open(_, let semiSync), .promote(_, _, let semiSync, _):
             shouldRun = true
-            grant = WriterGrant(semiSync: semiSync)
+            grant = WriterGrant(semiSync: semiSync, rivals: rivals)
         default: break
         }
     }
@@ -146,7 +146,7 @@ extension AgentMachine {
         guard order.term >= journal.term, order.instance == known.instance else {
             return tell(.warning, "a stale offer was passed over", ["attempt": known.id])
         }
-        if let reason = staleEpoch(order) { return end(known.id, .refused(reason), action: nil) }
+        if let reason = staleEpoch(order) { return end(known.id, .refused(reason), order: nil) }
         acceptOrHold(order, since)
     }
 
@@ -206,7 +206,10 @@ extension AgentMachine {
         saveFence(order.instance)
         promise(order.term)
         let epoch = order.effectiveEpoch
-        updateInstance(order.instance) { $0.begin(order.action, epoch: epoch) }
+        updateInstance(order.instance) { instance in
+            instance.begin(order.action, epoch: epoch)
+            instance.grant?.rivals = order.rivals
+        }
         write(
             .accepted(
                 JournalledAttempt(id: order.id, instance: order.instance, action: order.action.name, epoch: epoch)))
@@ -273,7 +276,7 @@ extension AgentMachine {
             performing[attempt.id]?.isCancelling = true
             directives.append(.cancelAttempt(attempt.id))
         } else if isInterrupted(attempt.id) {
-            end(attempt.id, .cancelled, action: nil)
+            end(attempt.id, .cancelled, order: nil)
         } else if attempt.outcome != nil {
             outbox.add(.attempt(attempt.id))
         }
@@ -283,20 +286,20 @@ extension AgentMachine {
         guard let performance = performing.removeValue(forKey: id) else { return }
         lookAfterChange(performance.order.instance)
         untoldEnds[id] = performance.order.instance
-        end(id, outcome, action: performance.order.action)
+        end(id, outcome, order: performance.order)
     }
 
     /// The end goes to disk, then to the server; where the disk refuses, it is tried again.
-    private mutating func end(_ id: String, _ outcome: AttemptOutcome, action: Action?) {
+    private mutating func end(_ id: String, _ outcome: AttemptOutcome, order: AttemptOrder?) {
         guard let attempt = journal.attempts[id] else { return refuse(id, outcome) }
         guard attempt.outcome == nil else { return }
         guard isJournalWritable else {
-            unsaved[id] = UnsavedEnd(outcome: outcome, action: action)
+            unsaved[id] = UnsavedEnd(outcome: outcome, order: order)
             return
         }
         unsaved[id] = nil
-        if let action, case .succeeded(let result) = outcome {
-            updateInstance(attempt.instance) { $0.finish(action, result, epoch: attempt.epoch) }
+        if let order, case .succeeded(let result) = outcome {
+            updateInstance(attempt.instance) { $0.finish(order.action, result, epoch: attempt.epoch, rivals: order.rivals) }
         }
         write(.ended(attempt: id, outcome))
         outbox.add(.attempt(id))
@@ -306,7 +309,7 @@ extension AgentMachine {
 
     mutating func saveUnsavedEnds() {
         for (id, unsavedEnd) in unsaved.sorted(by: { $0.key < $1.key }) where isJournalWritable {
-            end(id, unsavedEnd.outcome, action: unsavedEnd.action)
+            end(id, unsavedEnd.outcome, order: unsavedEnd.order)
         }
         for id in unsettled.sorted() where isJournalWritable { settle(id) }
         for instance in unsavedFences.keys.sorted() where isJournalWritable { saveFence(instance) }
@@ -327,7 +330,7 @@ extension AgentMachine {
     mutating func giveUpInterruptedAttempts() {
         guard case .serving(let service) = connection, now >= service.reofferBy, isJournalWritable else { return }
         for id in journal.attempts.keys.sorted() where isInterrupted(id) {
-            end(id, .failed("the agent was restarted during this attempt, and it was not offered again"), action: nil)
+            end(id, .failed("the agent was restarted during this attempt, and it was not offered again"), order: nil)
         }
     }
 

@@ -71,10 +71,11 @@ extension AgentMachine {
     }
 
     mutating func receive(_ message: ServerMessage) {
+        serverHeard = now
         switch (connection, message) {
-        case (.greeting, .welcome(let store, let term, let keys, let adopts)),
-            (.gathered, .welcome(let store, let term, let keys, let adopts)):
-            welcome(store, term: term, keys: keys, adopts: adopts)
+        case (.greeting, .welcome(let store, let term, let keys, let adopts, let epochs)),
+            (.gathered, .welcome(let store, let term, let keys, let adopts, let epochs)):
+            welcome(store, term: term, keys: keys, adopts: adopts, epochs: epochs)
         case (.greeting, .gathering):
             tell(.info, "the server's store is being rebuilt: waiting for an operator's approval")
             connection = .gathered(heard: now)
@@ -105,6 +106,7 @@ extension AgentMachine {
         case .observe: observeAnew()
         case .holdStart(let id, let lasting): holdStart(id, lasting: lasting)
         case .fault(let order): directives.append(.fault(order))
+        case .rivals(let id, let rivals): use(rivals, of: id)
         case .welcome, .gathering, .notLeader, .refused, .heartbeat: break
         }
     }
@@ -122,7 +124,9 @@ extension AgentMachine {
     }
 
     /// Binds to the store and promises the term, both on disk before a word more is said.
-    private mutating func welcome(_ store: String, term: Int64, keys: [String: String], adopts: [String]) {
+    private mutating func welcome(
+        _ store: String, term: Int64, keys: [String: String], adopts: [String], epochs: [String: Int64]
+    ) {
         let isAdopted = adopts.contains(journal.storeID)
         guard journal.storeID.isEmpty || journal.storeID == store || isAdopted else {
             return close(
@@ -147,6 +151,7 @@ extension AgentMachine {
             promise(term)
         }
         connectionFailures = 0
+        heard(epochs)
         connection = .serving(Service(heard: nil, reofferBy: now + AgentLimits.reofferMax))
         outbox.add(.promised)
         use(keys)

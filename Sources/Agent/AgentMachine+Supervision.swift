@@ -5,6 +5,7 @@ import FleetModel
 
 extension AgentMachine {
     mutating func start() {
+        beganAt = now
         for (id, instance) in journal.instances where instance.shouldRun { watch(id) }
         lookAtEverything()
     }
@@ -55,7 +56,7 @@ extension AgentMachine {
         endOperation(id)
     }
 
-    private mutating func endOperation(_ id: InstanceID) {
+    mutating func endOperation(_ id: InstanceID) {
         watches[id]?.operation = nil
         lookAfterChange(id)
         resumeHeld(id)
@@ -78,7 +79,7 @@ extension AgentMachine {
             if kept.following == nil || replicates(watch) { watches[id]?.resumeDue = nil }
             guard isFree(id, watch) else { continue }
             if mayStart(watch, kept) {
-                guard now >= watch.startAfter, !isStartHeld(id) else { continue }
+                guard now >= startDue(watch, kept), !isStartHeld(id) else { continue }
                 startClosed(id)
             } else if let grant = kept.grant, isClosed(watch), let due = watch.grantDue, now >= due {
                 watches[id]?.operation = .openingByGrant
@@ -105,7 +106,10 @@ extension AgentMachine {
     var supervisionDeadlines: [Instant] {
         watches.flatMap { id, watch -> [Instant] in
             guard let kept = journal.instances[id], isFree(id, watch) else { return [] }
-            if mayStart(watch, kept) { return [max(watch.startAfter, kept.startHeldUntil ?? watch.startAfter)] }
+            if mayStart(watch, kept) {
+                let due = startDue(watch, kept)
+                return [max(due, kept.startHeldUntil ?? due)]
+            }
             return (isClosed(watch) ? [watch.grantDue] : []).compactMap(\.self)
                 + (standsStill(watch) ? [watch.resumeDue] : []).compactMap(\.self)
         }
@@ -114,6 +118,13 @@ extension AgentMachine {
     /// Whether nothing works on it and what is known of it is from after whatever did.
     private func isFree(_ id: InstanceID, _ watch: Watch) -> Bool {
         watch.operation == nil && !watch.mustLook && !isWorkedOn(id) && unsavedFences[id] == nil
+    }
+
+    /// A plain start commits for good what a lost writer's log ends with: where another may have been promoted while this
+    /// agent was away, the server is given a moment to say so. It is not waited for longer.
+    private func startDue(_ watch: Watch, _ kept: InstanceJournal) -> Instant {
+        guard !isWelcomed, kept.grant?.rivals.isEmpty == false, let beganAt else { return watch.startAfter }
+        return max(watch.startAfter, beganAt + AgentLimits.welcomeFirst)
     }
 
     private func mayStart(_ watch: Watch, _ kept: InstanceJournal) -> Bool {

@@ -50,6 +50,11 @@ package struct AgentMachine: Sendable {
     var watches: [InstanceID: Watch] = [:]
     var reporting = ReportingState()
 
+    /// When this process began, when it last heard a server, and whether one has accepted it.
+    var beganAt: Instant?
+    var serverHeard: Instant?
+    var isWelcomed = false
+
     /// Set while the journal cannot be written.
     var journalTrouble: JournalTrouble?
     var wakeAt: Instant?
@@ -94,6 +99,8 @@ package struct AgentMachine: Sendable {
         case .grantEnded(let instance, let opened): grantEnded(instance, opened: opened)
         case .resumeEnded(let instance, let resumed): resumeEnded(instance, resumed: resumed)
         case .faulted(let answer): faulted(answer)
+        case .peersAsked(let instance, let answered): peersAsked(instance, answered: answered)
+        case .selfFenceEnded(let instance, let error): selfFenceEnded(instance, error: error)
         case .processExited(let instance): processExited(instance)
         case .journalFailed(let reason, let event): journalFailed(reason, during: event)
         }
@@ -107,6 +114,7 @@ package struct AgentMachine: Sendable {
         giveUpInterruptedAttempts()
         tellProgress()
         startLooks()
+        guardWriters()
         supervise()
         tellRoles()
         connectOnceObserved()
@@ -119,7 +127,7 @@ package struct AgentMachine: Sendable {
     }
 
     private var deadlines: [Instant] {
-        connectionDeadlines + attemptDeadlines + lookDeadlines + supervisionDeadlines + observationDeadlines
+        connectionDeadlines + attemptDeadlines + lookDeadlines + supervisionDeadlines + isolationDeadlines + observationDeadlines
     }
 
     // MARK: the journal

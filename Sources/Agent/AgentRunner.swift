@@ -131,7 +131,7 @@ package actor AgentRunner {
         case .disconnect: connectionStop?.stop()
         case .send(let message): send(message, &group)
         case .wake(let moment): setTimer(moment, &group)
-        case .lookAtHost, .look, .startClosed, .openByGrant, .resumeReplication: drive(directive, &group)
+        case .lookAtHost, .look, .startClosed, .openByGrant, .resumeReplication, .askPeers, .fenceItself: drive(directive, &group)
         case .fault(let order): hurt(order, &group)
         case .perform(let order): perform(order, &group)
         case .cancelAttempt(let attempt): attemptStops[attempt]?.stop()
@@ -257,6 +257,16 @@ package actor AgentRunner {
                         .warning, "a replica could not replicate on",
                         ["instance": instance.description, "reason": "\(error)"]))
                 return .resumeEnded(instance, resumed: false)
+            }
+        case .askPeers(let instance, let peers, let within):
+            return .peersAsked(instance, answered: await driver.answers(anyOf: peers, within: within))
+        case .fenceItself(let instance, let clusterName, let epoch):
+            let work = EngineWork(attempt: "self-fence", instance: instance, clusterName: clusterName, action: .fence(epoch: epoch))
+            do {
+                _ = try await driver.perform(work) { _ in }
+                return .selfFenceEnded(instance, error: nil)
+            } catch {
+                return .selfFenceEnded(instance, error: "\(error)")
             }
         default: return nil
         }

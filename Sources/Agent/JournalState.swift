@@ -42,8 +42,13 @@ package struct InstanceJournal: Sendable, Hashable {
 /// How a writer is to be opened again.
 package struct WriterGrant: Sendable, Hashable {
     package var semiSync: Bool
+    /// Who could be promoted in its place while this agent hears nobody; as the last order on the instance had it.
+    package var rivals: [Peer]
 
-    package init(semiSync: Bool) { self.semiSync = semiSync }
+    package init(semiSync: Bool, rivals: [Peer] = []) {
+        self.semiSync = semiSync
+        self.rivals = rivals
+    }
 }
 
 /// How a replica is to replicate on.

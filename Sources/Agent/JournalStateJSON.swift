@@ -91,18 +91,23 @@ extension InstanceJournal: JSONCodable {
 
 extension WriterGrant: JSONCodable {
     package func write(to writer: inout JSONWriter) {
-        writer.object { writer in writer.member("semiSync", semiSync) }
+        writer.object { writer in
+            writer.member("semiSync", semiSync)
+            writer.member("rivals", ifFilled: rivals)
+        }
     }
 
     package init(from reader: inout JSONReader) throws {
         var semiSync: Bool?
+        var rivals: [Peer] = []
         try reader.object { reader, key in
             switch key {
             case "semiSync": try reader.read(&semiSync)
+            case "rivals": try reader.read(&rivals)
             default: try reader.skip()
             }
         }
-        self.init(semiSync: try reader.required(semiSync, "semiSync"))
+        self.init(semiSync: try reader.required(semiSync, "semiSync"), rivals: rivals)
     }
 }
 

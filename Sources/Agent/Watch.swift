@@ -33,7 +33,7 @@ struct LookState: Sendable {
 /// One instance, as it is watched over.
 struct Watch: Sendable {
     /// What the agent does to it by itself.
-    enum Operation: Sendable { case startingClosed, openingByGrant, resumingReplication }
+    enum Operation: Sendable { case startingClosed, openingByGrant, resumingReplication, fencingItself }
 
     var look = LookState()
     var wasLookedAt = false
@@ -55,6 +55,20 @@ struct Watch: Sendable {
     var resumeDue: Instant?
     /// What the role hook last heard.
     var told: RoleChange?
+    var contact = PeerContact()
+    /// When to kill it, which was cut off.
+    var selfFenceDue: Instant?
+}
+
+/// What a writer's agent hears of those who could be promoted in its place.
+struct PeerContact: Sendable {
+    /// When those who answered last were asked.
+    var heard: Instant?
+    /// When those were asked who have not answered yet; nil: nobody is asked.
+    var asked: Instant?
+    /// When the first of the questions in a row was asked that nobody answered.
+    var unansweredSince: Instant?
+    var askDue = Instant(milliseconds: 0)
 }
 
 /// An instance as the health port shows it.

@@ -101,10 +101,13 @@ package struct AttemptOrder: Sendable, Hashable {
     /// The secrets that this action needs, by purpose (`replicationUser`, `replicationPassword`, `accountPassword`,
     /// `replicationPassword.<ordinal>`); in memory and on the wire only.
     package var secrets: [String: String]
+    /// Who could be promoted in this instance's place by an automatic failover while its agent hears nobody. Empty where
+    /// nobody could: `single`, `failover: manual`, without semi-sync.
+    package var rivals: [Peer]
 
     package init(
         id: String, term: Int64, epoch: Int64, instance: InstanceID, clusterName: String, action: Action,
-        secrets: [String: String] = [:]
+        secrets: [String: String] = [:], rivals: [Peer] = []
     ) {
         self.id = id
         self.term = term
@@ -113,6 +116,7 @@ package struct AttemptOrder: Sendable, Hashable {
         self.clusterName = clusterName
         self.action = action
         self.secrets = secrets
+        self.rivals = rivals
     }
 }
 
@@ -120,8 +124,10 @@ package struct AttemptOrder: Sendable, Hashable {
 package enum ServerMessage: Sendable, Hashable {
     /// Answer to a hello: the store that the agent is to bind to, the leader's term (to be promised before anything
     /// else), and the keys for account fingerprints by cluster uid, hex. An agent that is bound to one of the stores in
-    /// `adopts` binds to this one, where the term is higher than it has promised.
-    case welcome(storeID: String, term: Int64, fingerprintKeys: [String: String], adopts: [String] = [])
+    /// `adopts` binds to this one, where the term is higher than it has promised. `epochs`: of the clusters on its host, by
+    /// uid: a writer whose agent has promised a lower one is the writer no more, unless an order says so.
+    case welcome(
+        storeID: String, term: Int64, fingerprintKeys: [String: String], adopts: [String] = [], epochs: [String: Int64] = [:])
     /// Answer to a hello while the server's store is being rebuilt: the agent goes on to report, and waits for a welcome.
     case gathering
     case fingerprintKeys([String: String])
@@ -147,6 +153,8 @@ package enum ServerMessage: Sendable, Hashable {
     case holdStart(InstanceID, lasting: Duration)
     /// Beside attempts: an agent that was not started for game days refuses.
     case fault(FaultOrder)
+    /// To the writer's agent: `AttemptOrder.rivals`, where they have changed since the last order.
+    case rivals(InstanceID, [Peer])
 }
 
 // Secrets are for the driver alone: whatever prints an order prints only their purposes.

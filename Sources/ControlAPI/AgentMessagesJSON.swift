@@ -139,6 +139,7 @@ extension AttemptOrder: JSONCodable {
             writer.member("clusterName", clusterName)
             writer.member("action", action)
             writer.member("secrets", ifFilled: secrets)
+            writer.member("rivals", ifFilled: rivals)
         }
     }
 
@@ -152,6 +153,7 @@ extension AttemptOrder: JSONCodable {
         var problem: JSONError?
         var clusterName = ""
         var secrets: [String: String] = [:]
+        var rivals: [Peer] = []
         try reader.object { reader, key in
             switch key {
             case "id": try reader.read(&id)
@@ -161,6 +163,7 @@ extension AttemptOrder: JSONCodable {
             case "clusterName": try reader.read(&clusterName)
             case "action": (action, problem) = try Self.action(from: &reader)
             case "secrets": try reader.read(&secrets)
+            case "rivals": try reader.read(&rivals)
             default: try reader.skip()
             }
         }
@@ -173,7 +176,7 @@ extension AttemptOrder: JSONCodable {
         self.init(
             id: id, term: try reader.required(term, "term"), epoch: try reader.required(epoch, "epoch"),
             instance: try reader.required(instance, "instance"), clusterName: clusterName,
-            action: try reader.required(action, "action"), secrets: secrets)
+            action: try reader.required(action, "action"), secrets: secrets, rivals: rivals)
     }
 
     /// The action, or why it is not understood; either way the reader stands behind it.
@@ -266,12 +269,13 @@ extension ServerMessage: JSONCodable {
     package func write(to writer: inout JSONWriter) {
         writer.object { writer in
             switch self {
-            case .welcome(let storeID, let term, let keys, let adopts):
+            case .welcome(let storeID, let term, let keys, let adopts, let epochs):
                 writer.member("type", "welcome" as StaticString)
                 writer.member("storeID", storeID)
                 writer.member("term", term)
                 writer.member("fingerprintKeys", ifFilled: keys)
                 writer.member("adopts", ifFilled: adopts)
+                writer.member("epochs", ifFilled: epochs)
             case .gathering: writer.member("type", "gathering" as StaticString)
             case .fingerprintKeys(let keys):
                 writer.member("type", "fingerprintKeys" as StaticString)
@@ -302,6 +306,10 @@ extension ServerMessage: JSONCodable {
                 writer.member("attempt", attempt)
                 writer.member("error", ifPresent: error)
             case .observe: writer.member("type", "observe" as StaticString)
+            case .rivals(let instance, let rivals):
+                writer.member("type", "rivals" as StaticString)
+                writer.member("instance", instance)
+                writer.member("rivals", ifFilled: rivals)
             case .holdStart(let instance, let lasting):
                 writer.member("type", "holdStart" as StaticString)
                 writer.member("instance", instance)
@@ -320,7 +328,7 @@ extension ServerMessage: JSONCodable {
         case "welcome":
             self = .welcome(
                 storeID: try reader.required(parts.storeID, "storeID"), term: try reader.required(parts.term, "term"),
-                fingerprintKeys: parts.fingerprintKeys, adopts: parts.adopts)
+                fingerprintKeys: parts.fingerprintKeys, adopts: parts.adopts, epochs: parts.epochs)
         case "gathering": self = .gathering
         case "fingerprintKeys": self = .fingerprintKeys(parts.fingerprintKeys)
         case "notLeader": self = .notLeader(url: parts.url)
@@ -336,6 +344,7 @@ extension ServerMessage: JSONCodable {
                 try reader.required(parts.endpoint, "endpoint"), donor: try reader.required(parts.donor, "donor"))
         case "copySent":
             self = .copySent(attempt: try reader.required(parts.attempt, "attempt"), error: parts.error)
+        case "rivals": self = .rivals(try reader.required(parts.instance, "instance"), parts.rivals)
         case "holdStart":
             self = .holdStart(try reader.required(parts.instance, "instance"), lasting: try reader.required(parts.lasting, "lasting"))
         case "fault": self = .fault(try reader.required(parts.fault, "fault"))
@@ -345,7 +354,7 @@ extension ServerMessage: JSONCodable {
 
     private static let types: Set<String> = [
         "welcome", "gathering", "fingerprintKeys", "notLeader", "refused", "offer", "cancel", "heartbeat", "settled", "sendCopy",
-        "copySent", "observe", "holdStart", "fault",
+        "copySent", "observe", "holdStart", "fault", "rivals",
     ]
 }
 
@@ -365,6 +374,8 @@ private struct MessageParts {
     var storeID: String?
     var fingerprintKeys: [String: String] = [:]
     var adopts: [String] = []
+    var epochs: [String: Int64] = [:]
+    var rivals: [Peer] = []
     var url: String?
     var reason = ""
     var order: AttemptOrder?
@@ -395,6 +406,8 @@ private struct MessageParts {
             case "storeID": try reader.read(&storeID)
             case "fingerprintKeys": try reader.read(&fingerprintKeys)
             case "adopts": try reader.read(&adopts)
+            case "epochs": try reader.read(&epochs)
+            case "rivals": try reader.read(&rivals)
             case "url": try reader.read(&url)
             case "reason": try reader.read(&reason)
             case "order": try reader.read(&order)

@@ -27,6 +27,9 @@ package protocol EngineDriver: Sendable {
     /// Lets a replica that was started closed go on replicating from the source that it had, without a server:
     /// acknowledging where `acknowledges`, which is set before its threads start. False: it has no source.
     func resumeReplication(_ instance: InstanceID, acknowledges: Bool) async throws -> Bool
+    /// Whether the host of any of these answers by its database port within the time: its server greets, or nobody listens.
+    /// True where that cannot be told.
+    func answers(anyOf peers: [Peer], within: Duration) async -> Bool
     /// The donor's side of a clone.
     func sendCopy(_ instance: InstanceID, to endpoint: CopyDestination, report: @escaping @Sendable (EngineProgress) -> Void) async throws
     /// Instances whose process ended without the driver's doing, as it happens, whoever had started it. One that ends
@@ -37,6 +40,9 @@ package protocol EngineDriver: Sendable {
 extension EngineDriver {
     /// For engines whose replicas attach by themselves, or only by order.
     package func resumeReplication(_ instance: InstanceID, acknowledges: Bool) async throws -> Bool { false }
+
+    /// For engines without a greeting: nobody is ever known not to answer.
+    package func answers(anyOf peers: [Peer], within: Duration) async -> Bool { true }
 }
 
 /// An order as the driver needs it.

@@ -129,7 +129,9 @@ extension LoopMachine {
         agents[host]?.hello = nil
         noteCatalogs(report.catalogs)
         send(
-            .welcome(storeID: records.storeID, term: term, fingerprintKeys: fingerprintKeys(host), adopts: adopts), to: host)
+            .welcome(
+                storeID: records.storeID, term: term, fingerprintKeys: fingerprintKeys(host), adopts: adopts,
+                epochs: epochs(host)), to: host)
         compareAttempts(hello.attempts, host)
         directives.append(.changed(.host(host)))
     }
@@ -162,6 +164,7 @@ extension LoopMachine {
         agents[host]?.promisedTerm = term
         takeFacts(host)
         tellStartHolds(to: host)
+        tellRivals(to: host)
         repeatCopies(host)
         directives.append(.changed(.host(host)))
     }
@@ -173,6 +176,12 @@ extension LoopMachine {
             keys[uid] = SHA256.hex(credentials.fingerprintKey(clusterUID: uid))
         }
         return keys
+    }
+
+    /// Of the clusters on a host, by uid.
+    private func epochs(_ host: String) -> [String: Int64] {
+        let clusters = (clustersByHost[host] ?? []).compactMap { records.clusters[$0] }
+        return Dictionary(clusters.map { ($0.uid, $0.epoch) }, uniquingKeysWith: max)
     }
 
     // MARK: Facts

@@ -68,10 +68,11 @@ extension LoopMachine {
         else { return }
         let order = AttemptOrder(
             id: id, term: term, epoch: attempt.record.epoch, instance: attempt.instance, clusterName: name,
-            action: attempt.record.task.action)
+            action: attempt.record.task.action, rivals: rivals(of: attempt.instance, in: cluster))
         let secrets = OfferSecrets(clusterUID: cluster.uid, instance: attempt.instance, action: order.action)
         attempts[id]?.phase = .sent
         agents[attempt.host]?.lastSent = now
+        agents[attempt.host]?.rivals[attempt.instance] = order.rivals
         directives.append(.offer(order, secrets, host: attempt.host, connection: session.connection))
     }
 

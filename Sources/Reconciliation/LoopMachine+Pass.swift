@@ -136,6 +136,7 @@ extension LoopMachine {
             return
         }
         tellStartHolds(cluster)
+        tellRivals(cluster)
         let situation = situation(of: unit, cluster, without: ended)
         if ended.isEmpty, let unseen = units[unit]?.unseen, unseen.holds(for: situation) {
             finishPass(unit, PassDraft(stored: stored, records: unseen.records, status: unseen.status))

@@ -111,6 +111,8 @@ struct AgentSession: Sendable {
     var factsFrom: Instant?
     /// Until when it was told not to start an instance.
     var startHolds: [InstanceID: Instant] = [:]
+    /// Who could be promoted in an instance's place, as its agent was told on this connection.
+    var rivals: [InstanceID: [Peer]] = [:]
 
     struct Hello: Sendable {
         var version: Int

@@ -94,6 +94,8 @@ final class SimulatedAgent {
         case .startClosed(let id): startClosed(id)
         case .openByGrant(let id, let semiSync, _): openByGrant(id, semiSync)
         case .resumeReplication(let id, let acknowledges): resumeReplication(id, acknowledges)
+        case .askPeers(let id, let peers, let within): askPeers(id, peers, within)
+        case .fenceItself(let id, _, _): fenceItself(id)
         case .tell(let notice): world.note("agent \(host.name): \(notice.message) \(notice.metadata.sorted { $0.key < $1.key })")
         }
     }
@@ -196,6 +198,24 @@ final class SimulatedAgent {
             instance.startReplicating(acknowledging: acknowledges)
             instance.process?.heard = self.world.now
             self.handle(.resumeEnded(id, resumed: true))
+        }
+    }
+
+    private func askPeers(_ id: InstanceID, _ peers: [Peer], _ bound: Duration) {
+        let reached = peers.contains { peer in
+            guard let target = self.world.host(at: peer.address) else { return false }
+            return !self.world.isLost(target) && self.world.areConnected(self.host, target)
+        }
+        later(reached ? world.milliseconds(1...5) : bound) { self.handle(.peersAsked(id, answered: reached)) }
+    }
+
+    private func fenceItself(_ id: InstanceID) {
+        later(world.milliseconds(5...30)) {
+            if let instance = self.host.instances[id], instance.process != nil {
+                self.world.note("agent \(self.host.name) kills \(id), which is cut off")
+                self.world.endProcess(instance, on: self.host)
+            }
+            self.handle(.selfFenceEnded(id, error: nil))
         }
     }
 
@@ -310,6 +330,8 @@ extension AgentDirective {
         case .openByGrant: "openByGrant"
         case .resumeReplication: "resumeReplication"
         case .fault(let order): "fault \(order.kind)"
+        case .askPeers: "askPeers"
+        case .fenceItself: "fenceItself"
         case .roleChanged: "roleChanged"
         case .tell: "tell"
         }

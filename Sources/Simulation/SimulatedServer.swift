@@ -287,7 +287,7 @@ extension LoopDirective {
 extension ServerMessage {
     var short: String {
         switch self {
-        case .welcome(_, let term, _, _): "welcome, term \(term)"
+        case .welcome(_, let term, _, _, _): "welcome, term \(term)"
         case .gathering: "gathering"
         case .fingerprintKeys: "fingerprintKeys"
         case .notLeader: "notLeader"
@@ -301,6 +301,7 @@ extension ServerMessage {
         case .observe: "observe"
         case .holdStart(let id, _): "holdStart \(id)"
         case .fault(let order): "fault \(order.kind)"
+        case .rivals(let id, let rivals): "rivals of \(id): \(rivals.map(\.ordinal))"
         }
     }
 }

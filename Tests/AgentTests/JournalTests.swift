@@ -55,6 +55,11 @@ final class Scratch {
         ],
         [
             .instance(orders1, InstanceJournal(epoch: 2, shouldRun: true, grant: WriterGrant(semiSync: true))),
+            .instance(
+                orders1,
+                InstanceJournal(
+                    epoch: 2, shouldRun: true,
+                    grant: WriterGrant(semiSync: true, rivals: [Peer(ordinal: 2, host: "b", address: "127.0.2.1", port: 3306)]))),
             .ended(attempt: "a", .succeeded(TaskResult(readBack: ["max_connections": "200"]))),
         ],
         [.instance(orders2, InstanceJournal(epoch: 2, shouldRun: true, following: Following(acknowledges: true)))],

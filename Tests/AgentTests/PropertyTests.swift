@@ -47,6 +47,9 @@ struct World {
     var fenced: Set<InstanceID> = []
     var operations: [InstanceID: AgentDirective] = [:]
     var looks: [AgentDirective] = []
+    /// Writers whose rivals are being asked.
+    var asked: [InstanceID] = []
+    var selfFences = 0
     var isConnected = false
     var isWelcomed = false
     var connecting = false
@@ -150,6 +153,15 @@ struct World {
             require(disk.instances[id]?.following != nil, "\(id) replicates on, and is no replica")
             operations[id] = directive
         case .fault: require(false, "a fault that nobody ordered")
+        case .askPeers(let id, let peers, _):
+            require(!peers.isEmpty, "nobody is asked for \(id), which nobody could replace")
+            require(!asked.contains(id), "two questions at once for \(id)")
+            asked.append(id)
+        case .fenceItself(let id, _, _):
+            require(failsJournal || disk.instances[id]?.grant == nil, "\(id) is killed, and may be opened again")
+            fenced.insert(id)
+            selfFences += 1
+            operations[id] = directive
         case .copyEnded, .roleChanged, .tell: break
         }
     }
@@ -177,7 +189,7 @@ struct World {
 
     /// Everything in memory is gone; databases run on.
     mutating func crash() {
-        (performing, operations, looks, copies) = ([:], [:], [], [])
+        (performing, operations, looks, copies, asked) = ([:], [:], [], [], [])
         // What only memory knew: it is started closed, and its writer's grant has nobody who follows it.
         fenced = fenced.filter { disk.instances[$0]?.shouldRun == false }
         overtaken = []
@@ -194,6 +206,11 @@ struct World {
         case .look(let id, _): handle(.looked(id, databases[id].map { report(id, $0) }))
         default: break
         }
+    }
+
+    mutating func answerPeers(_ answered: Bool) {
+        guard !asked.isEmpty else { return }
+        handle(.peersAsked(asked.removeFirst(), answered: answered))
     }
 
     private func report(_ id: InstanceID, _ database: Database) -> InstanceReport {
@@ -237,6 +254,9 @@ struct World {
         if case .startClosed = operation {
             if well { databases[id] = databases[id]?.startedClosed }
             handle(.closedStartEnded(id, error: well ? nil : "no"))
+        } else if case .fenceItself = operation {
+            databases[id]?.isRunning = false
+            handle(.selfFenceEnded(id, error: nil))
         } else if case .resumeReplication = operation {
             if well { databases[id]?.replicates = true }
             handle(.resumeEnded(id, resumed: well))
@@ -281,7 +301,7 @@ struct World {
     private mutating func greet(_ promised: Int64, _ attempts: [AttemptStatus]) {
         require(promised >= promisedTerm, "a hello has a lower term than was promised")
         term = max(term, promised)
-        handle(.received(.welcome(storeID: "s1", term: term, fingerprintKeys: [:])))
+        handle(.received(.welcome(storeID: "s1", term: term, fingerprintKeys: [:], epochs: ["c1": epoch])))
         isWelcomed = isConnected
         for status in attempts { hear(status) }
         let running = Set(attempts.filter { if case .running = $0.state { true } else { false } }.map(\.id))
@@ -340,9 +360,10 @@ struct World {
             .fence(epoch: epoch), .fence(epoch: epoch), .revoke(epoch: epoch), .rejoin(source: source),
         ]
         let isStale = random.chance(1, in: 8)
-        let made = AttemptOrder(
+        var made = AttemptOrder(
             id: id, term: isStale ? term - 1 : term, epoch: isStale ? max(0, epoch - 1) : epoch, instance: instance,
             clusterName: "orders", action: actions.randomElement(using: &random) ?? .start, secrets: ["p": "s"])
+        if random.chance(3, in: 4) { made.rivals = [source] }
         offers[id] = made
         open.insert(id)
         say(.offer(made))
@@ -353,6 +374,16 @@ struct World {
         guard let moment = wakeAt, moment <= now else { return }
         wakeAt = nil
         handle(.woke)
+    }
+
+    /// No server and no other member is heard for longer than a writer's agent bears.
+    private mutating func cutOff() {
+        if isConnected { connectOrBreak() }
+        for _ in 0..<50 {
+            answerLook()
+            answerPeers(false)
+            pass(.milliseconds(100))
+        }
     }
 
     mutating func step() {
@@ -367,6 +398,8 @@ struct World {
         case 82..<84: kill()
         case 84: crash()
         case 85: failsJournal.toggle()
+        case 86..<90: answerPeers(random.chance(1, in: 2))
+        case 90: if random.chance(1, in: 4) { cutOff() }
         default: pass(.milliseconds(Int.random(in: 0..<1500, using: &random)))
         }
     }
@@ -377,6 +410,7 @@ struct World {
         for _ in 0..<2000 {
             if connecting { connectOrBreak() }
             answerLook()
+            answerPeers(true)
             endAttempt(well: true)
             endOperation(well: true)
             deliver()
@@ -404,11 +438,13 @@ struct World {
 
     @Test func `the search itself reaches every kind of end`() {
         var kinds: Set<String> = []
+        var selfFences = 0
         for seed in 0..<20 {
             var world = World(seed: UInt64(1000 + seed))
             world.start()
             for _ in 0..<400 { world.step() }
             world.calm()
+            selfFences += world.selfFences
             for outcome in world.outcomes.values {
                 switch outcome {
                 case .succeeded: kinds.insert("succeeded")
@@ -418,6 +454,7 @@ struct World {
                 }
             }
         }
+        #expect(selfFences > 0)
         #expect(kinds.isSuperset(of: ["succeeded", "failed", "cancelled", "the order's term i", "the order's epoch ", "the agent's journa"]))
     }
 }

@@ -7,7 +7,8 @@ private let donor = InstanceID(clusterUID: "u", ordinal: 2)
 private let endpoint = CopyEndpoint(attempt: "7", address: "127.0.1.1", port: 4444, token: "t", certificateDigest: "ab")
 private let order = AttemptOrder(
     id: "7", term: 3, epoch: 2, instance: InstanceID(clusterUID: "u", ordinal: 1), clusterName: "orders",
-    action: .open(epoch: 2, semiSync: true), secrets: ["replicationUser": "r"])
+    action: .open(epoch: 2, semiSync: true), secrets: ["replicationUser": "r"],
+    rivals: [Peer(ordinal: 2, host: "b", address: "127.0.2.1", port: 3306)])
 private let statuses = [
     AttemptStatus(id: "1", state: .accepted),
     AttemptStatus(id: "2", state: .running(AttemptProgress(phase: "copying", done: 5, total: 9))),
@@ -34,10 +35,10 @@ private let fault = {
 
 private let fromServer: [ServerMessage] = [
     .welcome(storeID: "s", term: 3, fingerprintKeys: ["u": "00ff"]), .gathering,
-    .welcome(storeID: "s", term: 3, fingerprintKeys: [:], adopts: ["old", "older"]), .fingerprintKeys(["u": "00ff"]), .notLeader(url: nil),
+    .welcome(storeID: "s", term: 3, fingerprintKeys: [:], adopts: ["old", "older"], epochs: ["u": 7]), .fingerprintKeys(["u": "00ff"]), .notLeader(url: nil),
     .notLeader(url: "https://127.0.0.1:7070"), .refused(reason: "too old"), .offer(order), .cancel(attempt: "7", term: 3),
     .heartbeat, .settled(attempt: "7"), .sendCopy(endpoint, donor: donor), .copySent(attempt: "7", error: nil), .observe,
-    .holdStart(donor, lasting: .seconds(60)), .holdStart(donor, lasting: .zero),
+    .rivals(donor, order.rivals), .rivals(donor, []), .holdStart(donor, lasting: .seconds(60)), .holdStart(donor, lasting: .zero),
     .fault(fault),
 ]
 

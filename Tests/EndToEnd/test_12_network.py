@@ -1,5 +1,6 @@
 """The fault matrix: networks that are cut between any two, in one direction, or lose packets, and are mended."""
 
+import pathlib
 import subprocess
 import time
 import unittest
@@ -42,6 +43,8 @@ class Networks(MatrixCase):
             cut()
             new = self.wait_failed_over()
             self.writes(writer)
+            # Nobody is to read old rows there: its agent, which hears nobody, has killed it.
+            self.fleet.wait_until(lambda: not pathlib.Path(f"/proc/{pid}").exists(), STOP_SECONDS, "the primary that is cut off is killed by its agent")
             before = len(loyal.acknowledged)
             self.assertEqual(self.root(new).value("SELECT @@read_only"), "0")
             end = time.monotonic() + CUT_SECONDS

@@ -155,7 +155,7 @@ private struct Rebuild {
         #expect(view.isLeader && !view.isRebuilding && view.term == 42)
         #expect(world.sent.last == .notLeader(url: "http://here"))
         world.hello(connection: 2)
-        #expect(world.sent.contains { if case .welcome(let store, 42, _, ["old"]) = $0 { store != "old" } else { false } })
+        #expect(world.sent.contains { if case .welcome(let store, 42, _, ["old"], _) = $0 { store != "old" } else { false } })
         #expect(world.sent.contains(.settled(attempt: "40-x-1")))
     }
 

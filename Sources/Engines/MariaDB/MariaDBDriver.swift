@@ -8,6 +8,7 @@ package final class MariaDBDriver: EngineDriver {
     private let finder: BinaryFinder
     private let transport: any CopyTransport
     private let watch = ExitWatch()
+    private let probe = PeerProbe()
     private let ended: AsyncStream<InstanceID>.Continuation
     package let exits: AsyncStream<InstanceID>
 
@@ -100,6 +101,14 @@ package final class MariaDBDriver: EngineDriver {
             return try await known.calls.run(.work) { try await known.worker.resumeReplication(acknowledges: acknowledges) }
         }
     }
+
+    package func answers(anyOf peers: [Peer], within bound: Duration) async -> Bool {
+        let deadline = ContinuousClock.now + bound
+        // Looking a name up may take longer than that: then nothing is known.
+        return (try? await waiting(atMost: bound + Self.probeSlack) { [probe] in await probe.answers(anyOf: peers, until: deadline) }) ?? true
+    }
+
+    private static let probeSlack: Duration = .milliseconds(500)
 
     package func sendCopy(
         _ instance: InstanceID, to endpoint: CopyDestination, report: @escaping @Sendable (EngineProgress) -> Void
