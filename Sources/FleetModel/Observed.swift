@@ -87,6 +87,13 @@ package enum InstanceProcess: Sendable, Hashable {
     case unresponsive
 }
 
+/// What keeps a disk from taking writes.
+package enum DiskTrouble: String, Sendable, Hashable {
+    case full
+    /// A write that was begun does not end.
+    case stalled
+}
+
 /// What an instance's identity file says that it was made with: from it lost records are made anew.
 package struct InstanceOrigin: Sendable, Hashable {
     package var address: String
@@ -128,6 +135,9 @@ package struct InstanceReport: Sendable, Hashable {
     /// Whether it is in maintenance by the agent's journal: not started by the agent alone.
     package var isStartHeld = false
     package var usedBytes: Int64
+    /// Of a process that runs; nil where its disk takes writes, or nothing is known. A database that answers and whose
+    /// disk does not take writes commits nothing.
+    package var disk: DiskTrouble?
     /// What the database itself says; nil unless `process` is running.
     package var database: DatabaseReport?
 

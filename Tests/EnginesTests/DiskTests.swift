@@ -46,6 +46,19 @@ extension RealServers {
             #expect(await host.driver.observe(host.id(1), fingerprintKey: nil) == nil)
         }
 
+        @Test func `a running database on a full disk is told from one that has room`() async throws {
+            let disk = try SmallDisk(megabytes: 600)
+            defer { disk.remove() }
+            let host = try TestHost(dataDirectory: disk.path)
+            try await host.make([1])
+            #expect(try await host.observe(1).disk == nil)
+            try disk.fill(leaving: 0)
+            #expect(try await eventually { try await host.observe(1).disk == .full })
+            #expect(try await host.observe(1).process == .running)
+            disk.free()
+            #expect(try await eventually { try await host.observe(1).disk == nil })
+        }
+
         @Test func `a disk that fills up during install leaves a half-made instance that is made again`() async throws {
             let disk = try SmallDisk(megabytes: 600)
             defer { disk.remove() }
@@ -148,5 +161,33 @@ extension RealServers {
 
         /// The server has to be gone before its disk is.
         private func stop(_ host: TestHost) async { _ = try? await host.perform(.retire, on: 1) }
+    }
+}
+
+@Suite struct `Disk probes` {
+    @Test func `a write that does not end is a stalled disk, until it does`() async throws {
+        var template = Array("/tmp/ek-engines-probe.XXXXXX".utf8CString)
+        #expect(mkdtemp(&template) != nil)
+        let directory = String(decoding: template.dropLast().map { UInt8(bitPattern: $0) }, as: UTF8.self)
+        defer { try? Files.removeTree(directory) }
+        // Whoever opens a pipe that nobody reads waits.
+        let path = directory + "/probe"
+        #expect(mkfifo(path, 0o600) == 0)
+        let (probe, began) = (DiskProbe(path), ContinuousClock.now)
+        #expect(probe.ask() == nil)
+        #expect(try await eventually { probe.ask() == .stalled })
+        #expect(ContinuousClock.now - began >= DiskProbe.stallMin)
+        let reader = open(path, O_RDONLY | O_NONBLOCK)
+        defer { close(reader) }
+        #expect(try await eventually { probe.ask() == nil })
+    }
+
+    @Test func `a disk that takes writes has no trouble`() async throws {
+        let path = "/tmp/ek-engines-probe-\(getpid())"
+        defer { unlink(path) }
+        let probe = DiskProbe(path)
+        #expect(probe.ask() == nil)
+        #expect(try await eventually { Files.exists(path) })
+        #expect(probe.ask() == nil)
     }
 }

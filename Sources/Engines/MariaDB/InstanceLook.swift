@@ -7,6 +7,7 @@ actor InstanceLook {
     private let layout: InstanceLayout
     private let process: ServerProcess
     private let administrator: String
+    private let disk: DiskProbe
     private var session: AdminSession?
     /// The server's number of a connection that asked about replication and got no answer: each such question holds a
     /// thread of the server, so that no other is asked while it hangs.
@@ -20,6 +21,7 @@ actor InstanceLook {
         self.layout = layout
         self.administrator = administrator
         self.process = process
+        disk = DiskProbe(layout.diskProbe)
     }
 
     static let bound: Duration = .seconds(2)
@@ -41,6 +43,7 @@ actor InstanceLook {
             await drop()
             return report
         }
+        report.disk = disk.ask()
         let started = ConfigurationFile((try? Files.text(layout.started)).flatMap { $0 } ?? "")
         report.startedParameters = started.declared
         let values = (try? Files.text(layout.startedValues)).flatMap { $0 } ?? ""

@@ -118,6 +118,7 @@ extension InstanceReport: JSONCodable {
             writer.member("isWriter", isWriter)
             if isStartHeld { writer.member("isStartHeld", true) }
             writer.member("usedBytes", usedBytes)
+            writer.member("disk", ifPresent: disk?.rawValue)
             writer.member("database", ifPresent: database)
         }
     }
@@ -141,6 +142,8 @@ extension InstanceReport: JSONCodable {
             case "isWriter": try reader.read(&isWriter)
             case "isStartHeld": try reader.read(&isStartHeld)
             case "usedBytes": try reader.read(&usedBytes)
+            // What a later release tells is no trouble that this one knows.
+            case "disk": disk = DiskTrouble(rawValue: try reader.string())
             case "database": try reader.read(&database)
             default: try reader.skip()
             }
