@@ -316,6 +316,11 @@ package struct GTIDSet: Sendable, Hashable, CustomStringConvertible {
         other.domains.allSatisfy { (domains[$0.key]?.sequence ?? 0) >= $0.value.sequence }
     }
 
+    /// Whether no domain is behind there by more than so many transactions.
+    package func isWithin(_ count: Int64, of other: GTIDSet) -> Bool {
+        other.domains.allSatisfy { (domains[$0.key]?.sequence ?? 0) + count >= $0.value.sequence }
+    }
+
     /// For each domain the further of the two: what a server holds that wrote in one life and applied in another.
     package func merged(with other: GTIDSet) -> GTIDSet {
         GTIDSet(domains: domains.merging(other.domains) { $0.sequence >= $1.sequence ? $0 : $1 })
@@ -339,10 +344,14 @@ package struct ObservedHost: Sendable, Hashable {
     package var report: HostReport
     /// When the facts were last known to hold: receipt of the report, or of the last heartbeat with its digest.
     package var renewed: Instant
+    /// When its agent was last heard, whatever it said: an agent whose look at a database hangs renews no fact, and is
+    /// not silent.
+    package var heard: Instant
 
-    package init(report: HostReport, renewed: Instant) {
+    package init(report: HostReport, renewed: Instant, heard: Instant? = nil) {
         self.report = report
         self.renewed = renewed
+        self.heard = max(heard ?? renewed, renewed)
     }
 
     /// Facts older than this are stale: shown, never relied on.

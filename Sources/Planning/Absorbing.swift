@@ -17,12 +17,14 @@ extension Planner {
             if case .promote(let epoch, _, _, _) = task.action, records.switchover?.epoch == epoch {
                 records.switchover?.isPastReturn = false
             }
-        case .refused:
+        case .refused(let reason):
             // The facts it was planned on have moved: observe and step again, nothing to hold against the task. A refused
             // promotion has opened nothing.
             if case .promote(let epoch, _, _, _) = task.action, records.switchover?.epoch == epoch {
                 records.switchover?.isPastReturn = false
                 noteFailure(task, "the candidate refused", &records, now, jitter)
+            } else if case .promote(let epoch, _, _, _) = task.action, records.failover?.epoch == epoch {
+                noteFailure(task, reason, &records, now, jitter)
             }
         case .cancelled: break
         }

@@ -77,6 +77,7 @@ extension LoopMachine {
     mutating func received(_ message: AgentMessage, _ host: String, _ connection: UInt64) {
         guard agents[host]?.connection == connection else { return }
         agents[host]?.heard = now
+        observed[host]?.heard = now
         if isGathering, !message.isObservation { return }
         switch message {
         case .hello(let version, let term, let attempts, let report, let digest, let delay):
@@ -192,7 +193,7 @@ extension LoopMachine {
             let renewed = session.factsFrom
         else { return }
         let old = observed[host]
-        observed[host] = ObservedHost(report: report, renewed: renewed)
+        observed[host] = ObservedHost(report: report, renewed: renewed, heard: now)
         if old == nil || !isWatched(host) {
             agents[host]?.isWatched = true
             deadlines.insert(.host(host), at: renewed + Planner.silenceMin)
@@ -228,18 +229,20 @@ extension LoopMachine {
         }
     }
 
-
-    /// The moment at which a host is silent for so long that it may be lost, unless its facts were renewed since: a writer
-    /// that is lost is not waited for.
+    /// The moment at which a host is silent for so long that it may be lost, unless it was heard since: a writer that is
+    /// lost is not waited for. Facts of one that is heard may get stale all the same.
     mutating func hostDue(_ host: String) {
         guard let seen = observed[host] else { return }
-        let silent = seen.renewed + Planner.silenceMin + .milliseconds(1)
+        let silent = seen.heard + Planner.silenceMin + .milliseconds(1)
+        let stale = seen.renewed + ObservedHost.ageMax + .milliseconds(1)
         if silent > now {
-            deadlines.insert(.host(host), at: silent)
+            let next = stale > now ? min(silent, stale) : silent
+            deadlines.insert(.host(host), at: next)
+            if stale <= now + Planner.silenceMin, stale > now { deadlines.insert(.stale(host), at: stale) }
             return
         }
         agents[host]?.isWatched = false
-        deadlines.insert(.stale(host), at: seen.renewed + ObservedHost.ageMax + .milliseconds(1))
+        deadlines.insert(.stale(host), at: max(stale, now + .milliseconds(1)))
         enqueueClusters(on: host)
     }
 

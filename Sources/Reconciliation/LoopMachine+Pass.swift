@@ -264,12 +264,19 @@ extension LoopMachine {
         return CurrentPlan(id: id, revision: revision, keys: keys, text: text)
     }
 
-    /// A refusal is no failure of the task, so nothing else keeps the unit from asking again at once.
+    /// A refusal is no failure of the task, nor is an end without anything done: nothing else keeps the unit from asking
+    /// again at once.
     private mutating func noteRefusals(_ unit: UnitID, _ ended: [EndedAttempt]) {
-        let isRefused = ended.contains { if case .refused = $0.outcome { true } else { false } }
-        let isProgress = ended.contains { if case .succeeded = $0.outcome { true } else { false } }
+        let isIdle = ended.contains { entry in
+            switch entry.outcome {
+            case .refused: true
+            case .succeeded(let result): !result.acted
+            case .failed, .cancelled: false
+            }
+        }
+        let isProgress = ended.contains { if case .succeeded(let result) = $0.outcome { result.acted } else { false } }
         if isProgress { units[unit]?.pauses = 0 }
-        if isRefused { rest(unit) }
+        if isIdle { rest(unit) }
     }
 }
 

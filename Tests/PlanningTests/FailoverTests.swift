@@ -289,6 +289,94 @@ struct FailoverTests {
 
     // MARK: Bounds
 
+    @Test func `an acker that does not run is revoked by its files, and started; it does not hold the failover`() throws {
+        var fleet = founded()
+        fleet.change(2) { $0.process = .stopped }
+        fleet.cutOff([3])
+        fleet.pass(.seconds(5), except: [1])
+        let first = Planner.step(fleet.situation())
+        #expect(outline(first) == "revoke 2, revoke 3")
+        fleet.records.clusters["orders"] = first.records
+        for task in first.tasks { fleet.carryOut(task) }
+        let second = Planner.step(fleet.situation())
+        #expect(outline(second).hasPrefix("start 2, promote 3"))
+    }
+
+    @Test func `ackers that do not run say nothing of a silent writer`() {
+        var fleet = founded()
+        for ordinal in [2, 3] { fleet.change(ordinal) { $0.process = .stopped } }
+        fleet.pass(.seconds(5), except: [1])
+        #expect(Planner.step(fleet.situation()).records.failover == nil)
+    }
+
+    @Test func `an agent that is heard is not silent, however old its facts`() {
+        var fleet = founded()
+        fleet.cutOff([2, 3])
+        fleet.pass(.seconds(5), except: [1])
+        fleet.observed[host(fleet, 1)]?.heard = fleet.now
+        #expect(Planner.step(fleet.situation()).records.failover == nil)
+    }
+
+    @Test func `of those who received as much, one whose applier stands still comes last`() throws {
+        var fleet = founded()
+        fleet.cutOff([2, 3])
+        fleet.change(2) { $0.database?.replication?.sqlError = "Duplicate entry" }
+        fleet.pass(.seconds(5), except: [1])
+        let first = Planner.step(fleet.situation())
+        fleet.records.clusters["orders"] = first.records
+        for task in first.tasks { fleet.carryOut(task) }
+        #expect(Planner.step(fleet.situation()).records.primary == 3)
+    }
+
+    @Test func `one that cannot be promoted is replaced by another that holds as much, under a new epoch`() throws {
+        var fleet = founded()
+        fleet.cutOff([2, 3])
+        fleet.pass(.seconds(5), except: [1])
+        let first = Planner.step(fleet.situation())
+        fleet.records.clusters["orders"] = first.records
+        for task in first.tasks { fleet.carryOut(task) }
+        var decision = Planner.step(fleet.situation())
+        #expect(decision.records.primary == 2)
+        for _ in 0..<2 {
+            let promotion = try #require(decision.tasks.first { $0.action.name == "promote" })
+            fleet.records.clusters["orders"] = Planner.absorb(
+                .refused("it has not applied it"), of: promotion, into: decision.records, at: fleet.now, jitter: 0)
+            fleet.pass(.seconds(5), except: [1])
+            decision = Planner.step(fleet.situation())
+        }
+        #expect(decision.records.failover?.from == 2 && decision.records.epoch == first.records.epoch + 1)
+        #expect(decision.records.failover?.reason.hasPrefix("StuckCandidate") == true)
+    }
+
+    @Test func `a replica with rows of its own is compared and cloned, not started again`() {
+        var fleet = founded()
+        fleet.change(2) {
+            $0.database?.replication?.sqlRunning = false
+            $0.database?.replication?.sqlError = "An attempt was made to binlog GTID 7-1-101 which would create an out-of-order sequence number"
+        }
+        #expect(outline(Planner.step(fleet.situation())) == "rejoin 2")
+    }
+
+    @Test func `semi-sync of a primary on a replica is turned off`() {
+        var fleet = founded()
+        fleet.change(2) { $0.database?.semiSyncPrimary = true }
+        let decision = Planner.step(fleet.situation())
+        #expect(outline(decision) == "replicate 2")
+        #expect(decision.findings.contains { $0.reason == "SemiSyncOnReplica" && $0.isDrift })
+    }
+
+    @Test func `a switchover by command waits for a replica that is far behind, and touches nobody`() {
+        var fleet = founded()
+        fleet.records.clusters["orders"]?.requestedPrimary = 2
+        fleet.change(2) {
+            $0.database?.appliedPosition = position(100)
+            $0.database?.binlogPosition = position(100)
+            $0.database?.replication?.receivedPosition = position(5000)
+        }
+        let decision = Planner.step(fleet.situation())
+        #expect(decision.tasks.isEmpty && decision.records.switchover == nil && !decision.waits.isEmpty)
+    }
+
     @Test func `manual: it is told and nothing is done`() {
         var fleet = founded()
         fleet.edit { $0.failover = .manual }

@@ -6,7 +6,7 @@ extension PrimaryReplicaProcedure {
     /// A row that came to a replica before it acknowledged, or whose acknowledgement was lost with a connection, is never
     /// acknowledged by itself: its commit would wait until another one comes.
     mutating func releaseCommits(_ view: MemberView, _ primary: MemberView) {
-        guard let writer = primary.database, writer.areCommitsWaiting, let database = view.database else { return }
+        guard primary.isFreshForWriter, let writer = primary.database, writer.areCommitsWaiting, let database = view.database else { return }
         let held = database.replication?.receivedPosition.contains(writer.binlogPosition) == true
             || database.appliedPosition.contains(writer.binlogPosition)
         guard held else { return }

@@ -9,6 +9,8 @@ struct WriterLoss: Hashable {
         case unreachablePrimary = "UnreachablePrimary"
         /// It runs and does not answer, and no possible acker is connected to it.
         case hungPrimary = "HungPrimary"
+        /// It was to take over and cannot, and another one holds as much.
+        case stuckCandidate = "StuckCandidate"
     }
 
     var code: Code
@@ -40,6 +42,8 @@ extension PrimaryReplicaProcedure {
         guard isHung || isSilent(writer), !ackers.isEmpty else { return nil }
         var cutOff: [String] = []
         var silent: [String] = []
+        /// They receive from nobody, and cannot tell whether they could.
+        var down = 0
         for view in ackers {
             guard view.isFreshForWriter else {
                 // What it says of the writer is asked for; without it nothing is concluded.
@@ -49,11 +53,15 @@ extension PrimaryReplicaProcedure {
             }
             if view.isAnswering, !view.receives(from: writer.record) {
                 cutOff.append(label(view))
+            } else if view.report?.process == .stopped {
+                down += 1
+            } else if view.report?.process == .unresponsive, !isHung {
+                silent.append(label(view))
             } else {
                 wait(.host(view.record.host), "\(label(view)) to lose \(label(writer)), which \(isHung ? "does not answer" : "is silent"), or to keep it")
             }
         }
-        guard !cutOff.isEmpty, cutOff.count + silent.count == ackers.count else {
+        guard !cutOff.isEmpty, cutOff.count + silent.count + down == ackers.count else {
             if !isHung { wait(.time(now + Self.suspicionStep), "\(writer.record.host), silent, to be heard again or given up by all replicas") }
             return nil
         }
@@ -70,7 +78,7 @@ extension PrimaryReplicaProcedure {
         return WriterLoss(code: .unreachablePrimary, evidence: evidence)
     }
 
-    private func isSilent(_ view: MemberView) -> Bool { view.age.map { $0 >= Self.silenceMin } ?? true }
+    private func isSilent(_ view: MemberView) -> Bool { view.silence.map { $0 >= Self.silenceMin } ?? true }
 
     private func dead(_ writer: MemberView) -> WriterLoss? {
         guard !writer.isBusy else { return nil }

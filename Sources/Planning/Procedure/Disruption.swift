@@ -47,7 +47,7 @@ extension PrimaryReplicaProcedure {
     /// for acknowledgements.
     func candidates(for primary: MemberView) -> [MemberView] {
         views.filter { view in
-            view.isActive && view.ordinal != primary.ordinal && view.isAttached(to: primary.record) && view.hasCaughtUp
+            view.isActive && view.ordinal != primary.ordinal && view.isAttached(to: primary.record) && view.hasCaughtUp && isNear(view, primary)
                 && !view.isBusy
                 && (!wantsSemiSync(primary.record) || view.acknowledges && records.ackSet.contains(view.ordinal))
         }

@@ -21,7 +21,7 @@ extension PrimaryReplicaProcedure {
             return false
         }
         let ackers = possibleAckers(of: primary)
-        let silent = ackers.filter { !$0.isFreshForWriter || !$0.isAnswering }
+        let silent = ackers.filter { !mayBeAsked($0) }
         // Without all who could acknowledge only the lost writer's own binlog shows what was acknowledged.
         let hasTail = primary.isFreshForWriter && primary.report?.directory == .ready
         let hasOthers = views.contains { $0.isActive && $0.ordinal != primary.ordinal && $0.isAnswering && !isLeftBehind($0) }
@@ -41,6 +41,12 @@ extension PrimaryReplicaProcedure {
         }
         begin(loss, from: primary)
         return true
+    }
+
+    /// Whether its agent can revoke it and tell what it has received, also by its files where it does not run.
+    private func mayBeAsked(_ view: MemberView) -> Bool {
+        guard view.isFreshForWriter, let report = view.report, report.directory == .ready else { return false }
+        return view.isAnswering || report.process == .stopped
     }
 
     /// Game days lose primaries on purpose, one after another.
@@ -115,6 +121,11 @@ extension PrimaryReplicaProcedure {
         if !intent.isFenced, from.isFreshForWriter, from.report != nil {
             emit(.fence(epoch: intent.epoch), on: from, isVoluntary: false, cause: cause, "kill the lost writer")
         }
+        for view in views where intent.revoked[view.ordinal] != nil && view.isActive && !view.isBusy {
+            // It may be the one that holds all; closed, and with its revocation in its agent's journal, it follows nobody.
+            guard view.isFreshForWriter, let report = view.report, report.directory == .ready, report.process == .stopped else { continue }
+            start(view, isVoluntary: false, .observation("\(label(view)) is not running"))
+        }
         let strays = strays(intent)
         if !strays.isEmpty {
             for view in strays { wait(.fact(label(view)), "\(label(view)) to be closed, which takes writes too") }
@@ -160,7 +171,27 @@ extension PrimaryReplicaProcedure {
             else { return false }
             return intent.revoked[view.ordinal]?.contains(all) ?? false
         }
-        return able.min { (zoneRank($0), $0.ordinal) < (zoneRank($1), $1.ordinal) }
+        return able.min { (isStuck($0) ? 1 : 0, zoneRank($0), $0.ordinal) < (isStuck($1) ? 1 : 0, zoneRank($1), $1.ordinal) }
+    }
+
+    /// Its applier has stopped by an error: it may not come to what it has received.
+    private func isStuck(_ view: MemberView) -> Bool { view.database?.replication?.sqlError.isEmpty == false }
+
+    /// So often a promotion may be refused or fail before another one is promoted that holds as much.
+    private static let promotionsMax = 2
+
+    /// The recorded new writer cannot be opened, though it answers, and another revoked member holds all that it is to
+    /// hold: that one takes over from it.
+    private mutating func isReplaced(_ intent: FailoverIntent, _ to: MemberView) -> Bool {
+        guard to.isAnswering, !to.isWritable, !to.isBusy, to.report?.isWriter != true,
+            let failure = records.failures.first(where: { $0.key.contains("/\(id(to.ordinal))/promote/\(intent.epoch)@") })?.value,
+            failure.count >= Self.promotionsMax
+        else { return false }
+        let others = possibleAckers(of: to)
+        let isCovered = !others.isEmpty && others.allSatisfy { $0.isFreshForWriter && $0.isAnswering }
+        guard isCovered, others.contains(where: { !isStuck($0) && !isLeftBehind($0) && $0.received.contains(records.floor) }) else { return false }
+        begin(WriterLoss(code: .stuckCandidate, evidence: "\(label(to)) cannot take over: \(failure.message)"), from: to)
+        return true
     }
 
     /// It may hold rows of its own, which comparing positions cannot see.
@@ -227,7 +258,7 @@ extension PrimaryReplicaProcedure {
             keep()
             return
         }
-        if failOver() { return }
+        if failOver() || isReplaced(intent, to) { return }
         if waitsForHost(to) || waitsForAttempt(to) || !strays(intent).isEmpty { return }
         guard to.isAnswering else {
             if to.report?.process == .stopped {

@@ -255,6 +255,14 @@ extension PrimaryReplicaProcedure {
         }
         let isAcker = mayAcknowledge(view, for: primary.record)
         let acknowledges = view.acknowledges
+        if view.database?.semiSyncPrimary == true {
+            let message = "semi-sync is on as on a primary: its applier waits for acknowledgements that never come"
+            find("SemiSyncOnReplica", label(view), on: view, message, drift: true)
+            emit(
+                .replicate(source: peer(primary.record), acknowledges: acknowledges && isAcker), on: view, isVoluntary: false,
+                cause: .observation("\(label(view)): \(message)"), "semi-sync off as a primary, replicate from \(label(primary))")
+            return
+        }
         if isAcker && !acknowledges {
             guard view.hasCaughtUp else {
                 wait(.fact(label(view)), "\(label(view)) to catch up with \(label(primary))")
@@ -278,6 +286,12 @@ extension PrimaryReplicaProcedure {
         }
     }
 
+    /// Whether its threads stopped because it holds, or lacks, what cannot be (errors 1236 and 1950): starting them again
+    /// ends in the same.
+    private func hasDiverged(_ replication: ReplicationReport) -> Bool {
+        replication.ioError.contains("error 1236") || replication.sqlError.contains("out-of-order sequence number")
+    }
+
     /// The last one that acknowledges never stops.
     private func isSafeToStopAcknowledging(_ view: MemberView, _ primary: MemberView) -> Bool {
         cluster.durability == .async || hasOtherAcker(than: view, for: primary)
@@ -296,6 +310,12 @@ extension PrimaryReplicaProcedure {
                 find("ReplicationBroken", label(view), on: view, message + (why.isEmpty ? "" : ": " + why), drift: true)
             }
             cause = .observation("\(label(view)): \(message)")
+        }
+        if let replication, hasDiverged(replication), isServing(primary) {
+            emit(
+                .rejoin(source: peer(primary.record)), on: view, isVoluntary: false, cause: cause,
+                "compare it with \(label(primary)); clone it again where it holds rows of its own")
+            return
         }
         let acknowledges = acknowledgesAtOnce(view, primary)
         if acknowledges { records.ackSet = Planner.union(records.ackSet, [view.ordinal]) }

@@ -16,6 +16,8 @@ final class MemberView {
     let knowledge: Knowledge
     /// How old what is known is; nil where nothing ever was.
     let age: Duration?
+    /// For how long its host's agent has said nothing at all; nil where it never did.
+    let silence: Duration?
     /// Age limit for a change of writer is tighter.
     let isFreshForWriter: Bool
     /// Nil where the host's report does not list it: it is not there.
@@ -32,12 +34,13 @@ final class MemberView {
     let acknowledges: Bool
 
     init(
-        record: MemberRecord, knowledge: Knowledge, age: Duration?, report: InstanceReport?,
+        record: MemberRecord, knowledge: Knowledge, age: Duration?, silence: Duration?, report: InstanceReport?,
         engines: [EngineBinary], isBusy: Bool
     ) {
         self.record = record
         self.knowledge = knowledge
         self.age = age
+        self.silence = silence
         isFreshForWriter = age.map { $0 <= ObservedHost.writerAgeMax } ?? false
         self.report = report
         self.engines = engines
@@ -114,13 +117,14 @@ extension ClusterSituation {
     private func view(of record: MemberRecord, isBusy: Bool) -> MemberView {
         guard let seen = observed[record.host] else {
             return MemberView(
-                record: record, knowledge: .unknown, age: nil, report: nil, engines: [], isBusy: isBusy)
+                record: record, knowledge: .unknown, age: nil, silence: nil, report: nil, engines: [], isBusy: isBusy)
         }
         let report = seen.report.instances.first {
             $0.id.ordinal == record.ordinal && $0.id.clusterUID == records.uid
         }
         return MemberView(
-            record: record, knowledge: seen.isFresh(at: now) ? .fresh : .stale, age: now - seen.renewed, report: report,
+            record: record, knowledge: seen.isFresh(at: now) ? .fresh : .stale, age: now - seen.renewed,
+            silence: now - max(seen.heard, seen.renewed), report: report,
             engines: seen.report.engines, isBusy: isBusy)
     }
 }

@@ -78,7 +78,7 @@ extension PrimaryReplicaProcedure {
             close(to)
             return
         }
-        guard to.isAttached(to: from.record), to.hasCaughtUp, from.isAnswering else {
+        guard to.isAttached(to: from.record), to.hasCaughtUp, isNear(to, from), from.isAnswering else {
             giveUpInTime(intent, "\(label(to)) is not attached to \(label(from)), or lags")
             return
         }
@@ -88,6 +88,17 @@ extension PrimaryReplicaProcedure {
         guard decision.tasks.isEmpty else { return }
         emit(
             .demote(epoch: intent.epoch), on: from, cause: .observation(intent.reason), "stop writes, for the switchover to \(label(to))")
+    }
+
+    /// A candidate has applied what it has received but for so many transactions, and received what the writer has but for
+    /// so many: the lag in seconds says little right after it was away.
+    private static let unappliedMax: Int64 = 1_000
+    private static let unreceivedMax: Int64 = 10_000
+
+    func isNear(_ view: MemberView, _ writer: MemberView) -> Bool {
+        guard let there = view.database, let here = writer.database else { return false }
+        return there.appliedPosition.merged(with: there.binlogPosition).isWithin(Self.unappliedMax, of: view.received)
+            && view.received.isWithin(Self.unreceivedMax, of: here.binlogPosition)
     }
 
     private mutating func follow(_ view: MemberView, _ to: MemberView) {
