@@ -222,6 +222,8 @@ package struct ReplicationReport: Sendable, Hashable {
     package var sourceHost: String
     package var sourcePort: Int
     package var ioRunning: Bool
+    /// The IO thread runs and has no connection: it tries.
+    package var ioConnecting = false
     package var sqlRunning: Bool
     /// `Gtid_IO_Pos`: what it received; empty after a restart.
     package var receivedPosition: GTIDSet

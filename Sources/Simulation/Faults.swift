@@ -57,6 +57,7 @@ struct Faults {
         case 12 where loseWriters: cutWriter(world)
         case 13 where loseWriters: cutReplication(world)
         case 14: cutFromServer(world)
+        case 15: slowApplier(world)
         default: drift(world)
         }
     }
@@ -119,6 +120,13 @@ struct Faults {
         guard let host = victim(world) else { return }
         host.serverCutUntil = world.now + world.milliseconds(1000...30_000)
         world.note("\(host.name) is cut off from the server for a while")
+    }
+
+    /// What a replica receives is applied late: a long statement, a busy disk.
+    private func slowApplier(_ world: World) {
+        guard let (_, instance) = world.pick(world.allInstances.filter { $0.instance.source != nil }) else { return }
+        instance.slowUntil = world.now + world.milliseconds(3000...20_000)
+        world.note("the applier of \(instance.id) is slow for a while")
     }
 
     // MARK: Drift

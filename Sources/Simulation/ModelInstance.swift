@@ -56,6 +56,8 @@ final class ModelInstance {
     private(set) var relayAside: [(from: Int, relay: [Transaction])] = []
     /// After a crash: how much of the binlog a start that cuts would leave. Nil: all of it is committed.
     private(set) var durable: Int?
+    /// It applies next to nothing until then.
+    var slowUntil = Instant(milliseconds: 0)
     /// As `CHANGE MASTER` left it.
     var source: (address: String, port: Int)?
     var process: ModelProcess?

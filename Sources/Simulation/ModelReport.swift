@@ -26,6 +26,7 @@ extension ModelInstance {
                 receivedPosition: ioPosition, lagSeconds: process.ioRunning ? Int64(relay.count / 50) : nil,
                 ioError: process.ioError)
         }
+        database.replication?.ioConnecting = process.ioRunning && !process.isConnected && process.ioError.isEmpty
         database.semiSyncPrimary = process.semiSyncPrimary
         database.semiSyncReplica = process.semiSyncReplica
         database.areCommitsWaiting = !process.unacknowledged.isEmpty && now - process.waitingSince > .seconds(5)

@@ -50,7 +50,10 @@ extension World {
 
     private func replicate(_ host: ModelHost, _ replica: ModelInstance) {
         guard let process = replica.process, let source = replica.source else { return }
-        if process.sqlRunning { replica.applyRelay(min(replica.relay.count, Int.random(in: 0...20, using: &random))) }
+        if process.sqlRunning {
+            let count = replica.slowUntil > now ? Int.random(in: 0...20, using: &random) / 20 : Int.random(in: 0...20, using: &random)
+            replica.applyRelay(min(replica.relay.count, count))
+        }
         guard process.ioRunning, process.ioError.isEmpty else { return }
         switch link(from: host, to: source) {
         case .open(let primary) where primary.admits(replica):

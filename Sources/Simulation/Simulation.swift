@@ -111,7 +111,10 @@ extension World {
             host.startsFailUntil = min(host.startsFailUntil, now)
             host.lostUntil = min(host.lostUntil, now)
             host.fullUntil = now
-            for instance in host.sortedInstances { instance.process?.hungUntil = now }
+            for instance in host.sortedInstances {
+                instance.process?.hungUntil = now
+                instance.slowUntil = now
+            }
             recover(host)
         }
         return now

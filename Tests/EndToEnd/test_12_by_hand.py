@@ -259,7 +259,6 @@ class ByHand(Helpers):
     def has(self, instance, sql, wanted):
         return lambda: self.root(instance).value(sql) == wanted
 
-    @known("it is not noticed")
     def test_semi_sync_master_on_a_replica(self):
         replica = self.others[0]
         self.drifts(
@@ -276,7 +275,6 @@ class ByHand(Helpers):
             lambda: self.root(self.old).rows("SET STATEMENT max_statement_time=5 FOR SET GLOBAL read_only=ON"),
             self.has(self.old, "SELECT @@read_only", "0"))
 
-    @known("a replica with rows of its own is attached again and again")
     def test_two_writers(self):
         """A replica is made writable, and an application writes there, too."""
         replica = self.others[0]
@@ -361,7 +359,7 @@ class ByHand(Helpers):
         self.root(self.fleet.primary()).rows("DROP TABLE orders.wide")
         self.assertIn(done.returncode, (0, 1), done.stderr)
 
-    @known("a switchover to a replica that is far behind is begun")
+    @known("a replica cannot connect where waiting commits have taken all connections")
     def test_switchover_to_a_dead_target(self):
         target = self.others[0]
         with self.writer() as writer:
@@ -473,7 +471,6 @@ class ByHand(Helpers):
                     self.wait_healed()
                 self.judge(writer, gap_max=60)
 
-    @known("a lost primary is waited for while the process of a replica is down")
     def test_primary_is_lost_while_a_replica_does_not_start_for_a_parameter(self):
         """A value that only a start finds wrong: one replica is down for it when the primary is lost."""
         change = ("max_connections: 200}", "max_connections: 200, innodb_temp_data_file_path: 'ibtmp1:1'}")
@@ -491,7 +488,6 @@ class ByHand(Helpers):
             self.wait_healed()
         self.judge(writer, gap_max=60)
 
-    @known("the position of a busy replica's copy is behind what it holds")
     def test_clones_of_a_busy_replica(self):
         """Each of them begins exactly where the copy ends: nothing is applied twice, nothing is missing."""
         type(self).failovers = MANY  # Retired instances are left.

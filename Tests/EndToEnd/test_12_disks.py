@@ -96,7 +96,6 @@ class Disks(MatrixCase):
         finally:
             thaw()
 
-    @known("a stalled disk is not noticed")
     def test_primary_s_disk_is_stalled(self):
         with self.writer() as writer, self.loyal(self.old) as loyal:
             self.writes(writer)
@@ -119,7 +118,6 @@ class Disks(MatrixCase):
             self.wait_healed()
         self.judge(writer, loyal)
 
-    @known("a full disk of the primary is not noticed")
     def test_primary_s_disk_is_full(self):
         """Its commits wait for room; somebody else takes over, or it is told and goes on when there is room."""
         with self.writer() as writer, self.loyal(self.old) as loyal:

@@ -66,7 +66,6 @@ class Processes(MatrixCase):
             self.wait_healed()
         self.judge(writer)
 
-    @known("the position of a busy replica's copy is behind what it holds")
     def test_all_databases_are_killed_and_the_primary_cannot_start(self):
         with self.writer() as writer:
             self.writes(writer)

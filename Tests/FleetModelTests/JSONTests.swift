@@ -98,6 +98,7 @@ private let instance: InstanceReport = {
     report.isStartHeld = true
     report.startedValues = ["a": "2"]
     report.database?.areCommitsWaiting = true
+    report.database?.replication?.ioConnecting = true
     report.database?.connectedReplicas = [2]
     report.disk = .full
     return report

@@ -302,6 +302,40 @@ struct FailoverTests {
         #expect(outline(second).hasPrefix("start 2, promote 3"))
     }
 
+    @Test(arguments: [DiskTrouble.full, .stalled]) func `a writer whose disk takes no writes is fenced, and another takes over`(_ disk: DiskTrouble) {
+        var fleet = founded()
+        fleet.change(1) { $0.disk = disk }
+        let first = Planner.step(fleet.situation())
+        #expect(outline(first) == "revoke 2, revoke 3, fence 1")
+        #expect(first.records.failover?.reason.hasPrefix("Disk") == true)
+    }
+
+    @Test func `a candidate whose disk takes no writes is none`() {
+        var fleet = founded()
+        fleet.cutOff([2, 3])
+        fleet.change(2) { $0.disk = .full }
+        fleet.pass(.seconds(5), except: [1])
+        let first = Planner.step(fleet.situation())
+        fleet.records.clusters["orders"] = first.records
+        for task in first.tasks { fleet.carryOut(task) }
+        #expect(Planner.step(fleet.situation()).records.primary == 3)
+    }
+
+    @Test func `a writer whose commits wait is lost only where the network keeps every acker away`() {
+        var fleet = founded()
+        fleet.change(1) { $0.database?.areCommitsWaiting = true }
+        fleet.cutOff([2, 3])
+        #expect(Planner.step(fleet.situation()).records.failover == nil)
+        for ordinal in 2...3 {
+            fleet.change(ordinal) { $0.database?.replication?.ioConnecting = true }
+        }
+        let decision = Planner.step(fleet.situation())
+        #expect(decision.records.failover?.reason.hasPrefix("SemiSyncBlocked") == true)
+        #expect(outline(decision) == "revoke 2, revoke 3, fence 1")
+        fleet.change(3) { $0.database?.replication?.ioError = "Access denied for user" }
+        #expect(Planner.step(fleet.situation()).records.failover == nil)
+    }
+
     @Test func `ackers that do not run say nothing of a silent writer`() {
         var fleet = founded()
         for ordinal in [2, 3] { fleet.change(ordinal) { $0.process = .stopped } }

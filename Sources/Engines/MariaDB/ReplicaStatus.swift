@@ -46,9 +46,11 @@ struct ReplicaStatus: Sendable, Hashable {
     var isStopped: Bool { io == .stopped && !isApplying }
 
     var report: ReplicationReport {
-        ReplicationReport(
+        var report = ReplicationReport(
             sourceHost: host, sourcePort: port, ioRunning: io == .running, sqlRunning: isApplying,
             receivedPosition: received, lagSeconds: lagSeconds, ioError: ioError, sqlError: sqlError)
+        report.ioConnecting = io == .connecting
+        return report
     }
 }
 

@@ -119,7 +119,9 @@ extension InstanceWorker {
     /// position is touched only for what a kill took from it: what it lacks or has too much must show.
     private func adoptPosition(_ session: AdminSession, wasReplica: Bool) async throws {
         if let copied = try Files.text(layout.copiedPosition) {
-            let position = copied.trimmedSpaces
+            // The backup of a replica under load tells a position behind its data; the one in its tables is right. That of
+            // a copied writer has only what it applied in an earlier life.
+            let position = (GTIDSet(copied.trimmedSpaces) ?? GTIDSet()).merged(with: try await session.positions().applied).description
             // With the binlog's state the copy can serve replicas of its own from here on, should it be promoted before
             // it has written anything.
             if try await session.positions().binlog.isEmpty, !position.isEmpty {

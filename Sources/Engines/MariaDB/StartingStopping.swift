@@ -38,13 +38,39 @@ extension InstanceWorker {
         try Files.remove(layout.startedValues)
         try Files.write(layout.started, configuration)
         let logged = Files.size(layout.errorLog)
-        try await launch(binaries, as: user, cutsTail ? ["--init-rpl-role=SLAVE"] : [], bars)
-        try await waitUntilReady(from: logged)
+        let arguments = cutsTail ? ["--init-rpl-role=SLAVE"] : []
+        try await launch(binaries, as: user, arguments, bars)
+        do {
+            try await waitUntilReady(from: logged)
+        } catch let error as EngineError {
+            guard isCopyOfPrepared(since: logged) else { throw error }
+            try await rollBackPrepared(binaries, as: user, bars)
+            try await launch(binaries, as: user, arguments, bars)
+            try await waitUntilReady(from: Files.size(layout.errorLog))
+        }
         process.expectEnd(false)
         guard process.living() != nil else { throw startFailure(from: logged) }
         let values = try await readBack().filter { !$0.value.contains("\n") }.sorted { $0.key < $1.key }
         try Files.write(layout.startedValues, values.map { $0.key + "=" + $0.value + "\n" }.joined())
         return true
+    }
+
+    /// A copy may hold a transaction that its donor had prepared and not committed; without the donor's binary log the
+    /// server does not know what to do with it, and ends.
+    private func isCopyOfPrepared(since logged: Int64) -> Bool {
+        guard Files.exists(layout.copiedPosition) else { return false }
+        let log = (try? Files.bytes(layout.errorLog, from: logged)).flatMap { $0 } ?? []
+        return String(decoding: log, as: UTF8.self).contains("prepared transactions!")
+    }
+
+    /// It is in no position that the copy has, and so comes again by replication. The server ends by itself afterwards.
+    private func rollBackPrepared(_ binaries: MariaDBBinaries, as user: HostUser?, _ bars: Int) async throws {
+        process.expectEnd(true)
+        try await launch(binaries, as: user, ["--tc-heuristic-recover=ROLLBACK"], bars)
+        let hasEnded = try await wait(within: Self.startMax) { process.living() == nil }
+        guard hasEnded else {
+            throw EngineError(.transient, "\(layout.id) has not ended after rolling back what its donor had prepared; its log is \(layout.errorLog)")
+        }
     }
 
     /// A deleted `my.cnf` is made again from what was ordered last, so that no server is needed to bring a database

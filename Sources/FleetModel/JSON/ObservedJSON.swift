@@ -230,6 +230,7 @@ extension ReplicationReport: JSONCodable {
             writer.member("sourceHost", sourceHost)
             writer.member("sourcePort", sourcePort)
             writer.member("ioRunning", ioRunning)
+            if ioConnecting { writer.member("ioConnecting", ioConnecting) }
             writer.member("sqlRunning", sqlRunning)
             writer.member("receivedPosition", receivedPosition)
             writer.member("lagSeconds", ifPresent: lagSeconds)
@@ -245,6 +246,7 @@ extension ReplicationReport: JSONCodable {
             case "sourceHost": try reader.read(&sourceHost)
             case "sourcePort": try reader.read(&sourcePort)
             case "ioRunning": try reader.read(&ioRunning)
+            case "ioConnecting": try reader.read(&ioConnecting)
             case "sqlRunning": try reader.read(&sqlRunning)
             case "receivedPosition": try reader.read(&receivedPosition)
             case "lagSeconds": try reader.read(&lagSeconds)
@@ -307,6 +309,7 @@ extension ObservedHost: JSONCodable {
     package func write(to writer: inout JSONWriter) {
         writer.object { writer in
             writer.member("renewed", renewed)
+            writer.member("heard", heard)
             writer.member("report", report)
         }
     }
@@ -316,10 +319,12 @@ extension ObservedHost: JSONCodable {
         try reader.object { reader, key in
             switch key {
             case "renewed": try reader.read(&renewed)
+            case "heard": try reader.read(&heard)
             case "report": try reader.read(&report)
             default: try reader.skip()
             }
         }
+        heard = max(heard, renewed)
         try reader.requireFilled(report.host, "report")
     }
 }

@@ -9,6 +9,11 @@ struct WriterLoss: Hashable {
         case unreachablePrimary = "UnreachablePrimary"
         /// It runs and does not answer, and no possible acker is connected to it.
         case hungPrimary = "HungPrimary"
+        /// It runs, and its disk takes no writes: every commit waits.
+        case diskStalled = "DiskStalled"
+        case diskFull = "DiskFull"
+        /// It runs, its commits wait for an acknowledgement, and nobody who could give it reaches it over the network.
+        case semiSyncBlocked = "SemiSyncBlocked"
         /// It was to take over and cannot, and another one holds as much.
         case stuckCandidate = "StuckCandidate"
     }
@@ -36,7 +41,7 @@ extension PrimaryReplicaProcedure {
 
     /// Nil where the writer is not lost, or not provably.
     mutating func diagnose(_ writer: MemberView) -> WriterLoss? {
-        if writer.knowledge == .fresh, let loss = dead(writer) { return loss }
+        if writer.knowledge == .fresh, let loss = dead(writer) ?? blocked(writer) { return loss }
         let ackers = possibleAckers(of: writer)
         let isHung = writer.knowledge == .fresh && writer.report?.process == .unresponsive
         guard isHung || isSilent(writer), !ackers.isEmpty else { return nil }
@@ -76,6 +81,45 @@ extension PrimaryReplicaProcedure {
             evidence += "; \(silent.joined(separator: " and ")) cannot be asked"
         }
         return WriterLoss(code: .unreachablePrimary, evidence: evidence)
+    }
+
+    /// It answers, and can commit nothing.
+    mutating func blocked(_ writer: MemberView) -> WriterLoss? {
+        guard !writer.isBusy, let report = writer.report, report.process == .running || report.process == .unresponsive else { return nil }
+        // Where the disks of all have the same trouble nobody is better off.
+        let hasOther = views.contains { $0.isActive && $0.ordinal != writer.ordinal && $0.isAnswering && $0.report?.disk == nil }
+        switch hasOther ? report.disk : nil {
+        case .stalled: return WriterLoss(code: .diskStalled, evidence: "the disk of \(label(writer)) on \(writer.record.host) takes no writes")
+        case .full: return WriterLoss(code: .diskFull, evidence: "the disk of \(label(writer)) on \(writer.record.host) is full")
+        case nil: break
+        }
+        let ackers = possibleAckers(of: writer)
+        guard writer.isWritable, writer.isFreshForWriter, writer.database?.areCommitsWaiting == true,
+            ackers.contains(where: { isCutOff($0, from: writer) })
+        else { return nil }
+        guard ackers.allSatisfy({ isCutOff($0, from: writer) }) else {
+            for view in ackers where !view.isFreshForWriter { wait(.host(view.record.host), "what \(label(view)) says of \(label(writer)), whose commits wait") }
+            wait(.time(now + Self.suspicionStep), "the replicas of \(label(writer)), whose commits wait, to reach it or to lose it")
+            return nil
+        }
+        let others = ackers.map { label($0) }.joined(separator: " and ")
+        return WriterLoss(code: .semiSyncBlocked, evidence: "commits wait on \(label(writer)), and \(others) cannot reach it over the network")
+    }
+
+    /// A replica whose IO thread does not run is no evidence of the network: only one that tries to connect in vain is,
+    /// and is not refused.
+    private func isCutOff(_ view: MemberView, from writer: MemberView) -> Bool {
+        guard view.isFreshForWriter, view.points(to: writer.record), let replication = view.database?.replication else { return false }
+        return replication.ioConnecting && !["Access denied", "is locked"].contains { replication.ioError.contains($0) }
+    }
+
+    /// What keeps a member's disk from taking writes, for people.
+    mutating func tellDisks() {
+        for view in views where view.knowledge == .fresh {
+            guard let disk = view.report?.disk else { continue }
+            let message = disk == .full ? "its disk is full: nothing is committed" : "its disk takes no writes: nothing is committed"
+            find(disk == .full ? "DiskFull" : "DiskStalled", label(view), on: view, "\(message); make room, or mend it", drift: false)
+        }
     }
 
     private func isSilent(_ view: MemberView) -> Bool { view.silence.map { $0 >= Self.silenceMin } ?? true }

@@ -99,9 +99,10 @@ extension PrimaryReplicaProcedure {
     }
 
     /// Before anything was done to it or to those who acknowledge for it, a writer that answers again stays the writer.
-    private func isBack(_ from: MemberView, _ intent: FailoverIntent) -> Bool {
+    private mutating func isBack(_ from: MemberView, _ intent: FailoverIntent) -> Bool {
         guard intent.revoked.isEmpty, !intent.isFenced, from.isFreshForWriter, from.isWritable else { return false }
-        return !running.contains { $0.task.action.isIsolating }
+        // One that answers and can commit nothing is not back.
+        return blocked(from) == nil && !running.contains { $0.task.action.isIsolating }
     }
 
     // MARK: Isolation and coverage
@@ -167,7 +168,8 @@ extension PrimaryReplicaProcedure {
             all = all.merged(with: tail)
         }
         let able = views.filter { view in
-            guard view.isActive, view.isAnswering, view.isFreshForWriter, !view.isBusy, !isTaken(view.ordinal), !isLeftBehind(view)
+            guard view.isActive, view.isAnswering, view.isFreshForWriter, !view.isBusy, !isTaken(view.ordinal), !isLeftBehind(view),
+                view.report?.disk == nil
             else { return false }
             return intent.revoked[view.ordinal]?.contains(all) ?? false
         }

@@ -12,6 +12,7 @@ extension PrimaryReplicaProcedure {
             return
         }
         settleOwnActs()
+        tellDisks()
         settleAckSet(primary)
         if !isLeftAlone(primary) { expelSilent(primary) }
         keepWriter(primary)
