@@ -106,18 +106,21 @@ package struct ObservedFacts: Sendable {
     mutating func read(from reader: inout JSONReader) throws {
         try reader.array { reader in
             var age: Duration = .zero
+            var silence: Duration?
             var report = HostReport(host: "")
             var instances: [(id: InstanceID, place: Place)] = []
             try reader.object { reader, key in
                 switch key {
                 case "age": try reader.read(&age)
+                case "silence": try reader.read(&silence)
                 case "report": try Self.readHost(&report, &instances, from: &reader)
                 default: try reader.skip()
                 }
             }
             try reader.requireFilled(report.host, "report")
             guard numbers[report.host] == nil else { throw reader.mismatch("the host \(report.host) stands there twice") }
-            let number = addHost(ObservedHost(report: report, renewed: Instant(milliseconds: -age.milliseconds)))
+            let heard = Instant(milliseconds: -(silence ?? age).milliseconds)
+            let number = addHost(ObservedHost(report: report, renewed: Instant(milliseconds: -age.milliseconds), heard: heard))
             for (id, place) in instances { add(id, Place(host: number, start: place.start, end: place.end)) }
         }
     }
@@ -150,7 +153,10 @@ package struct ObservedFacts: Sendable {
 
     mutating func settle(bytes: [UInt8], taken: Instant) {
         self.bytes = bytes
-        for index in hosts.indices { hosts[index].renewed = taken + .milliseconds(hosts[index].renewed.milliseconds) }
+        for index in hosts.indices {
+            hosts[index].renewed = taken + .milliseconds(hosts[index].renewed.milliseconds)
+            hosts[index].heard = taken + .milliseconds(hosts[index].heard.milliseconds)
+        }
     }
 
     /// Writes every host with its age at `taken`, by name; catalogs are written apart, once a version.
@@ -171,6 +177,8 @@ package struct ObservedFacts: Sendable {
             writer.lineEnd()
             writer.object { writer in
                 writer.member("age", max(taken - seen.renewed, .zero))
+                // Its agent was heard since, with nothing new to say of the facts.
+                if seen.heard > seen.renewed { writer.member("silence", max(taken - seen.heard, .zero)) }
                 writer.member("report", seen.report)
             }
             try writer.flushIfLarge(to: sink)

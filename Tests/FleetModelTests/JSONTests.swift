@@ -119,7 +119,7 @@ private let instance: InstanceReport = {
         catalogs: [VariableCatalog(type: .mariadb, version: "10.11.19", dynamic: ["a", "b"], fixed: ["c"])])
     try check(report)
     try check(maintenance)
-    try check(ObservedHost(report: report, renewed: moment))
+    try check(ObservedHost(report: report, renewed: moment, heard: moment + .seconds(1)))
 }
 
 @Test func `records survive JSON`() throws {

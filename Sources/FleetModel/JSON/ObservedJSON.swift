@@ -309,7 +309,7 @@ extension ObservedHost: JSONCodable {
     package func write(to writer: inout JSONWriter) {
         writer.object { writer in
             writer.member("renewed", renewed)
-            writer.member("heard", heard)
+            if heard > renewed { writer.member("heard", heard) }
             writer.member("report", report)
         }
     }

@@ -152,6 +152,8 @@ extension PrimaryReplicaProcedure {
         for attempt in running {
             guard case .instance(let id, _) = attempt.task.target, !attempt.task.action.isIsolating, attempt.task.action != .close
             else { continue }
+            // A revoked one that did not run is started, closed: it may be the one that holds all.
+            if attempt.task.action == .start, intent.revoked[id.ordinal] != nil { continue }
             guard members.contains(id.ordinal) || attempt.task.alsoBusy.map({ members.contains($0.ordinal) }) ?? false else { continue }
             decision.cancel.append(attempt.id)
         }
