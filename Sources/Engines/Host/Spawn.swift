@@ -14,6 +14,10 @@ struct Spawn {
 
     static let environmentDefault = ["PATH=/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL=C.UTF-8", "TZ=UTC"]
 
+    private static let busyTriesMax = 20
+    /// In microseconds.
+    private static let busyPause: useconds_t = 10_000
+
     /// Starts it. The caller reaps it. Throws `EngineError`.
     func start() throws(EngineError) -> pid_t {
         var actions = posix_spawn_file_actions_t()
@@ -58,7 +62,12 @@ struct Spawn {
         var variables = environment.map { strdup($0) } + [nil]
         defer { for word in words + variables { free(word) } }
         var process: pid_t = 0
-        let status = posix_spawn(&process, executable, &actions, &attributes, &words, &variables)
+        var status = posix_spawn(&process, executable, &actions, &attributes, &words, &variables)
+        // A file that was written just now may be open still in a child that another thread is starting.
+        for _ in 0..<Self.busyTriesMax where status == ETXTBSY {
+            usleep(Self.busyPause)
+            status = posix_spawn(&process, executable, &actions, &attributes, &words, &variables)
+        }
         guard status == 0 else { throw .system("start", executable, status) }
         return process
     }
