@@ -236,9 +236,8 @@ extension LoopMachine {
         let silent = seen.heard + Planner.silenceMin + .milliseconds(1)
         let stale = seen.renewed + ObservedHost.ageMax + .milliseconds(1)
         if silent > now {
-            let next = stale > now ? min(silent, stale) : silent
-            deadlines.insert(.host(host), at: next)
-            if stale <= now + Planner.silenceMin, stale > now { deadlines.insert(.stale(host), at: stale) }
+            deadlines.insert(.host(host), at: silent)
+            if stale > now, stale <= silent { deadlines.insert(.stale(host), at: stale) }
             return
         }
         agents[host]?.isWatched = false

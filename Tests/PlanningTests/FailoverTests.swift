@@ -176,9 +176,7 @@ struct FailoverTests {
         fleet.cutOff([2, 3])
         fleet.fail(startOf: 1)
         fleet.pass(.seconds(5), except: [3])
-        let first = Planner.step(fleet.situation())
-        fleet.records.clusters["orders"] = first.records
-        for task in first.tasks { fleet.carryOut(task) }
+        fleet.carryOutStep()
         let second = Planner.step(fleet.situation())
         #expect(second.tasks.isEmpty && second.findings.contains { $0.reason == "FailoverHeld" })
     }
@@ -205,9 +203,7 @@ struct FailoverTests {
         fleet.records.clusters["orders"]?.floor = position(102)
         fleet.cutOff([2, 3])
         fleet.pass(.seconds(5), except: [1])
-        let first = Planner.step(fleet.situation())
-        fleet.records.clusters["orders"] = first.records
-        for task in first.tasks { fleet.carryOut(task) }
+        fleet.carryOutStep()
         #expect(Planner.step(fleet.situation()).tasks.isEmpty)
     }
 
@@ -215,9 +211,7 @@ struct FailoverTests {
         var fleet = founded()
         fleet.cutOff([2, 3])
         fleet.pass(.seconds(5), except: [1])
-        let first = Planner.step(fleet.situation())
-        fleet.records.clusters["orders"] = first.records
-        for task in first.tasks { fleet.carryOut(task) }
+        fleet.carryOutStep()
         let second = Planner.step(fleet.situation())
         #expect(outline(second) == "promote 2, replicate 3")
         fleet.records.clusters["orders"] = second.records
@@ -315,9 +309,7 @@ struct FailoverTests {
         fleet.cutOff([2, 3])
         fleet.change(2) { $0.disk = .full }
         fleet.pass(.seconds(5), except: [1])
-        let first = Planner.step(fleet.situation())
-        fleet.records.clusters["orders"] = first.records
-        for task in first.tasks { fleet.carryOut(task) }
+        fleet.carryOutStep()
         #expect(Planner.step(fleet.situation()).records.primary == 3)
     }
 
@@ -356,9 +348,7 @@ struct FailoverTests {
         fleet.cutOff([2, 3])
         fleet.change(2) { $0.database?.replication?.sqlError = "Duplicate entry" }
         fleet.pass(.seconds(5), except: [1])
-        let first = Planner.step(fleet.situation())
-        fleet.records.clusters["orders"] = first.records
-        for task in first.tasks { fleet.carryOut(task) }
+        fleet.carryOutStep()
         #expect(Planner.step(fleet.situation()).records.primary == 3)
     }
 
@@ -366,9 +356,7 @@ struct FailoverTests {
         var fleet = founded()
         fleet.cutOff([2, 3])
         fleet.pass(.seconds(5), except: [1])
-        let first = Planner.step(fleet.situation())
-        fleet.records.clusters["orders"] = first.records
-        for task in first.tasks { fleet.carryOut(task) }
+        let first = fleet.carryOutStep()
         var decision = Planner.step(fleet.situation())
         #expect(decision.records.primary == 2)
         for _ in 0..<2 {

@@ -109,6 +109,15 @@ struct TestFleet {
         self.records.clusters["orders"] = Planner.absorb(.succeeded(result), of: task, into: records, at: now, jitter: 0)
     }
 
+    /// Records one step and lets each of its tasks have its effect.
+    @discardableResult
+    mutating func carryOutStep() -> Decision {
+        let decision = Planner.step(situation())
+        records.clusters["orders"] = decision.records
+        for task in decision.tasks { carryOut(task) }
+        return decision
+    }
+
     mutating func change(_ ordinal: Int, _ edit: (inout InstanceReport) -> Void) {
         guard let member = records.clusters["orders"]?.member(ordinal) else { return }
         guard let index = observed[member.host]?.report.instances.firstIndex(where: { $0.id.ordinal == ordinal }) else { return }

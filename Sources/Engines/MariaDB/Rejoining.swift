@@ -99,8 +99,7 @@ extension InstanceWorker {
 
     /// Whether the server gave up since then because what follows the tail cannot be taken back.
     private func tailCannotBeCut(since logged: Int64) -> Bool {
-        let log = (try? Files.bytes(layout.errorLog, from: logged)).flatMap { $0 } ?? []
-        return String(decoding: log, as: UTF8.self).contains("Cannot truncate the binary log to file")
+        errorLog(since: logged).text.contains("Cannot truncate the binary log to file")
     }
 
     private func moveAside(_ why: String, _ report: @Sendable (EngineProgress) -> Void) throws -> TaskResult {

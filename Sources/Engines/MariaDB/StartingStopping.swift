@@ -58,9 +58,7 @@ extension InstanceWorker {
     /// A copy may hold a transaction that its donor had prepared and not committed; without the donor's binary log the
     /// server does not know what to do with it, and ends.
     private func isCopyOfPrepared(since logged: Int64) -> Bool {
-        guard Files.exists(layout.copiedPosition) else { return false }
-        let log = (try? Files.bytes(layout.errorLog, from: logged)).flatMap { $0 } ?? []
-        return String(decoding: log, as: UTF8.self).contains("prepared transactions!")
+        Files.exists(layout.copiedPosition) && errorLog(since: logged).text.contains("prepared transactions!")
     }
 
     /// It is in no position that the copy has, and so comes again by replication. The server ends by itself afterwards.
@@ -145,9 +143,12 @@ extension InstanceWorker {
         }
     }
 
-    private func startFailure(from logged: Int64) -> EngineError {
+    private func startFailure(from logged: Int64) -> EngineError { errorLog(since: logged).startFailure(of: layout) }
+
+    /// What the server wrote to its error log since that was so long; empty where it cannot be read.
+    func errorLog(since logged: Int64) -> ErrorLog {
         let log = (try? Files.bytes(layout.errorLog, from: logged)).flatMap { $0 } ?? []
-        return ErrorLog(String(decoding: log, as: UTF8.self)).startFailure(of: layout)
+        return ErrorLog(String(decoding: log, as: UTF8.self))
     }
 
     /// Before a start purges them: what this replica received and has not applied may be nowhere else.
