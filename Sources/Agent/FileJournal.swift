@@ -1,3 +1,4 @@
+import BlockingWork
 import Glibc
 import Synchronization
 
@@ -121,21 +122,12 @@ private final class Descriptor: Sendable {
 
     deinit { close(number) }
 
-    /// Waits for a short while: the lock of an agent that was killed is kept by a child that it was just starting, until
-    /// that child becomes its program.
     func lock() throws(JournalError) {
-        for _ in 0..<Self.lockTries {
-            if flock(number, LOCK_EX | LOCK_NB) == 0 { return }
-            guard errno == EWOULDBLOCK || errno == EINTR else { throw JournalError.system("\(path) cannot be locked") }
-            usleep(Self.lockPause)
-        }
+        if FileLock.take(number) { return }
+        guard errno == EWOULDBLOCK else { throw JournalError.system("\(path) cannot be locked") }
         throw JournalError(
             "another agent has \(path): one agent serves one directory. Stop the other, or give this one its own --data")
     }
-
-    /// One second in all.
-    private static let lockTries = 50
-    private static let lockPause: UInt32 = 20_000
 
     func write(_ bytes: [UInt8], _ calls: DiskCalls) throws(JournalError) {
         var written = 0

@@ -1,3 +1,4 @@
+import BlockingWork
 import Glibc
 import MetadataStore
 
@@ -18,7 +19,7 @@ final class StoreLock: Sendable {
             throw StoreError.unavailable(
                 "The lock file \(path) cannot be opened: \(StoreFile.reason). Check its directory's owner and mode.")
         }
-        if flock(descriptor, LOCK_EX | LOCK_NB) == 0 { return descriptor }
+        if FileLock.take(descriptor) { return descriptor }
         defer { close(descriptor) }
         if errno == EWOULDBLOCK { throw StoreError.inUse(by: read(descriptor)) }
         throw StoreError.unavailable(

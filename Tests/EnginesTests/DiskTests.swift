@@ -187,7 +187,7 @@ extension RealServers {
         defer { unlink(path) }
         let probe = DiskProbe(path)
         #expect(probe.ask() == nil)
-        #expect(try await eventually { Files.exists(path) })
+        #expect(try await eventually(within: .seconds(60)) { Files.exists(path) })
         // A sync may take its time where other tests write.
         #expect(try await eventually(within: .seconds(60)) { probe.ask() == nil })
     }

@@ -8,7 +8,9 @@ import Synchronization
 /// commits wait.
 final class DiskProbe: Sendable {
     private struct State {
-        /// When the write that is under way began.
+        /// A write was asked for and has not ended.
+        var isUnderWay = false
+        /// When it began: a busy machine may let it wait for its turn, which says nothing of the disk.
         var began: ContinuousClock.Instant?
         /// Whether the last one that ended found no room.
         var wasFull = false
@@ -28,18 +30,19 @@ final class DiskProbe: Sendable {
 
     /// Begins a write unless one is under way, and says what is known. Does not wait for the disk.
     func ask() -> DiskTrouble? {
-        let now = ContinuousClock.now
-        let (began, isFull) = state.withLock { state in
-            defer { if state.began == nil { state.began = now } }
-            return (state.began, state.wasFull)
+        let before = state.withLock { state in
+            defer { state.isUnderWay = true }
+            return state
         }
-        if let began { return now - began >= Self.stallMin ? .stalled : isFull ? .full : nil }
-        // Unowned on purpose: it ends when the disk lets it, and there is one at a time.
-        Task {
-            let isFull = await writer.write(path)
-            self.state.withLock { $0 = State(began: nil, wasFull: isFull) }
+        if let began = before.began, ContinuousClock.now - began >= Self.stallMin { return .stalled }
+        if !before.isUnderWay {
+            // Unowned on purpose: it ends when the disk lets it, and there is one at a time.
+            Task {
+                let isFull = await writer.write(path) { self.state.withLock { $0.began = .now } }
+                self.state.withLock { $0 = State(wasFull: isFull) }
+            }
         }
-        return isFull ? .full : nil
+        return before.wasFull ? .full : nil
     }
 
     private actor Writer {
@@ -47,7 +50,8 @@ final class DiskProbe: Sendable {
         nonisolated var unownedExecutor: UnownedSerialExecutor { executor.asUnownedSerialExecutor() }
 
         /// Whether there was no room. Any other error is another matter, and shows elsewhere.
-        func write(_ path: String) -> Bool {
+        func write(_ path: String, begins: () -> Void) -> Bool {
+            begins()
             if Files.freeBytes(path) < DiskProbe.roomMin { return true }
             let file = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0o600)
             guard file >= 0 else { return Self.isNoRoom(errno) }
