@@ -229,6 +229,8 @@ package struct ReplicationReport: Sendable, Hashable {
     package var receivedPosition: GTIDSet
     /// Nil where the server says NULL.
     package var lagSeconds: Int64?
+    /// How long it is told to wait before it applies what it has received; 0 unless somebody set it by hand.
+    package var delaySeconds: Int64 = 0
     package var ioError: String
     package var sqlError: String
 
@@ -321,6 +323,11 @@ package struct GTIDSet: Sendable, Hashable, CustomStringConvertible {
     /// Whether no domain is behind there by more than so many transactions.
     package func isWithin(_ count: Int64, of other: GTIDSet) -> Bool {
         other.domains.allSatisfy { (domains[$0.key]?.sequence ?? 0) + count >= $0.value.sequence }
+    }
+
+    /// Without what `server` wrote beyond `applied`: on a replica that came by no replication.
+    package func withoutOwn(of server: Int64, beyond applied: GTIDSet) -> GTIDSet {
+        GTIDSet(domains: domains.filter { $0.value.serverID != server || $0.value.sequence <= applied.domains[$0.key]?.sequence ?? 0 })
     }
 
     /// For each domain the further of the two: what a server holds that wrote in one life and applied in another.

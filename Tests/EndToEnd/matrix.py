@@ -364,7 +364,17 @@ class MatrixCase(FleetTestCase):
                 self.fleet.wait_until(complete, STOP_SECONDS, f"{instance['name']} has all of {len(acknowledged)} acknowledged rows")
             except AssertionError as error:
                 raise AssertionError(f"LOST {len(missing)} ROWS at {instance['name']}: {sorted(missing)[:20]}\n{error}") from None
-        self.fleet.wait_until(
-            lambda: len({frozenset(self.rows(each)) for each in members}) == 1, STOP_SECONDS, "all instances hold the same rows")
+        differing = {}
+
+        def are_equal():
+            held = {each["name"]: self.rows(each) for each in members}
+            everywhere = set.intersection(*held.values())
+            differing.clear()
+            differing.update((name, sorted(rows - everywhere)[:20]) for name, rows in held.items())
+            return not any(differing.values())
+        try:
+            self.fleet.wait_until(are_equal, STOP_SECONDS, "all instances hold the same rows")
+        except AssertionError as error:
+            raise AssertionError(f"DIVERGED: held by some only {differing}\n{error}") from None
         if gap_max is not None:
             self.assertLess(writer.gap_longest, gap_max, writer.errors[-5:])

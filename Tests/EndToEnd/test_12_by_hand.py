@@ -76,7 +76,6 @@ class Replicas(Helpers):
         self.lost_with(
             lambda: held.extend(self.hold(each) for each in self.others), lambda: [session.end() for session in held])
 
-    @known("a replica that is delayed by hand is waited for")
     def test_all_replicas_are_delayed_by_hand(self):
         def delay():
             for each in self.others:
@@ -84,11 +83,9 @@ class Replicas(Helpers):
 
         self.lost_with(delay)
 
-    @known("a replica whose applier stands still is never made again")
     def test_an_applier_stands_still(self):
         self.lost_with(lambda: self.standing_still(self.others[0], COLLISION + 1), to=self.others[1], is_alone=True)
 
-    @known("what a replica received whose applier stands still is not applied")
     def test_the_applier_of_who_received_all_stands_still(self):
         """The only one that has received everything cannot apply it."""
         def prepare():
@@ -97,7 +94,6 @@ class Replicas(Helpers):
 
         self.lost_with(prepare, to=self.others[0], gap_max=60)
 
-    @known("what a replica received whose applier stands still is not applied")
     def test_primary_is_lost_while_a_broken_replica_is_attached_again(self):
         """What it has received and not applied is nowhere else: attaching it again must not throw that away."""
         alone, row = self.others[0], COLLISION + 3
@@ -128,7 +124,6 @@ class Replicas(Helpers):
 
         self.lost_with(prepare, lambda: held[0].end(), to=self.others[1])
 
-    @known("a replica whose applier stands still is never made again")
     def test_errant_row_on_a_replica(self):
         """It is not followed, and is not there any more at the end."""
         self.lost_with(lambda: self.insert(self.others[0], ERRANT + 1), is_alone=True)
@@ -359,7 +354,6 @@ class ByHand(Helpers):
         self.root(self.fleet.primary()).rows("DROP TABLE orders.wide")
         self.assertIn(done.returncode, (0, 1), done.stderr)
 
-    @known("a replica cannot connect where waiting commits have taken all connections")
     def test_switchover_to_a_dead_target(self):
         target = self.others[0]
         with self.writer() as writer:

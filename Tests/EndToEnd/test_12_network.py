@@ -169,7 +169,6 @@ class Networks(MatrixCase):
 
     # MARK: The primary and its replicas only
 
-    @known("a primary that only lost its replicas is waited for")
     def test_primary_is_cut_from_its_replicas_only(self):
         """Its commits wait; servers reach everybody."""
         with self.writer() as writer, self.loyal(self.old) as loyal:

@@ -144,6 +144,23 @@ extension RealServers {
             #expect(try await eventually { try await host.rows(3) == [1, 1000] })
         }
 
+        @Test func `a member whose rows are others is moved aside, though its position fits`() async throws {
+            let host = try await Self.shop()
+            // By no way that its binary log shows; the new writer's next row is the same one.
+            try await host.stranger(1, ["INSERT INTO shop.rows VALUES (1000)"]).close()
+            try await host.perform(.fence(epoch: 2), on: 1)
+            try await Self.failOver(host)
+            // Whether it comes to the row at once or a moment later.
+            var (result, told) = try await rejoin(host)
+            if result.position != nil {
+                #expect(try await eventually { try await host.database(1).replication?.sqlError.contains("1000") == true })
+                (result, told) = try await rejoin(host)
+            }
+            #expect(result.acted && result.position == nil)
+            #expect(told.last?.contains("Duplicate entry") == true)
+            #expect(await host.driver.instances() == [host.id(2), host.id(3)])
+        }
+
         @Test func `nothing rejoins while it is writable, nor to one that is not the writer`() async throws {
             let host = try await Self.shop()
             try await Self.failOver(host)

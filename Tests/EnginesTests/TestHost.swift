@@ -139,6 +139,14 @@ final class TestHost: Sendable {
             throw error
         }
     }
+
+    /// A session that stands for somebody else's on that server, and is not binlogged.
+    func stranger(_ ordinal: Int, _ statements: [SQL]) async throws -> MySQLConnection {
+        let connection = try await MySQLConnection.connect(
+            to: .socket(layout(ordinal).socket), user: host.administrator, within: .seconds(5))
+        for statement in ["SET SESSION sql_log_bin = 0"] + statements { try await connection.query(statement, within: .seconds(5)) }
+        return connection
+    }
 }
 
 /// Waits for a condition, bounded; false where it never held.

@@ -99,6 +99,7 @@ private let instance: InstanceReport = {
     report.startedValues = ["a": "2"]
     report.database?.areCommitsWaiting = true
     report.database?.replication?.ioConnecting = true
+    report.database?.replication?.delaySeconds = 60
     report.database?.connectedReplicas = [2]
     report.disk = .full
     return report

@@ -379,6 +379,69 @@ struct FailoverTests {
         #expect(outline(Planner.step(fleet.situation())) == "rejoin 2")
     }
 
+    @Test func `a replica that cannot apply what it receives is started three times, then compared and cloned`() {
+        var fleet = founded()
+        fleet.change(2) {
+            $0.database?.replication?.sqlRunning = false
+            $0.database?.replication?.sqlError = "Duplicate entry '5' for key 'PRIMARY'"
+        }
+        for _ in 0..<3 {
+            let decision = Planner.step(fleet.situation())
+            #expect(outline(decision) == "replicate 2")
+            guard let start = decision.tasks.first else { return }
+            fleet.records.clusters["orders"] = Planner.absorb(
+                .failed("Duplicate entry"), of: start, into: decision.records, at: fleet.now, jitter: 0)
+            fleet.pass(.seconds(300))
+        }
+        let last = Planner.step(fleet.situation())
+        #expect(outline(last) == "rejoin 2")
+        #expect(last.records.failures.keys.contains { $0.contains("/replicate") })
+    }
+
+    @Test func `a replica that somebody wrote to is compared and cloned, the last that acknowledges only when there is another`() {
+        var fleet = founded()
+        let writeTo: (inout InstanceReport) -> Void = { report in
+            let own = report.database?.serverID ?? 0
+            report.database?.binlogPosition.domains[7] = .init(serverID: own, sequence: 999)
+        }
+        fleet.change(2, writeTo)
+        let decision = Planner.step(fleet.situation())
+        #expect(outline(decision) == "rejoin 2")
+        #expect(decision.findings.contains { $0.reason == "ErrantGTID" && $0.isDrift })
+        fleet.change(3, writeTo)
+        #expect(outline(Planner.step(fleet.situation())) == "rejoin 2")
+        fleet.change(3) { $0.database?.semiSyncReplica = false }
+        #expect(!outline(Planner.step(fleet.situation())).contains("rejoin 2"))
+    }
+
+    /// Its number is beyond all that the writer gave out.
+    @Test func `a row of a replica's own passes for none that it received`() {
+        var fleet = founded()
+        fleet.cutOff([2, 3])
+        fleet.change(2) { $0.process = .stopped }
+        fleet.pass(.seconds(5), except: [1])
+        let first = Planner.step(fleet.situation())
+        fleet.records.clusters["orders"] = first.records
+        for task in first.tasks {
+            guard case .instance(let id, _) = task.target, let member = fleet.records.clusters["orders"]?.member(id.ordinal), task.action.name == "revoke" else { continue }
+            let server = id.ordinal == 2 ? member.serverID : 1
+            let received = GTIDSet(domains: [7: .init(serverID: server, sequence: id.ordinal == 2 ? 999 : 102)])
+            fleet.records.clusters["orders"] = Planner.absorb(
+                .succeeded(TaskResult(position: received)), of: task, into: fleet.records.clusters["orders"] ?? first.records, at: fleet.now, jitter: 0)
+        }
+        let second = Planner.step(fleet.situation())
+        #expect(second.records.failover?.to == nil)
+        #expect(outline(second).contains("start 2"))
+    }
+
+    @Test func `a delay that was set by hand is taken off`() {
+        var fleet = founded()
+        fleet.change(2) { $0.database?.replication?.delaySeconds = 3600 }
+        let decision = Planner.step(fleet.situation())
+        #expect(outline(decision) == "replicate 2")
+        #expect(decision.findings.contains { $0.reason == "DelayedReplica" && $0.isDrift })
+    }
+
     @Test func `semi-sync of a primary on a replica is turned off`() {
         var fleet = founded()
         fleet.change(2) { $0.database?.semiSyncPrimary = true }

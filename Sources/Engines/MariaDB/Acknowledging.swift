@@ -72,8 +72,7 @@ extension InstanceWorker {
         let answer = try await source.query(
             "SELECT BINLOG_GTID_POS(\(place.file), \(verbatim: String(place.position)))", within: AdminSession.quick)
         guard let text = answer.first, let theirs = GTIDSet(text) else { return false }
-        let (binlog, applied) = try await session.positions()
-        return binlog.merged(with: applied).contains(theirs)
+        return try await rightfullyHeld(session).contains(theirs)
     }
 
     func withSource<Answer: Sendable>(
@@ -92,7 +91,7 @@ extension InstanceWorker {
 
     /// A connection to the source as this replica's account; by the extra port where commits that wait have taken all
     /// others.
-    private func connect(to source: Peer, _ password: String) async throws -> MySQLConnection {
+    func connect(to source: Peer, _ password: String) async throws -> MySQLConnection {
         let user = ReplicationAccount.name(layout.id.ordinal)
         do {
             return try await .connect(

@@ -20,8 +20,9 @@ struct LogPlace: Sendable, Hashable {
 
 /// The complete groups of a log that somebody lacks.
 struct LackingGroups: Sendable, Hashable {
-    /// Where the first begins, and where the last ends.
+    /// Where the first begins and ends, and where the last ends.
     var first: LogPlace
+    var firstEnd: LogPlace
     var end: LogPlace
     var position: GTIDSet
     /// Who wrote them.
@@ -129,7 +130,7 @@ struct BinlogScan {
         position.domains[group.domain] = .init(serverID: group.serverID, sequence: group.sequence)
         if keepsGroups, groups.count < Self.groupsMax { groups.append(group) }
         guard let held, group.sequence > held.domains[group.domain]?.sequence ?? 0 else { return }
-        var found = lacking ?? LackingGroups(first: begin, end: end, position: GTIDSet(), writers: [])
+        var found = lacking ?? LackingGroups(first: begin, firstEnd: end, end: end, position: GTIDSet(), writers: [])
         found.end = end
         found.position.domains[group.domain] = .init(serverID: group.serverID, sequence: group.sequence)
         found.writers.insert(group.serverID)

@@ -70,7 +70,9 @@ extension InstanceWorker {
             throw EngineError(.refused, "the order carries no replication password for ordinal \(ordinal)")
         }
         let account = StoredAccount(name: ReplicationAccount.name(ordinal), host: "%")
-        let wanted = [Grant(on: "*.*", privileges: ["REPLICATION SLAVE"])]
+        // The server keeps one connection for an administrator of connections: whoever acknowledges commits gets in where
+        // those that wait have taken all others.
+        let wanted = [Grant(on: "*.*", privileges: ["CONNECTION ADMIN", "REPLICATION SLAVE"])]
         let authentication = NativePassword.authenticationString(password)
         if let found = try await session.authentication(of: account), found.text != authentication {
             let uses = try await session.value("SELECT COUNT(*) FROM information_schema.PROCESSLIST WHERE USER = \(account.name)")

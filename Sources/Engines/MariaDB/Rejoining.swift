@@ -36,10 +36,16 @@ extension InstanceWorker {
         } else {
             try await waitUntilReady(from: Files.size(layout.errorLog))
         }
-        guard let position = try await attachIfHeld(by: source, password, report) else {
-            if kept == nil { kept = try await keepTailAside(lackedBy: try await history(of: source, password), report) }
-            let tail = kept.map { ": \($0.what)" } ?? ""
-            return try moveAside("\(layout.id) holds what \(source.address):\(source.port) does not\(tail)", report)
+        let position: (value: GTIDSet, acted: Bool)
+        do {
+            guard let attached = try await attachIfHeld(by: source, password, report) else {
+                if kept == nil { kept = try await keepTailAside(lackedBy: try await history(of: source, password), report) }
+                let tail = kept.map { ": \($0.what)" } ?? ""
+                return try moveAside("\(layout.id) holds what \(source.address):\(source.port) does not\(tail)", report)
+            }
+            position = attached
+        } catch let differs as DiffersInRows {
+            return try moveAside(differs.why, report)
         }
         if let kept { report(EngineProgress(phase: "cut what \(source.address):\(source.port) does not hold: \(kept)")) }
         return TaskResult(acted: started || position.acted, position: position.value)
@@ -59,17 +65,37 @@ extension InstanceWorker {
                     return (try await heldHere(session), false)
                 }
                 try await settleUnlessHeld(by: source, password)
-                try await leave(status, for: source, session, report)
+                try await applying(status.received, of: source, password) { try await leave(status, for: source, session, report) }
             }
             let held = try await heldHere(session)
             guard try await history(of: source, password).holds(held) else { return nil }
             if try await session.positions().applied != held {
                 try await session.run("SET GLOBAL gtid_slave_pos = \(held.description)")
             }
-            let acted = try await attach(session, to: source, acknowledges: false, password, report)
+            let acted = try await applying(held, of: source, password) {
+                try await attach(session, to: source, acknowledges: false, password, report)
+            }
             // Also where its source's address is the one that it had: that one wrote other rows since.
             try RelayLogsAside(layout).settle()
             return (held, acted)
+        }
+    }
+
+    /// Its applier stands still at a row although its positions fit: its tables are others than its source's.
+    private struct DiffersInRows: Error {
+        var why: String
+    }
+
+    /// `body` applies what is, or was, received. Where that cannot be done and the source holds all of it, no copy of
+    /// this member's is needed, and none is of use.
+    private func applying<Value: Sendable>(
+        _ received: GTIDSet, of source: Peer, _ password: String, _ body: () async throws -> Value
+    ) async throws -> Value {
+        do {
+            return try await body()
+        } catch let error as EngineError where error.kind == .permanent || error.kind == .refused {
+            guard try await history(of: source, password).holds(received) else { throw error }
+            throw DiffersInRows(why: error.message)
         }
     }
 
@@ -81,9 +107,25 @@ extension InstanceWorker {
         try RelayLogsAside(layout).settle()
     }
 
+    /// All that is in its tables, whoever wrote it.
     func heldHere(_ session: AdminSession) async throws -> GTIDSet {
         let (binlog, applied) = try await session.positions()
         return binlog.merged(with: applied)
+    }
+
+    /// What is in its tables of its cluster's rows: to a replica somebody may have written others, under numbers that its
+    /// source gave to rows that it lacks.
+    func rightfullyHeld(_ session: AdminSession) async throws -> GTIDSet {
+        guard try await session.replicaStatus() != nil else { return try await heldHere(session) }
+        let (binlog, applied) = try await session.positions()
+        return binlog.withoutOwn(of: try identity().serverID, beyond: applied).merged(with: applied)
+    }
+
+    /// Whoever was written to is compared with the writer (`rejoin`), and attached no other way.
+    func requireNoRowsOfItsOwn(_ session: AdminSession) async throws {
+        let (held, rightful) = (try await heldHere(session), try await rightfullyHeld(session))
+        guard held != rightful else { return }
+        throw EngineError(.refused, "\(layout.id) was written to as a replica: it holds up to \(held), and of its source's rows up to \(rightful)")
     }
 
     /// The source's whole history, as this member's own replication account. Throws `refused` where it is not the writer.

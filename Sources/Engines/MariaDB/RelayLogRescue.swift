@@ -28,11 +28,12 @@ extension InstanceWorker {
             try await session.run("STOP SLAVE IO_THREAD", within: Self.stopThreadBound)
         }
         guard let now = try await session.replicaStatus() else { return }
-        if now.isApplying { try await drainUnlessStopped(session, now.received, report) }
+        // One that is told to wait applies nothing soon; from the relay logs aside it is applied at once.
+        if now.isApplying, now.delaySeconds == 0 { try await drainUnlessStopped(session, now.received, report) }
         try await session.run("STOP SLAVE", within: AdminSession.quick)
         try keepRelayLogsAside()
         _ = try await rescueRelayLogs(session, report)
-        let held = try await heldHere(session)
+        let held = try await rightfullyHeld(session)
         guard held.contains(now.received) else {
             throw EngineError(.refused, "\(layout.id) has received up to \(now.received) from \(now.host):\(now.port) and applied only \(held), its threads are stopped: it would lose the rest; its relay logs are in \(layout.relayAside)")
         }
@@ -54,9 +55,9 @@ extension InstanceWorker {
     func rescueRelayLogs(_ session: AdminSession, _ report: @Sendable (EngineProgress) -> Void) async throws -> Bool {
         try await endRescue(session)
         let deadline = ContinuousClock.now + Self.rescueReadBound
-        guard try RelayLogsAside(layout).lacking(beyond: try await heldHere(session), until: deadline) != nil else { return false }
+        guard try RelayLogsAside(layout).lacking(beyond: try await rightfullyHeld(session), until: deadline) != nil else { return false }
         do {
-            try await rescue(session, overwriting: false, report)
+            try await rescue(session, report)
             try await endRescue(session)
             return true
         } catch {
@@ -66,45 +67,60 @@ extension InstanceWorker {
         }
     }
 
-    /// `overwriting`: a row that is there already is taken as it comes.
-    private func rescue(
-        _ session: AdminSession, overwriting: Bool, _ report: @Sendable (EngineProgress) -> Void
-    ) async throws {
-        let deadline = ContinuousClock.now + Self.rescueReadBound
-        guard let (groups, files) = try RelayLogsAside(layout).lacking(beyond: try await heldHere(session), until: deadline) else { return }
-        let what = "applying up to \(groups.position) from the relay logs of its last life" + (overwriting ? ", over rows that are there already" : "")
-        report(EngineProgress(phase: what))
+    /// Of more transactions the rows are not set back: tables that differ so much are no base for a writer.
+    private static let setBacksMax = 100
+
+    private func rescue(_ session: AdminSession, _ report: @Sendable (EngineProgress) -> Void) async throws {
+        var (setBack, error): ([LogPlace], String?) = ([], nil)
+        while let (groups, files) = try RelayLogsAside(layout).lacking(
+            beyond: try await rightfullyHeld(session), until: ContinuousClock.now + Self.rescueReadBound)
+        {
+            if let error {
+                guard !setBack.contains(groups.first), setBack.count < Self.setBacksMax else { throw cannotRescue(groups.position, error) }
+                report(EngineProgress(phase: "setting rows back that are there before the transaction that makes them: \(error)"))
+                try await self.setBack(groups, in: files, session)
+                setBack.append(groups.first)
+            }
+            report(EngineProgress(phase: "applying up to \(groups.position) from the relay logs of its last life"))
+            try await apply(groups, in: files, session)
+            error = try await stop(session, before: groups.position, report)
+            if error == nil { return }
+            try await endRescue(session)
+        }
+    }
+
+    /// Gives the server the groups to apply, one by one.
+    private func apply(_ groups: LackingGroups, in files: [String], _ session: AdminSession) async throws {
         try placeRelayLogs(files)
         // A replica passes over rows that carry its own number.
         if groups.writers.contains(try identity().serverID) { try await goBy(otherNumber, session) }
         try await session.run(changeMaster(to: groups.first))
         try await session.run("SET GLOBAL \(identifier: Self.rescueConnection).slave_parallel_mode = 'none'")
-        try await session.run("SET GLOBAL slave_exec_mode = \(verbatim: overwriting ? "IDEMPOTENT" : "STRICT")")
         try await session.run(
             """
             START SLAVE \(Self.rescueConnection) SQL_THREAD UNTIL RELAY_LOG_FILE = \(rescueName(groups.end.path)),
             RELAY_LOG_POS = \(groups.end.offset)
             """, within: Self.stopThreadBound)
-        guard try await rescueIsApplied(session, groups.position, overwriting, report) else {
-            try await endRescue(session)
-            return try await rescue(session, overwriting: true, report)
-        }
     }
 
-    /// Waits for the applier to end. False where it stopped at a row that is there already, for the first time.
-    private func rescueIsApplied(
-        _ session: AdminSession, _ position: GTIDSet, _ overwriting: Bool, _ report: @Sendable (EngineProgress) -> Void
-    ) async throws -> Bool {
+    private func cannotRescue(_ position: GTIDSet, _ why: String) -> EngineError {
+        EngineError(.permanent, "\(layout.id) cannot apply what it received before its last start, up to \(position): \(why); its relay logs are in \(layout.relayAside)")
+    }
+
+    /// Waits for the applier to end; tells the error where it stopped at a row that is there already.
+    private func stop(
+        _ session: AdminSession, before position: GTIDSet, _ report: @Sendable (EngineProgress) -> Void
+    ) async throws -> String? {
         var (last, moved) = (GTIDSet(), ContinuousClock.now)
         while true {
             // In this order: an applier that ended has applied all that it will.
             let status = try await rescueStatus(session)
-            let held = try await heldHere(session)
-            if held.contains(position) { return true }
+            let held = try await rightfullyHeld(session)
+            if held.contains(position) { return nil }
             guard let status, status.isApplying else {
-                if status?.sqlErrorCode == Self.duplicateRow, !overwriting { return false }
+                if let status, status.sqlErrorCode == Self.duplicateRow { return status.sqlError }
                 let why = status.map { $0.sqlError.isEmpty ? "its applier ended before" : $0.sqlError } ?? "its relay logs are gone from the server"
-                throw EngineError(.permanent, "\(layout.id) cannot apply what it received before its last start, up to \(position): \(why); its relay logs are in \(layout.relayAside)")
+                throw cannotRescue(position, why)
             }
             if held != last { (last, moved) = (held, ContinuousClock.now) }
             report(EngineProgress(phase: "applying what was received before the last start", done: held.sequences, total: position.sequences))

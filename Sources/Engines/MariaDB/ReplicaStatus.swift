@@ -15,6 +15,8 @@ struct ReplicaStatus: Sendable, Hashable {
     /// The same in its source's binary log: exact where the thread is stopped or idle, never too far.
     var receivedLog: BinlogPlace
     var lagSeconds: Int64?
+    /// `MASTER_DELAY`, which is nobody\'s but who set it by hand.
+    var delaySeconds: Int64
     var ioErrorCode: Int
     var ioError: String
     var sqlErrorCode: Int
@@ -37,6 +39,7 @@ struct ReplicaStatus: Sendable, Hashable {
         receivedLog = BinlogPlace(
             file: record["Master_Log_File"] ?? "", position: record["Read_Master_Log_Pos"].flatMap { UInt32($0) } ?? 0)
         lagSeconds = record["Seconds_Behind_Master"].flatMap { Int64($0) }
+        delaySeconds = record["SQL_Delay"].flatMap { Int64($0) } ?? 0
         ioErrorCode = record["Last_IO_Errno"].flatMap { Int($0) } ?? 0
         ioError = record["Last_IO_Error"] ?? ""
         sqlErrorCode = record["Last_SQL_Errno"].flatMap { Int($0) } ?? 0
@@ -50,6 +53,7 @@ struct ReplicaStatus: Sendable, Hashable {
             sourceHost: host, sourcePort: port, ioRunning: io == .running, sqlRunning: isApplying,
             receivedPosition: received, lagSeconds: lagSeconds, ioError: ioError, sqlError: sqlError)
         report.ioConnecting = io == .connecting
+        report.delaySeconds = delaySeconds
         return report
     }
 }

@@ -38,6 +38,8 @@ extension InstanceWorker {
         let status = try await session.replicaStatus()
         if try await isAttached(session, status, to: source, acknowledges: acknowledges) { return false }
         guard !password.isEmpty else { throw EngineError(.refused, "the order carries no replication password") }
+        if status != nil { try await requireNoRowsOfItsOwn(session) }
+        if let status, status.isFrom(source), status.io == .connecting { try await requireReachable(source, password) }
         try await session.makeReadOnly(layout.id)
         // Of a replica: its applier hangs as long as this is on, and stopping it then hangs too.
         try await session.run("SET GLOBAL rpl_semi_sync_master_enabled = OFF")
@@ -49,10 +51,24 @@ extension InstanceWorker {
         try await awaitWhatIsHeldHere(session, at: source, password)
         try await session.replicating(changeMaster(to: source, password))
         try await fetchOwnRows(session, from: source, password, report)
+        let applied = try await session.positions().applied
         try await session.run("START SLAVE", within: Self.stopThreadBound)
         try await verifyAttached(session, source)
+        if let status, status.sqlErrorCode != 0 { try await verifyApplies(session, beyond: applied) }
         if status?.isFrom(source) != true { try RelayLogsAside(layout).settle() }
         return true
+    }
+
+    /// A replica that tries to connect goes on trying where no network leads to its source: stopped it could do no more,
+    /// and what it says is the evidence that its writer is cut off from those who acknowledge.
+    private func requireReachable(_ source: Peer, _ password: String) async throws {
+        do {
+            try await withSource(source, password) { _ in }
+        } catch let error as MySQLError where error.kind != .server {
+            throw EngineError(.transient, "\(layout.id) cannot reach \(source.address):\(source.port) and goes on trying: \(error.message)")
+        } catch is MySQLError {
+            // It answers, if only with a refusal.
+        }
     }
 
     /// Stops replicating, to be pointed to `source`; what was received from another one may be nowhere else, and is
@@ -74,7 +90,7 @@ extension InstanceWorker {
         _ session: AdminSession, _ status: ReplicaStatus?, to source: Peer, acknowledges: Bool
     ) async throws -> Bool {
         guard let status, status.host == source.address, status.port == source.port, status.io == .running,
-            status.isApplying, status.user == ReplicationAccount.name(layout.id.ordinal)
+            status.isApplying, status.delaySeconds == 0, status.user == ReplicationAccount.name(layout.id.ordinal)
         else { return false }
         guard try await !session.isOn("rpl_semi_sync_master_enabled"),
             try await session.isOn("rpl_semi_sync_slave_enabled") == acknowledges
@@ -84,14 +100,15 @@ extension InstanceWorker {
         return try await session.isOn("read_only")
     }
 
-    /// Stops both threads once all that was received is applied: whatever starts one of them after both were down
+    /// Stops both threads once all that was received is applied, unless it is told to wait: whatever starts one of them after both were down
     /// throws the relay logs away.
     func stopReplicating(
         _ session: AdminSession, _ status: ReplicaStatus, _ report: @Sendable (EngineProgress) -> Void
     ) async throws {
         if status.io != .stopped { try await session.run("STOP SLAVE IO_THREAD", within: Self.stopThreadBound) }
         guard let now = try await session.replicaStatus() else { return }
-        if now.isApplying { try await drain(session, now.received, report) }
+        // Told to wait, it would be waited for as long; what it has not applied is kept aside at the next start.
+        if now.isApplying, now.delaySeconds == 0 { try await drain(session, now.received, report) }
         try await session.run("STOP SLAVE", within: AdminSession.quick)
     }
 
@@ -156,11 +173,7 @@ extension InstanceWorker {
         let (binlog, applied) = try await session.positions()
         let held = binlog.merged(with: applied)
         guard !held.isEmpty else { return }
-        let user = ReplicationAccount.name(layout.id.ordinal)
-        guard
-            let connection = try? await MySQLConnection.connect(
-                to: .tcp(host: source.address, port: source.port), user: user, password: password, within: AdminSession.quick)
-        else { return }
+        guard let connection = try? await connect(to: source, password) else { return }
         var theirs: GTIDSet?
         let holds = try? await wait(within: Self.attachBound) {
             let answer = try await connection.query("SELECT @@GLOBAL.gtid_binlog_pos", within: AdminSession.quick)
@@ -176,7 +189,7 @@ extension InstanceWorker {
         """
         CHANGE MASTER TO MASTER_HOST = \(source.address), MASTER_PORT = \(source.port),
         MASTER_USER = \(ReplicationAccount.name(layout.id.ordinal)), MASTER_PASSWORD = \(secret: password),
-        MASTER_USE_GTID = slave_pos, MASTER_HEARTBEAT_PERIOD = 0.5, MASTER_CONNECT_RETRY = 1
+        MASTER_USE_GTID = slave_pos, MASTER_HEARTBEAT_PERIOD = 0.5, MASTER_CONNECT_RETRY = 1, MASTER_DELAY = 0
         """
     }
 
@@ -197,6 +210,17 @@ extension InstanceWorker {
             let why = last.map { $0.ioError.isEmpty ? "it still connects" : $0.ioError } ?? "no source is configured"
             throw EngineError(.transient, "\(layout.id) does not replicate from \(source.address):\(source.port): \(why)")
         }
+    }
+
+    /// An applier that had stopped by an error runs for a moment, until it comes to the same row again.
+    private func verifyApplies(_ session: AdminSession, beyond applied: GTIDSet) async throws {
+        let advances = try await wait(within: Self.attachBound) {
+            if let status = try await session.replicaStatus(), status.sqlErrorCode != 0 {
+                throw EngineError(.permanent, "\(layout.id) cannot apply what it receives: \(status.sqlError)")
+            }
+            return try await session.positions().applied != applied
+        }
+        guard advances else { throw EngineError(.transient, "\(layout.id) has applied nothing since its applier was started again") }
     }
 
     /// Starts the threads of a replica that was started closed, towards the source that it had. What it had received and

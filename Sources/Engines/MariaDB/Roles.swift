@@ -125,13 +125,12 @@ extension InstanceWorker {
         _ session: AdminSession, _ status: ReplicaStatus, upTo position: GTIDSet, _ report: @Sendable (EngineProgress) -> Void
     ) async throws {
         if status.io == .stopped, status.isApplying { try await drainUnlessStopped(session, status.received, report) }
-        if try await heldHere(session).contains(position) { return }
+        if try await rightfullyHeld(session).contains(position) { return }
         try await applyAllReceived(session, status, report)
     }
 
     private func requireApplied(_ session: AdminSession, _ position: GTIDSet) async throws {
-        let (binlog, applied) = try await session.positions()
-        guard !binlog.merged(with: applied).contains(position) else { return }
+        guard try await !rightfullyHeld(session).contains(position) else { return }
         let seconds = Self.positionBound.components.seconds
         let answer = try await session.value("SELECT MASTER_GTID_WAIT(\(position.description), \(seconds))")
         guard answer == "0" else {

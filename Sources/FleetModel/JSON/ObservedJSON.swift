@@ -234,6 +234,7 @@ extension ReplicationReport: JSONCodable {
             writer.member("sqlRunning", sqlRunning)
             writer.member("receivedPosition", receivedPosition)
             writer.member("lagSeconds", ifPresent: lagSeconds)
+            if delaySeconds != 0 { writer.member("delaySeconds", delaySeconds) }
             writer.member("ioError", ifFilled: ioError)
             writer.member("sqlError", ifFilled: sqlError)
         }
@@ -250,6 +251,7 @@ extension ReplicationReport: JSONCodable {
             case "sqlRunning": try reader.read(&sqlRunning)
             case "receivedPosition": try reader.read(&receivedPosition)
             case "lagSeconds": try reader.read(&lagSeconds)
+            case "delaySeconds": try reader.read(&delaySeconds)
             case "ioError": try reader.read(&ioError)
             case "sqlError": try reader.read(&sqlError)
             default: try reader.skip()

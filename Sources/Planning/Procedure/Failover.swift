@@ -111,8 +111,8 @@ extension PrimaryReplicaProcedure {
     private mutating func isolate(_ intent: FailoverIntent, _ from: MemberView) {
         cancelOthers(intent)
         let cause = Cause.observation(intent.reason)
-        for ordinal in toRevoke(intent) where intent.revoked[ordinal] == nil {
-            guard let view = view(ordinal) else { continue }
+        for ordinal in toRevoke(intent) {
+            guard let view = view(ordinal), intent.revoked[ordinal] == nil || isDoubtful(intent, view) && view.isAnswering else { continue }
             guard view.isFreshForWriter else {
                 wait(.host(view.record.host), "a report of \(view.record.host) not older than 2 s: \(label(view)) may hold what nobody else does")
                 continue
@@ -163,20 +163,34 @@ extension PrimaryReplicaProcedure {
     private func candidate(_ intent: FailoverIntent) -> MemberView? {
         guard !intent.revoked.isEmpty else { return nil }
         var all = records.floor
-        for (_, position) in intent.revoked { all = all.merged(with: position) }
-        let isCovered = !intent.ackers.isEmpty && wasSemiSync && intent.ackers.allSatisfy { intent.revoked[$0] != nil }
+        let doubtful = views.filter { isDoubtful(intent, $0) }.map(\.ordinal)
+        for (ordinal, position) in intent.revoked where !doubtful.contains(ordinal) { all = all.merged(with: position) }
+        let isCovered = !intent.ackers.isEmpty && wasSemiSync
+            && intent.ackers.allSatisfy { intent.revoked[$0] != nil && !doubtful.contains($0) }
         if !isCovered {
             guard intent.isFenced, let tail = intent.tail else { return nil }
             all = all.merged(with: tail)
         }
         let able = views.filter { view in
             guard view.isActive, view.isAnswering, view.isFreshForWriter, !view.isBusy, !isTaken(view.ordinal), !isLeftBehind(view),
-                view.report?.disk == nil
+                view.report?.disk == nil, !doubtful.contains(view.ordinal)
             else { return false }
             return intent.revoked[view.ordinal]?.contains(all) ?? false
         }
-        return able.min { (isStuck($0) ? 1 : 0, zoneRank($0), $0.ordinal) < (isStuck($1) ? 1 : 0, zoneRank($1), $1.ordinal) }
+        return able.min { (hardship($0), zoneRank($0), $0.ordinal) < (hardship($1), zoneRank($1), $1.ordinal) }
     }
+
+    /// Its files end with a row of its own number that no writer's history explains: somebody wrote to it while it was a
+    /// replica, and what it really received can only be told by it when it runs.
+    private func isDoubtful(_ intent: FailoverIntent, _ view: MemberView) -> Bool {
+        guard let position = intent.revoked[view.ordinal] else { return false }
+        guard position.withoutOwn(of: view.record.serverID, beyond: records.floor) != position else { return false }
+        return !view.isAnswering || !view.rowsOfItsOwn.isEmpty
+    }
+
+    /// What speaks against a candidate that holds all: what it holds besides goes to everybody, and an applier that stands
+    /// still may never come to it.
+    private func hardship(_ view: MemberView) -> Int { (isStuck(view) ? 2 : 0) + (view.rowsOfItsOwn.isEmpty ? 0 : 1) }
 
     /// Its applier has stopped by an error: it may not come to what it has received.
     private func isStuck(_ view: MemberView) -> Bool { view.database?.replication?.sqlError.isEmpty == false }
@@ -188,8 +202,7 @@ extension PrimaryReplicaProcedure {
     /// hold: that one takes over from it.
     private mutating func isReplaced(_ intent: FailoverIntent, _ to: MemberView) -> Bool {
         guard to.isAnswering, !to.isWritable, !to.isBusy, to.report?.isWriter != true,
-            let failure = records.failures.first(where: { $0.key.contains("/\(id(to.ordinal))/promote/\(intent.epoch)@") })?.value,
-            failure.count >= Self.promotionsMax
+            let failure = failures(of: "promote/\(intent.epoch)@", on: to)?.value, failure.count >= Self.promotionsMax
         else { return false }
         let others = possibleAckers(of: to)
         let isCovered = !others.isEmpty && others.allSatisfy { $0.isFreshForWriter && $0.isAnswering }

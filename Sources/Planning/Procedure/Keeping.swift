@@ -250,6 +250,7 @@ extension PrimaryReplicaProcedure {
     /// it is one.
     mutating func attach(_ view: MemberView, to primary: MemberView, cause: Cause) {
         if isLeftToAttempt(view) { return }
+        if mendErrant(view, primary) { return }
         guard view.isAttached(to: primary.record) else {
             detached(view, primary, cause)
             return
@@ -262,6 +263,14 @@ extension PrimaryReplicaProcedure {
             emit(
                 .replicate(source: peer(primary.record), acknowledges: acknowledges && isAcker), on: view, isVoluntary: false,
                 cause: .observation("\(label(view)): \(message)"), "semi-sync off as a primary, replicate from \(label(primary))")
+            return
+        }
+        if let delay = view.database?.replication?.delaySeconds, delay > 0 {
+            let message = "it applies what it receives only after \(delay) s: as a writer it would come that much later"
+            find("DelayedReplica", label(view), on: view, message, drift: true)
+            emit(
+                .replicate(source: peer(primary.record), acknowledges: acknowledges && isAcker), on: view, isVoluntary: false,
+                cause: .observation("\(label(view)): \(message)"), "replicate from \(label(primary)) without delay")
             return
         }
         if isAcker && !acknowledges {
@@ -287,10 +296,36 @@ extension PrimaryReplicaProcedure {
         }
     }
 
+    /// A replica that somebody wrote to: true where it is being compared and cloned, one at a time, and never the last that
+    /// acknowledges while it still does.
+    private mutating func mendErrant(_ view: MemberView, _ primary: MemberView) -> Bool {
+        let own = view.rowsOfItsOwn
+        guard records.isFounded, !own.isEmpty else { return false }
+        let message = "somebody wrote to this replica: it holds up to \(own), which \(label(primary)) does not"
+        find("ErrantGTID", label(view), on: view, message, drift: true)
+        let isAlone = view.isAttached(to: primary.record) && !isSafeToStopAcknowledging(view, primary)
+        guard isServing(primary), !isAlone, !decision.tasks.contains(where: { $0.action.name == "rejoin" }),
+            !running.contains(where: { $0.task.action.name == "rejoin" })
+        else { return false }
+        return emit(
+            .rejoin(source: peer(primary.record)), on: view, isVoluntary: false, cause: .observation("\(label(view)): \(message)"),
+            "compare it with \(label(primary)); clone it again where its rows are others")
+    }
+
     /// Whether its threads stopped because it holds, or lacks, what cannot be (errors 1236 and 1950): starting them again
     /// ends in the same.
     private func hasDiverged(_ replication: ReplicationReport) -> Bool {
         replication.ioError.contains("error 1236") || replication.sqlError.contains("out-of-order sequence number")
+    }
+
+    /// So often an applier that stopped by an error is started again before its member is compared and cloned.
+    private static let appliesMax = 3
+
+    /// Whether its applier stopped by an error, and again each time that it was started.
+    private mutating func cannotApply(_ view: MemberView, _ replication: ReplicationReport) -> Bool {
+        guard !replication.sqlError.isEmpty, let tried = failures(of: "replicate", on: view), tried.value.count >= Self.appliesMax else { return false }
+        wantedFailures.insert(tried.key)
+        return true
     }
 
     /// The last one that acknowledges never stops.
@@ -312,10 +347,10 @@ extension PrimaryReplicaProcedure {
             }
             cause = .observation("\(label(view)): \(message)")
         }
-        if let replication, hasDiverged(replication), isServing(primary) {
+        if let replication, hasDiverged(replication) || cannotApply(view, replication), isServing(primary) {
             emit(
                 .rejoin(source: peer(primary.record)), on: view, isVoluntary: false, cause: cause,
-                "compare it with \(label(primary)); clone it again where it holds rows of its own")
+                "compare it with \(label(primary)); clone it again where its rows are others")
             return
         }
         let acknowledges = acknowledgesAtOnce(view, primary)

@@ -59,11 +59,22 @@ final class MemberView {
     var isRetired: Bool { if case .retired = record.phase { true } else { false } }
     var isRunning: Bool { report?.process == .running && report?.directory == .ready }
 
-    /// Everything that it holds or has received, as far as it tells.
+    /// Everything that it holds or has received of its cluster's rows, as far as it tells.
     var received: GTIDSet {
         guard let database else { return GTIDSet() }
-        return database.binlogPosition.merged(with: database.appliedPosition)
+        let rightful =
+            database.replication == nil
+            ? database.binlogPosition : database.binlogPosition.withoutOwn(of: database.serverID, beyond: database.appliedPosition)
+        return rightful.merged(with: database.appliedPosition)
             .merged(with: database.replication?.receivedPosition ?? GTIDSet())
+    }
+
+    /// What somebody wrote to this replica itself: no other member has it, and its number in the domain belongs to
+    /// another transaction. Empty where there is nothing of the kind.
+    var rowsOfItsOwn: GTIDSet {
+        guard let database, database.replication != nil else { return GTIDSet() }
+        let rightful = database.binlogPosition.withoutOwn(of: database.serverID, beyond: database.appliedPosition)
+        return GTIDSet(domains: database.binlogPosition.domains.filter { rightful.domains[$0.key] == nil })
     }
 
     /// Receives from this source: its IO thread is connected.

@@ -164,6 +164,11 @@ struct PrimaryReplicaProcedure {
         return failure
     }
 
+    /// The failures of tasks on a member whose action, with the first of its arguments, begins so.
+    func failures(of action: String, on view: MemberView) -> (key: String, value: FailureRecord)? {
+        records.failures.first { $0.key.contains("/\(id(view.ordinal))/\(action)") }
+    }
+
     mutating func wait(_ reason: Wait.Reason, _ message: String) {
         let wait = Wait(reason, message)
         if !decision.waits.contains(wait) { decision.waits.append(wait) }
