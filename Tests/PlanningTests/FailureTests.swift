@@ -63,6 +63,19 @@ struct FailureTests {
         #expect(pass(&fleet) { _ in nil }.contains("setVariables"))
     }
 
+    @Test func `a switchover whose target is lost is given up as soon as that is known`() throws {
+        var fleet = converged()
+        fleet.records.clusters["orders"]?.requestedPrimary = 2
+        let begun = pass(&fleet) { _ in nil }
+        #expect(fleet.orders?.switchover?.to == 2 && begun.contains("replicate"))
+        let lost = try #require(fleet.orders?.member(2)?.host)
+        fleet.now = fleet.now + Planner.silenceMin
+        for name in fleet.observed.keys where name != lost { fleet.observed[name]?.renewed = fleet.now }
+        _ = pass(&fleet) { _ in nil }
+        #expect(fleet.orders?.switchover == nil && fleet.orders?.primary == 1)
+        #expect(fleet.orders?.failures["switchover"]?.message.contains("is lost") == true)
+    }
+
     @Test func `a demotion that fails gives the switchover up under a higher epoch`() {
         var fleet = converged()
         fleet.edit { $0.preferredZones = ["zone-b"] }

@@ -41,17 +41,27 @@ extension PrimaryReplicaProcedure {
             for view in strays { close(view) }
             return
         }
+        let isLost = !intent.isPastReturn && isGone(to)
+        if isLost { decision.cancel.append(contentsOf: running.map(\.id)) }
         guard running.isEmpty else {
             wait(.attempt(label(to)), "the running tasks of the switchover to \(label(to))")
             return
         }
-        if intent.position == nil || from.isWritable {
+        if isLost {
+            abandon(intent, "\(label(to)) is lost, which was to take over")
+        } else if intent.position == nil || from.isWritable {
             // Writes after the position that the old writer told would be lost: it has to stop, and tell, again.
             records.switchover?.position = nil
             prepare(intent, from, to)
         } else {
             promote(intent, to)
         }
+    }
+
+    /// Nobody who was not to follow it is left without a source for its sake.
+    private func isGone(_ to: MemberView) -> Bool {
+        if to.silence.map({ $0 >= Self.silenceMin }) ?? true { return true }
+        return to.knowledge == .fresh && (to.report?.directory != .ready || to.report?.process != .running)
     }
 
     /// Whether the candidate takes writes because it was promoted, and not because somebody opened it by hand.
