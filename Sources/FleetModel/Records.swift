@@ -175,9 +175,9 @@ package struct ClusterRecords: Sendable, Hashable {
     /// Who is to be the writer, by command (`evenkeel switchover`); until it is, or could not be made it.
     package var requestedPrimary: Int?
     package var failover: FailoverIntent?
-    /// When automatic failovers began, oldest first: those of the last hour. They are budgeted, and space out the return
+    /// Automatic failovers of late, oldest first: those of the last hour. They are budgeted, and space out the return
     /// to a preferred zone.
-    package var failovers: [Instant]
+    package var failovers: [FailoverMark]
     /// Ordinals, sorted, of members that were left behind by a failover (the lost writer, and whoever could not be
     /// reached): they may hold rows that the new writer does not.
     package var leftBehind: [Int]

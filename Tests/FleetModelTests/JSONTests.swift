@@ -138,7 +138,7 @@ private let instance: InstanceReport = {
     records.failover = FailoverIntent(
         from: 1, epoch: 6, began: Instant(milliseconds: 9), reason: "DeadPrimary: it does not start", ackers: [2, 3],
         revoked: [2: GTIDSet("7-1-5") ?? GTIDSet()], isFenced: true, tail: GTIDSet("7-1-6"), to: 2, isPastReturn: true)
-    records.failovers = [Instant(milliseconds: 9)]
+    records.failovers = [FailoverMark(at: Instant(milliseconds: 9), zone: "z")]
     records.requestedPrimary = 2
     records.leftBehind = [1, 3]
     records.expelled = [3: GTIDSet("7-1-9") ?? GTIDSet()]

@@ -249,7 +249,7 @@ extension ClusterRecords: JSONCodable {
             switch key {
             case "parameters" where !hasContent, "databases" where !hasContent, "accounts" where !hasContent,
                 "preparedReplicas" where !hasContent, "failures" where !hasContent, "switchover" where !hasContent,
-                "requestedPrimary" where !hasContent, "failover" where !hasContent, "failovers" where !hasContent, "leftBehind" where !hasContent, "floor" where !hasContent, "expelled" where !hasContent,
+                "requestedPrimary" where !hasContent, "failover" where !hasContent, "leftBehind" where !hasContent, "floor" where !hasContent, "expelled" where !hasContent,
                 "joining" where !hasContent, "returning" where !hasContent:
                 try reader.skip()
             case "uid": try reader.read(&uid)

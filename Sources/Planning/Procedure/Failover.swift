@@ -5,9 +5,6 @@ import FleetModel
 // it is killed where that can be done, and only what provably holds every acknowledged write is promoted.
 
 extension PrimaryReplicaProcedure {
-    /// Automatic failovers of one cluster in `budgetSpan`; beyond it the writer is waited for.
-    static let failoversMax = 3
-    static let budgetSpan: Duration = .seconds(3600)
     /// A failover that cannot prove coverage for so long gives way to the lost writer, where that can be started again.
     static let holdMax: Duration = .seconds(30)
     static let failoverKey = "failover"
@@ -34,11 +31,7 @@ extension PrimaryReplicaProcedure {
             wait(.time(failure.retryAt), "a failover was given up \(failure.count) times: \(failure.message)")
             return false
         }
-        if let until = budgetEnds() {
-            find("FailoverBudgetSpent", label(primary), on: primary, "\(loss.text); \(Self.failoversMax) failovers in the last hour are the limit", drift: false)
-            wait(.time(until), "the failover budget of \(context.name)")
-            return false
-        }
+        if isBudgetSpent(primary, loss) { return false }
         begin(loss, from: primary)
         return true
     }
@@ -47,14 +40,6 @@ extension PrimaryReplicaProcedure {
     private func mayBeAsked(_ view: MemberView) -> Bool {
         guard view.isFreshForWriter, let report = view.report, report.directory == .ready else { return false }
         return view.isAnswering || report.process == .stopped
-    }
-
-    /// Game days lose primaries on purpose, one after another.
-    private func budgetEnds() -> Instant? {
-        guard cluster.gameDay == .forbidden else { return nil }
-        let recent = records.failovers.filter { now - $0 < Self.budgetSpan }
-        guard recent.count >= Self.failoversMax, let first = recent.first else { return nil }
-        return first + Self.budgetSpan
     }
 
     private mutating func begin(_ loss: WriterLoss, from primary: MemberView) {
@@ -237,7 +222,7 @@ extension PrimaryReplicaProcedure {
         records.requestedPrimary = nil
         records.failover?.to = to.ordinal
         records.failover?.isPastReturn = true
-        records.failovers = (records.failovers.filter { now - $0 < Self.budgetSpan } + [now]).suffix(Self.failoversMax * 2)
+        noteFailover(from: intent.from)
         records.ackSet = views.filter { $0.isActive && intent.revoked[$0.ordinal] != nil && mayAcknowledge($0, for: to.record) }
             .map(\.ordinal)
         let left = views.filter { $0.ordinal != to.ordinal && intent.revoked[$0.ordinal] == nil && !$0.isRetired }.map(\.ordinal)
@@ -355,8 +340,8 @@ extension PrimaryReplicaProcedure {
 
     /// When the writer may be moved by choice again; nil where it may now.
     func coolsDownUntil() -> Instant? {
-        guard let last = records.failovers.last else { return nil }
-        let count = records.failovers.count { now - $0 < Self.budgetSpan }
+        guard let last = records.failovers.last?.at else { return nil }
+        let count = records.failovers.count { now - $0.at < Self.failoverRemembered }
         let end = last + Self.coolDown * (1 << max(min(count, 6) - 1, 0))
         return now < end ? end : nil
     }
