@@ -74,8 +74,8 @@ private let maintenance = Maintenance(until: moment, reason: "disks")
             metadata: metadata, engine: EngineSpec(type: .mariadb, version: "10.11"), topology: .primaryReplica,
             placement: [Placement(zone: "a", replicas: 2)], port: 3307,
             resources: ClusterResources(memoryBytes: 1, storageBytes: 2), parameters: ["max_connections": "200"],
-            durability: .async, availabilityMin: 1, preferredZones: ["a"], databases: [database], accounts: [account],
-            retainFor: .seconds(60), deletionPolicy: .delete, suspend: true, failover: .manual, maintenance: maintenance,
+            durability: .async, whenAlone: .continue, relaySync: .always, availabilityMin: 1, preferredZones: ["a"], databases: [database], accounts: [account],
+            retainFor: .seconds(60), deletionPolicy: .delete, suspend: true, failover: .manual, maxDataLoss: 7, maintenance: maintenance,
             gameDay: .allowed))
 }
 
@@ -138,7 +138,7 @@ private let instance: InstanceReport = {
     records.failover = FailoverIntent(
         from: 1, epoch: 6, began: Instant(milliseconds: 9), reason: "DeadPrimary: it does not start", ackers: [2, 3],
         revoked: [2: GTIDSet("7-1-5") ?? GTIDSet()], isFenced: true, tail: GTIDSet("7-1-6"), to: 2, isPastReturn: true)
-    records.failovers = [FailoverMark(at: Instant(milliseconds: 9), zone: "z")]
+    records.failovers = [FailoverMark(at: Instant(milliseconds: 9), zone: "z", atRisk: 3)]
     records.requestedPrimary = 2
     records.leftBehind = [1, 3]
     records.expelled = [3: GTIDSet("7-1-9") ?? GTIDSet()]

@@ -34,14 +34,27 @@ enum ClusterChecks {
     }
 
     private static func checkSingleDurability(_ cluster: inout Cluster, _ decoder: inout Decoder) {
+        checkSingleFields(cluster, &decoder)
         guard cluster.durability == .semiSync else { return }
-        guard decoder.isGiven("spec.durability") else {
+        let isMapping = decoder.isGiven("spec.durability.whenAlone") || decoder.isGiven("spec.durability.relaySync")
+        guard decoder.isGiven("spec.durability.mode") || decoder.isGiven("spec.durability") && !isMapping else {
             cluster.durability = .async
             return
         }
         decoder.error(
             field: "spec.durability", "`durability: semiSync` needs another instance, and `topology: single` has none",
             help: "leave `durability` out, or write `topology: primaryReplica`")
+    }
+
+    /// What is about other instances says nothing of one alone.
+    private static func checkSingleFields(_ cluster: Cluster, _ decoder: inout Decoder) {
+        let fields = [
+            ("spec.durability.whenAlone", cluster.whenAlone != .wait), ("spec.durability.relaySync", cluster.relaySync != .os),
+            ("spec.failover.maxDataLoss", cluster.maxDataLoss != nil),
+        ]
+        for (field, isSet) in fields where isSet {
+            decoder.error(field: field, "`\(field)` needs another instance, and `topology: single` has none", help: "leave it out")
+        }
     }
 
     private static func checkPrimary(_ cluster: Cluster, _ decoder: inout Decoder) {

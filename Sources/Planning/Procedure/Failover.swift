@@ -22,7 +22,7 @@ extension PrimaryReplicaProcedure {
         // Without all who could acknowledge only the lost writer's own binlog shows what was acknowledged.
         let hasTail = primary.isFreshForWriter && primary.report?.directory == .ready
         let hasOthers = views.contains { $0.isActive && $0.ordinal != primary.ordinal && $0.isAnswering && !isLeftBehind($0) }
-        guard hasTail && hasOthers || !ackers.isEmpty && silent.isEmpty else {
+        guard hasTail && hasOthers || !ackers.isEmpty && silent.isEmpty || mayRisk(primary, ackers) else {
             if !ackers.isEmpty { hold(primary, loss.text, silent) }
             return false
         }
@@ -117,6 +117,8 @@ extension PrimaryReplicaProcedure {
             for view in strays { wait(.fact(label(view)), "\(label(view)) to be closed, which takes writes too") }
         } else if let candidate = candidate(intent) {
             promote(intent, candidate)
+        } else if let risky = riskyCandidate(intent, from) {
+            promote(intent, risky.view, atRisk: risky.atRisk)
         } else if decision.tasks.isEmpty, !running.contains(where: { $0.task.action.isIsolating }) {
             holdCoverage(intent, from)
         } else if now - intent.began >= Self.silenceMin {
@@ -214,7 +216,7 @@ extension PrimaryReplicaProcedure {
 
     // MARK: Promotion
 
-    private mutating func promote(_ intent: FailoverIntent, _ to: MemberView) {
+    private mutating func promote(_ intent: FailoverIntent, _ to: MemberView, atRisk: Int64? = nil) {
         let position = intent.revoked[to.ordinal] ?? GTIDSet()
         records.primary = to.ordinal
         records.floor = position
@@ -222,7 +224,7 @@ extension PrimaryReplicaProcedure {
         records.requestedPrimary = nil
         records.failover?.to = to.ordinal
         records.failover?.isPastReturn = true
-        noteFailover(from: intent.from)
+        noteFailover(from: intent.from, atRisk: atRisk)
         records.ackSet = views.filter { $0.isActive && intent.revoked[$0.ordinal] != nil && mayAcknowledge($0, for: to.record) }
             .map(\.ordinal)
         let left = views.filter { $0.ordinal != to.ordinal && intent.revoked[$0.ordinal] == nil && !$0.isRetired }.map(\.ordinal)

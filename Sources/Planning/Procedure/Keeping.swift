@@ -14,7 +14,7 @@ extension PrimaryReplicaProcedure {
         settleOwnActs()
         tellDisks()
         settleAckSet(primary)
-        if !isLeftAlone(primary) { expelSilent(primary) }
+        if !isLeftAlone(primary), !goOnAlone(primary) { expelSilent(primary) }
         keepWriter(primary)
         if !isLeftAlone(primary) { keepOwnAccounts(primary) }
         for view in views where view.isActive && view.ordinal != primary.ordinal { keepReplica(view, primary) }
@@ -100,7 +100,7 @@ extension PrimaryReplicaProcedure {
         if view.database?.areCommitsWaiting == true {
             find("CommitsWaiting", label(view), on: view, "commits wait for a replica's acknowledgement", drift: false)
         }
-        let wants = wantsSemiSync(view.record)
+        let wants = wantsSemiSync(view.record) && !isUnprotected(view)
         let ackers = views.count {
             $0.isActive && mayAcknowledge($0, for: view.record) && $0.points(to: view.record)
                 && $0.acknowledges
@@ -122,6 +122,10 @@ extension PrimaryReplicaProcedure {
             emit(
                 .open(epoch: records.epoch, semiSync: true), on: view, isVoluntary: false,
                 cause: isDrift ? .observation("semi-sync is off on \(label(view))") : because("spec.durability"), "semi-sync on")
+        } else if !wants && isSemiSync && isUnprotected(view) {
+            emit(
+                .open(epoch: records.epoch, semiSync: false), on: view, isVoluntary: false, cause: because("spec.durability.whenAlone"),
+                "semi-sync off: it goes on alone")
         } else if !wants && isSemiSync {
             emit(.open(epoch: records.epoch, semiSync: false), on: view, cause: because("spec.durability"), "semi-sync off: no replica is to acknowledge")
         } else if !report.isWriter || report.epoch < records.epoch {

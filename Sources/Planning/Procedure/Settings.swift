@@ -15,6 +15,7 @@ extension PrimaryReplicaProcedure {
     mutating func configure() {
         guard !refuseUnknownParameters() else { return }
         if !cluster.parameters.isEmpty { decision.warnings += clampedValues() }
+        if cluster.relaySync == .always { decision.warnings.append(Self.relaySyncPrice) }
         for view in views where view.isActive && view.isAnswering {
             // What asked for nothing asks for nothing again as long as nothing of it has changed.
             if context.isSettled(view, records.parameters) { continue }
@@ -132,6 +133,9 @@ extension PrimaryReplicaProcedure {
     }
 
     /// Values of parameters that are declared no more are forgotten once every instance's file is without them.
+    static let relaySyncPrice =
+        "durability.relaySync: always flushes each replica's relay log after every event: some 700 commits a second at the most instead of thousands, and seconds for one of 100 MB; it guards only against losing power on both sides at once"
+
     private mutating func forgetRemoved() {
         // Mostly there are none, and then there are as many names as known ones among them.
         guard records.parameters.count > parameters.count(where: { records.parameters[$0.0] != nil }) else { return }
