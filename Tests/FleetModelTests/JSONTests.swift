@@ -32,6 +32,10 @@ private func check<Value: JSONCodable & Equatable>(_ value: Value, _ place: Sour
     if bytes.count > 2 { #expect(try Value(json: extended) == value, sourceLocation: place) }
 }
 
+@Test func `a failover that a store kept as its moment alone is read still`() throws {
+    #expect(try FailoverMark(json: Instant(milliseconds: 7).jsonBytes) == FailoverMark(at: Instant(milliseconds: 7), zone: ""))
+}
+
 @Test func `identifiers survive JSON`() throws {
     for kind in Kind.allCases { try check(UnitID(kind, "orders")) }
     try check(InstanceID(clusterUID: "c1-x", ordinal: 12))
@@ -138,7 +142,7 @@ private let instance: InstanceReport = {
     records.failover = FailoverIntent(
         from: 1, epoch: 6, began: Instant(milliseconds: 9), reason: "DeadPrimary: it does not start", ackers: [2, 3],
         revoked: [2: GTIDSet("7-1-5") ?? GTIDSet()], isFenced: true, tail: GTIDSet("7-1-6"), to: 2, isPastReturn: true)
-    records.failovers = [FailoverMark(at: Instant(milliseconds: 9), zone: "z", atRisk: 3)]
+    records.failovers = [FailoverMark(at: Instant(milliseconds: 9), zone: "z", loss: .init(known: 3, isAll: true))]
     records.requestedPrimary = 2
     records.leftBehind = [1, 3]
     records.expelled = [3: GTIDSet("7-1-9") ?? GTIDSet()]
@@ -151,6 +155,7 @@ private let instance: InstanceReport = {
     records.preparedReplicas = [2]
     (records.joining, records.returning) = ([4], [3])
     records.isSemiSync = true
+    records.isUnprotected = true
     records.failures = ["k": FailureRecord(count: 1, last: moment, message: "no", retryAt: moment)]
     records.suspended = true
     try check(records)

@@ -39,4 +39,11 @@ import Testing
         let diagnostic = try only(cluster("orders", "topology: single\n" + more, zones: "{zone: west-a}"))
         #expect(diagnostic.message.hasSuffix("needs another instance, and `topology: single` has none"))
     }
+
+    @Test func `what is accepted must be able to come about`() throws {
+        let async = try only(cluster("orders", "durability: {mode: async, whenAlone: continue}", zones: "{zone: west-a}, {zone: west-b}"))
+        #expect(async.message == "`whenAlone: continue` is for a primary that waits, and with `mode: async` none does")
+        let manual = try only(cluster("orders", "failover: {mode: manual, maxDataLoss: 1}", zones: "{zone: west-a}, {zone: west-b}"))
+        #expect(manual.message == "`maxDataLoss` is for automatic failovers, and with `mode: manual` there are none")
+    }
 }

@@ -11,7 +11,7 @@ import Testing
             placement: [Placement(zone: "west-a", replicas: 2), Placement(zone: "west-b", replicas: 1)], port: 3400,
             resources: ClusterResources(memoryBytes: 1 << 30, storageBytes: 5_000_000_000),
             parameters: ["max_connections": "200", "sql_mode": "TRADITIONAL", "x": "1.10", "y": "on", "z": ""],
-            durability: .async, whenAlone: .continue, relaySync: .always, availabilityMin: 1, preferredZones: ["west-b", "west-a"],
+            durability: .async, relaySync: .always, availabilityMin: 1, preferredZones: ["west-b", "west-a"],
             databases: [DatabaseSpec(name: "a", characterSet: "latin1", collation: "latin1_bin", deletionPolicy: .delete), DatabaseSpec(name: "b")],
             accounts: [
                 AccountSpec(name: "app", host: "%", passwordFrom: .env("X"), grants: []),

@@ -56,7 +56,7 @@ struct AloneTests {
         #expect(step(&fleet).tasks.map(\.action) == [.expel(ordinal: 2)])
         #expect(fleet.orders?.ackSet == [2, 3])
         #expect(step(&fleet).tasks.map(\.action) == [.expel(ordinal: 3)])
-        #expect(fleet.orders?.ackSet == [2, 3])
+        #expect(fleet.orders?.ackSet == [2, 3] && fleet.orders?.isSemiSync == true)
         let off = step(&fleet)
         #expect(off.tasks.map(\.action) == [.open(epoch: 1, semiSync: false)])
         #expect(off.tasks.allSatisfy { !$0.isVoluntary })
@@ -67,8 +67,73 @@ struct AloneTests {
 
         fleet.pass(.seconds(1), except: [3])
         _ = fleet.converge()
-        #expect(fleet.orders?.ackSet.contains(2) == true && fleet.orders?.isSemiSync == true)
+        #expect(fleet.orders?.ackSet.contains(2) == true && fleet.orders?.isSemiSync == true && fleet.orders?.isUnprotected == false)
         #expect(!Planner.step(fleet.situation()).findings.contains { $0.reason == "Unprotected" })
+    }
+
+    /// It went on alone, up to 140; instance 2 is back and acknowledges, and has received so much.
+    private func isBack(having sequence: Int64) -> TestFleet {
+        var fleet = waiting { $0.whenAlone = .continue }
+        for _ in 1...3 { _ = step(&fleet) }
+        fleet.change(1) { $0.database?.areCommitsWaiting = false; $0.database?.binlogPosition = position(140) }
+        fleet.pass(.seconds(1), except: [3])
+        for _ in 1...6 where fleet.orders?.isSemiSync == false {
+            let decision = step(&fleet)
+            #expect(decision.findings.contains { $0.reason == "Unprotected" })
+        }
+        fleet.change(2) {
+            $0.database?.appliedPosition = position(100)
+            $0.database?.binlogPosition = position(100)
+            $0.database?.replication?.receivedPosition = position(sequence)
+        }
+        return fleet
+    }
+
+    @Test func `who acknowledges again proves nothing before it has all that was written alone`() throws {
+        var fleet = isBack(having: 120)
+        #expect(fleet.orders?.isSemiSync == true && fleet.orders?.ackSet == [2])
+        let behind = step(&fleet)
+        #expect(behind.findings.contains { $0.reason == "Unprotected" } && fleet.orders?.isUnprotected == true)
+        var lost = fleet
+        lost.cutOff([2])
+        lost.pass(.seconds(12), except: [1, 3])
+        for _ in 1...3 { _ = step(&lost) }
+        #expect(lost.orders?.primary == 1 && lost.orders?.failover == nil)
+        let held = try #require(Planner.step(lost.situation()).findings.first { $0.reason == "FailoverHeld" })
+        #expect(held.message.contains("orders-1 wrote without waiting for anybody"))
+
+        fleet.change(2) { $0.database?.replication?.receivedPosition = position(140) }
+        #expect(!step(&fleet).findings.contains { $0.reason == "Unprotected" } && fleet.orders?.isUnprotected == false)
+        fleet.cutOff([2])
+        fleet.pass(.seconds(12), except: [1, 3])
+        for _ in 1...2 { _ = step(&fleet) }
+        #expect(fleet.orders?.primary == 2 && fleet.orders?.floor == position(140))
+    }
+
+    @Test func `an end that was not heard leaves no proof that is none`() {
+        var fleet = waiting { $0.whenAlone = .continue }
+        for _ in 1...2 { _ = step(&fleet) }
+        // Semi-sync goes off, and nobody hears of it; another one is back at once.
+        let off = Planner.step(fleet.situation())
+        #expect(off.tasks.map(\.action) == [.open(epoch: 1, semiSync: false)])
+        fleet.records.clusters["orders"] = off.records
+        fleet.change(1) { $0.database?.semiSyncPrimary = false; $0.database?.areCommitsWaiting = false; $0.database?.binlogPosition = position(140) }
+        fleet.pass(.milliseconds(100), except: [3])
+        let back = step(&fleet)
+        #expect(back.records.ackSet == [2] && back.records.isSemiSync == false)
+        fleet.cutOff([2])
+        fleet.pass(.seconds(12), except: [1, 3])
+        for _ in 1...3 { _ = step(&fleet) }
+        #expect(fleet.orders?.primary == 1)
+    }
+
+    @Test func `semi-sync that was turned on by hand is affirmed, and then proven`() {
+        var fleet = founded { _ in }
+        fleet.records.clusters["orders"]?.isSemiSync = false
+        #expect(step(&fleet).tasks.map(\.action) == [.open(epoch: 1, semiSync: true)])
+        #expect(fleet.orders?.isSemiSync == true && fleet.orders?.isUnprotected == true)
+        let next = step(&fleet)
+        #expect(next.isConverged && next.records.isUnprotected == false)
     }
 
     @Test func `nobody who is connected, starting or not silent for long is counted out`() {
@@ -81,6 +146,24 @@ struct AloneTests {
         #expect(outline(Planner.step(fleet.situation())) == "replicate 3")
         fleet.change(3) { $0.process = .stopped; $0.database = nil }
         #expect(outline(Planner.step(fleet.situation())) == "start 3")
+    }
+
+    @Test func `one that is leaving and still acknowledges is no less there`() {
+        var fleet = founded { $0.whenAlone = .continue }
+        fleet.records.clusters["orders"]?.members[2].phase = .leaving
+        fleet.pass(.seconds(12), except: [2])
+        fleet.change(1) { $0.database?.connectedReplicas = [3]; $0.database?.readOnly = true }
+        #expect(!Planner.step(fleet.situation()).tasks.contains { $0.action == .expel(ordinal: 3) })
+    }
+
+    @Test func `one that is worked on and does not run is not waited for`() {
+        var fleet = waiting { $0.whenAlone = .continue }
+        fleet.pass(.milliseconds(10), except: [2])
+        fleet.change(3) { $0.process = .stopped; $0.database = nil }
+        let name = fleet.orders?.member(3)?.host ?? ""
+        let end = fleet.now + .seconds(600)
+        fleet.change(host: name) { $0.maintenance = Maintenance(until: end, reason: "disks") }
+        #expect(Planner.step(fleet.situation()).tasks.map(\.action) == [.expel(ordinal: 2)])
     }
 
     @Test func `without a commit that waits nothing is given up`() {
@@ -101,9 +184,10 @@ struct AloneTests {
         var fleet = waiting { $0.whenAlone = .continue }
         for _ in 1...3 { _ = step(&fleet) }
         fleet.cutOff([2, 3])
-        fleet.pass(.seconds(5), except: [1])
+        fleet.pass(.seconds(12), except: [1])
         let decision = Planner.step(fleet.situation())
         #expect(decision.records.failover == nil && decision.records.primary == 1)
+        #expect(decision.findings.contains { $0.reason == "FailoverHeld" && $0.message.contains("without waiting for anybody") })
     }
 
     @Test func `synced relay logs are in the configuration, and the plan shows the price`() {
@@ -113,6 +197,11 @@ struct AloneTests {
         fleet.edit { $0.relaySync = .always }
         let decision = Planner.step(fleet.situation())
         #expect(decision.warnings.contains { $0.contains("durability.relaySync: always") && $0.contains("700 commits a second") })
+        #expect(Set(decision.tasks.map(\.action.name)) == ["setVariables"])
+        for task in decision.tasks {
+            guard case .manifest(_, _, let field) = task.cause else { Issue.record("\(task.cause)"); continue }
+            #expect(field == "spec.durability.relaySync")
+        }
         #expect(MariaDBConfiguration.parameters(of: fleet.situation().desired?.value ?? TestFleet.orders()).contains { $0 == ("sync_relay_log", "1") })
     }
 
@@ -150,9 +239,100 @@ struct AloneTests {
         let told = try #require(promotion.findings.first { $0.reason == "DataAtRisk" })
         #expect(told.message.contains("3 commits that were seen are missing"))
         let records = try #require(fleet.orders)
-        #expect(records.primary == 2 && records.leftBehind == [1, 3] && records.failovers.map(\.atRisk) == [3])
+        #expect(records.primary == 2 && records.leftBehind == [1, 3] && records.failovers.map(\.loss) == [.init(known: 3, isAll: false)])
         fleet.pass(.seconds(60), except: [1, 3])
         #expect(Planner.step(fleet.situation()).findings.contains { $0.reason == "DataAtRisk" })
+    }
+
+    @Test func `who holds more is waited for while it is started`() throws {
+        var fleet = TestFleet(TestFleet.orders([1, 2, 1]))
+        fleet.edit { $0.maxDataLoss = 100 }
+        fleet.converge()
+        for ordinal in 1...4 {
+            fleet.change(ordinal) {
+                $0.database?.binlogPosition = position(ordinal == 2 ? 97 : 100)
+                $0.database?.appliedPosition = position(ordinal == 2 ? 97 : 100)
+                $0.database?.replication?.receivedPosition = position(ordinal == 2 ? 97 : 100)
+            }
+        }
+        let others = try #require(fleet.orders).members.map(\.ordinal).filter { $0 > 2 }
+        let (up, lost) = (others[0], others[1])
+        fleet.cutOff([2, up])
+        fleet.pass(.seconds(31), except: [1, lost])
+        fleet.change(up) { $0.process = .stopped }
+        let first = step(&fleet)
+        #expect(Set(first.tasks.map(\.action)) == [.revoke(epoch: 2)] && first.tasks.count == 2)
+        fleet.change(up) { $0.process = .stopped }
+        #expect(fleet.orders?.failover?.revoked.count == 2)
+        let second = step(&fleet)
+        #expect(outline(second) == "start \(up)" && fleet.orders?.primary == 1)
+        let third = step(&fleet)
+        #expect(fleet.orders?.primary == up && third.records.failovers.map(\.loss) == [.init(known: 0, isAll: false)])
+    }
+
+    @Test func `what cannot be counted is not accepted`() throws {
+        var fleet = doubtful(1000)
+        fleet.change(1) { $0.database = nil }
+        fleet.pass(.seconds(40), except: [1, 3])
+        let decision = Planner.step(fleet.situation())
+        #expect(decision.records.failover == nil)
+        #expect(try #require(decision.findings.first { $0.reason == "FailoverHeld" }).message.contains("nothing can be counted"))
+    }
+
+    @Test func `the finding of a hold says how many would be missing`() throws {
+        var fleet = doubtful(2)
+        fleet.pass(.seconds(5), except: [1, 3])
+        let held = try #require(Planner.step(fleet.situation()).findings.first { $0.reason == "FailoverHeld" })
+        #expect(held.message.contains("3 commits that were seen are missing, failover.maxDataLoss is 2"))
+    }
+
+    /// The writer's process is killed, its host can be asked: it has 100, nobody else more than 97.
+    private func killed() -> TestFleet {
+        var fleet = founded { $0.maxDataLoss = 10 }
+        for ordinal in 2...3 {
+            fleet.change(ordinal) {
+                $0.database?.binlogPosition = position(97)
+                $0.database?.appliedPosition = position(97)
+                $0.database?.replication?.receivedPosition = position(97)
+            }
+        }
+        fleet.records.clusters["orders"]?.floor = position(99)
+        fleet.cutOff([2, 3])
+        return fleet
+    }
+
+    @Test func `a lost writer that can be started again goes before any loss`() {
+        var fleet = killed()
+        fleet.change(1) { $0.process = .unresponsive; $0.database = nil }
+        _ = step(&fleet)
+        fleet.change(1) { $0.process = .stopped }
+        #expect(fleet.orders?.failover?.isFenced == true)
+        fleet.pass(.seconds(31))
+        let decision = step(&fleet)
+        #expect(decision.findings.contains { $0.reason == "FailoverAbandoned" } && fleet.orders?.primary == 1)
+    }
+
+    @Test func `one that does not start gives way, and its binlog tells how many are missing`() throws {
+        var fleet = killed()
+        fleet.change(1) { $0.process = .stopped }
+        fleet.fail(startOf: 1)
+        _ = step(&fleet)
+        #expect(fleet.orders?.failover?.tail == position(100))
+        fleet.pass(.seconds(10))
+        #expect(step(&fleet).findings.contains { $0.reason == "FailoverHeld" })
+        fleet.pass(.seconds(21))
+        let promotion = step(&fleet)
+        #expect(fleet.orders?.primary == 2 && fleet.orders?.failovers.map(\.loss) == [.init(known: 3, isAll: true)])
+        let told = try #require(promotion.findings.first { $0.reason == "DataAtRisk" })
+        #expect(told.message.hasSuffix("3 commits that were seen are missing"))
+    }
+
+    @Test func `what a writer wrote alone is not given up without its fence`() {
+        var fleet = doubtful(1000)
+        fleet.records.clusters["orders"]?.isUnprotected = true
+        fleet.pass(.seconds(40), except: [1, 3])
+        for _ in 1...3 { _ = step(&fleet) }
+        #expect(fleet.orders?.primary == 1)
     }
 
     @Test func `with proof nothing is at risk`() {
@@ -160,6 +340,6 @@ struct AloneTests {
         fleet.cutOff([2, 3])
         fleet.pass(.seconds(5), except: [1])
         fleet.converge()
-        #expect(fleet.orders?.failovers.map(\.atRisk) == [Int64?.none])
+        #expect(fleet.orders?.failovers.map(\.loss) == [FailoverMark.DataLoss?.none])
     }
 }

@@ -4,6 +4,7 @@ import FleetModel
 enum ClusterChecks {
     static func finish(_ cluster: inout Cluster, _ decoder: inout Decoder) {
         checkTopology(&cluster, &decoder)
+        checkRisks(cluster, &decoder)
         checkPrimary(cluster, &decoder)
         for (index, database) in cluster.databases.enumerated() { checkCollation(database, index, &decoder) }
         for (index, account) in cluster.accounts.enumerated() { check(account, index, cluster, &decoder) }
@@ -54,6 +55,21 @@ enum ClusterChecks {
         ]
         for (field, isSet) in fields where isSet {
             decoder.error(field: field, "`\(field)` needs another instance, and `topology: single` has none", help: "leave it out")
+        }
+    }
+
+    /// What is accepted says something only where it can come about.
+    private static func checkRisks(_ cluster: Cluster, _ decoder: inout Decoder) {
+        guard cluster.topology != .single else { return }
+        if cluster.whenAlone == .continue, cluster.durability == .async {
+            decoder.error(
+                field: "spec.durability.whenAlone", "`whenAlone: continue` is for a primary that waits, and with `mode: async` none does",
+                help: "leave it out, or write `mode: semiSync`")
+        }
+        if cluster.maxDataLoss != nil, cluster.failover == .manual {
+            decoder.error(
+                field: "spec.failover.maxDataLoss", "`maxDataLoss` is for automatic failovers, and with `mode: manual` there are none",
+                help: "leave it out, or write `mode: automatic`")
         }
     }
 

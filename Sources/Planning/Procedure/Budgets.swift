@@ -33,11 +33,11 @@ extension PrimaryReplicaProcedure {
     }
 
     /// Takes down that the writer is taken from its zone now.
-    mutating func noteFailover(from ordinal: Int, atRisk: Int64?) {
+    mutating func noteFailover(from ordinal: Int, loss: FailoverMark.DataLoss?) {
         let kept = max(budget.window, Self.failoverRemembered)
         // What a game day does says nothing of the zone.
         let zone = cluster.gameDay == .forbidden ? records.member(ordinal)?.zone ?? "" : ""
-        let mark = FailoverMark(at: now, zone: zone, atRisk: atRisk)
+        let mark = FailoverMark(at: now, zone: zone, loss: loss)
         records.failovers = (records.failovers.filter { now - $0.at < kept } + [mark]).suffix(max(budget.perCluster, 3) * 2)
     }
 }

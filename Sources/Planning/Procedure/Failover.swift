@@ -11,7 +11,11 @@ extension PrimaryReplicaProcedure {
 
     /// Begins a failover where the writer is lost and another may take over; false where there is none to begin.
     mutating func failOver() -> Bool {
-        guard let primary, let loss = diagnose(primary) else { return false }
+        guard let primary else { return false }
+        guard let loss = diagnose(primary) else {
+            holdForAlone(primary)
+            return false
+        }
         if isLossOfMaintenance(primary, loss) { return false }
         if cluster.failover == .manual {
             find("FailoverManual", label(primary), on: primary, "\(loss.text); failover is manual: mend it, or set failover to automatic", drift: false)
@@ -22,7 +26,8 @@ extension PrimaryReplicaProcedure {
         // Without all who could acknowledge only the lost writer's own binlog shows what was acknowledged.
         let hasTail = primary.isFreshForWriter && primary.report?.directory == .ready
         let hasOthers = views.contains { $0.isActive && $0.ordinal != primary.ordinal && $0.isAnswering && !isLeftBehind($0) }
-        guard hasTail && hasOthers || !ackers.isEmpty && silent.isEmpty || mayRisk(primary, ackers) else {
+        let canBeProved = isProtected && !ackers.isEmpty && silent.isEmpty
+        guard hasTail && hasOthers || canBeProved || mayRisk(primary, ackers) else {
             if !ackers.isEmpty { hold(primary, loss.text, silent) }
             return false
         }
@@ -37,7 +42,7 @@ extension PrimaryReplicaProcedure {
     }
 
     /// Whether its agent can revoke it and tell what it has received, also by its files where it does not run.
-    private func mayBeAsked(_ view: MemberView) -> Bool {
+    func mayBeAsked(_ view: MemberView) -> Bool {
         guard view.isFreshForWriter, let report = view.report, report.directory == .ready else { return false }
         return view.isAnswering || report.process == .stopped
     }
@@ -118,7 +123,7 @@ extension PrimaryReplicaProcedure {
         } else if let candidate = candidate(intent) {
             promote(intent, candidate)
         } else if let risky = riskyCandidate(intent, from) {
-            promote(intent, risky.view, atRisk: risky.atRisk)
+            promote(intent, risky.view, loss: risky.loss)
         } else if decision.tasks.isEmpty, !running.contains(where: { $0.task.action.isIsolating }) {
             holdCoverage(intent, from)
         } else if now - intent.began >= Self.silenceMin {
@@ -151,22 +156,23 @@ extension PrimaryReplicaProcedure {
         guard !intent.revoked.isEmpty else { return nil }
         var all = records.floor
         for (_, position) in intent.revoked { all = all.merged(with: position) }
-        let isCovered = !intent.ackers.isEmpty && wasSemiSync && intent.ackers.allSatisfy { intent.revoked[$0] != nil }
+        let isCovered = !intent.ackers.isEmpty && isProtected && intent.ackers.allSatisfy { intent.revoked[$0] != nil }
         if !isCovered {
             guard intent.isFenced, let tail = intent.tail else { return nil }
             all = all.merged(with: tail)
         }
-        let able = views.filter { view in
-            guard view.isActive, view.isAnswering, view.isFreshForWriter, !view.isBusy, !isTaken(view.ordinal), !isLeftBehind(view),
-                view.report?.disk == nil
-            else { return false }
-            return intent.revoked[view.ordinal]?.contains(all) ?? false
-        }
+        let able = views.filter { mayTakeOver($0) && intent.revoked[$0.ordinal]?.contains(all) ?? false }
         return able.min { (isStuck($0) ? 1 : 0, zoneRank($0), $0.ordinal) < (isStuck($1) ? 1 : 0, zoneRank($1), $1.ordinal) }
     }
 
+    /// Whether it is there to be promoted, whatever it holds.
+    func mayTakeOver(_ view: MemberView) -> Bool {
+        view.isActive && view.isAnswering && view.isFreshForWriter && !view.isBusy && !isTaken(view.ordinal) && !isLeftBehind(view)
+            && view.report?.disk == nil
+    }
+
     /// Its applier has stopped by an error: it may not come to what it has received.
-    private func isStuck(_ view: MemberView) -> Bool { view.database?.replication?.sqlError.isEmpty == false }
+    func isStuck(_ view: MemberView) -> Bool { view.database?.replication?.sqlError.isEmpty == false }
 
     /// So often a promotion may be refused or fail before another one is promoted that holds as much.
     private static let promotionsMax = 2
@@ -186,7 +192,7 @@ extension PrimaryReplicaProcedure {
     }
 
     /// It may hold rows of its own, which comparing positions cannot see.
-    private func isLeftBehind(_ view: MemberView) -> Bool { records.leftBehind.contains(view.ordinal) }
+    func isLeftBehind(_ view: MemberView) -> Bool { records.leftBehind.contains(view.ordinal) }
 
     private func unrevoked(_ intent: FailoverIntent) -> [MemberView] {
         views.filter { intent.ackers.contains($0.ordinal) && intent.revoked[$0.ordinal] == nil }
@@ -204,19 +210,22 @@ extension PrimaryReplicaProcedure {
     }
 
     /// Nobody is promoted while a row that was acknowledged may be only where nobody can look.
-    private mutating func hold(_ from: MemberView, _ why: String, _ missing: [MemberView]) {
+    mutating func hold(_ from: MemberView, _ why: String, _ missing: [MemberView]) {
         let who = missing.map { "\(label($0)) on \($0.record.host)" }.joined(separator: ", ")
-        let held =
-            who.isEmpty
-            ? "no member is known to hold every acknowledged write"
-            : "\(who) may hold acknowledged rows that nobody else has; bring it or \(from.record.host) back"
+        var held =
+            switch (isProtected || cluster.durability == .async, who.isEmpty) {
+            case (false, _): "\(label(from)) wrote without waiting for anybody, and may be alone with it; bring \(from.record.host) back"
+            case (_, true): "no member is known to hold every acknowledged write"
+            case (_, false): "\(who) may hold acknowledged rows that nobody else has; bring it or \(from.record.host) back"
+            }
+        if let risk = refusedRisk(from, missing) { held += "; " + risk }
         find("FailoverHeld", label(from), on: from, "\(why); nobody is promoted: \(held)", drift: false)
         for view in missing { wait(.host(view.record.host), "\(view.record.host) to come back: \(label(view)) may hold what nobody else does") }
     }
 
     // MARK: Promotion
 
-    private mutating func promote(_ intent: FailoverIntent, _ to: MemberView, atRisk: Int64? = nil) {
+    private mutating func promote(_ intent: FailoverIntent, _ to: MemberView, loss: FailoverMark.DataLoss? = nil) {
         let position = intent.revoked[to.ordinal] ?? GTIDSet()
         records.primary = to.ordinal
         records.floor = position
@@ -224,7 +233,7 @@ extension PrimaryReplicaProcedure {
         records.requestedPrimary = nil
         records.failover?.to = to.ordinal
         records.failover?.isPastReturn = true
-        noteFailover(from: intent.from, atRisk: atRisk)
+        noteFailover(from: intent.from, loss: loss)
         records.ackSet = views.filter { $0.isActive && intent.revoked[$0.ordinal] != nil && mayAcknowledge($0, for: to.record) }
             .map(\.ordinal)
         let left = views.filter { $0.ordinal != to.ordinal && intent.revoked[$0.ordinal] == nil && !$0.isRetired }.map(\.ordinal)

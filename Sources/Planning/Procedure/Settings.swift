@@ -74,9 +74,10 @@ extension PrimaryReplicaProcedure {
         emit(.configure(configuration: text), on: view, cause: cause, "write the configuration file")
     }
 
-    /// The manifest's field for a parameter: its own, or the one that its size follows from.
+    /// The manifest's field for a parameter: its own, or the one that it follows from.
     func parameterField(_ name: String) -> String {
-        cluster.parameters[name] != nil || name != "innodb_buffer_pool_size" ? "spec.parameters." + name : "spec.resources.memory"
+        if name == "sync_relay_log" { return "spec.durability.relaySync" }
+        return cluster.parameters[name] != nil || name != "innodb_buffer_pool_size" ? "spec.parameters." + name : "spec.resources.memory"
     }
 
     private mutating func needs(_ report: InstanceReport, _ database: DatabaseReport, isCurrent: Bool) -> Needs {
@@ -132,10 +133,10 @@ extension PrimaryReplicaProcedure {
         return catalog.dynamic.contains(name)
     }
 
-    /// Values of parameters that are declared no more are forgotten once every instance's file is without them.
     static let relaySyncPrice =
         "durability.relaySync: always flushes each replica's relay log after every event: some 700 commits a second at the most instead of thousands, and seconds for one of 100 MB; it guards only against losing power on both sides at once"
 
+    /// Values of parameters that are declared no more are forgotten once every instance's file is without them.
     private mutating func forgetRemoved() {
         // Mostly there are none, and then there are as many names as known ones among them.
         guard records.parameters.count > parameters.count(where: { records.parameters[$0.0] != nil }) else { return }
