@@ -121,6 +121,17 @@ package struct Placement: Sendable, Hashable {
 /// `semiSync`: a commit is acknowledged when at least one other instance has it. `async`: when the primary has it.
 package enum Durability: String, Sendable, Hashable, CaseIterable { case semiSync, async }
 
+/// What a semi-synchronous primary does without anybody to acknowledge for it.
+package enum WhenAlone: String, Sendable, Hashable, CaseIterable {
+    /// Commits wait.
+    case wait
+    /// Commits are on it alone, once nobody else can acknowledge any more.
+    case `continue`
+}
+
+/// When a replica's relay log is on disk: for `always` after every event, before it acknowledges.
+package enum RelaySync: String, Sendable, Hashable, CaseIterable { case os, always }
+
 /// Where a secret's value comes from, by the name of a provider that the *server's* configuration declares.
 package enum SecretReference: Sendable, Hashable, Comparable, CustomStringConvertible {
     /// A file below the server's secrets root, by its relative path without `..`.
@@ -247,6 +258,8 @@ package struct Cluster: Sendable, Hashable {
     /// Declared text by variable name (lower case, `_` for `-`).
     package var parameters: [String: String]
     package var durability: Durability
+    package var whenAlone: WhenAlone
+    package var relaySync: RelaySync
     /// Instances that voluntary tasks leave in service; nil: all but one (`single`: 0).
     package var availabilityMin: Int?
     /// Zones in which the primary should be, the most wanted first; empty: anywhere.
@@ -260,6 +273,8 @@ package struct Cluster: Sendable, Hashable {
     package var deletionPolicy: DeletionPolicy
     package var suspend: Bool
     package var failover: FailoverMode
+    /// How many commits a failover without proof may be known to lose; nil: there is none without proof.
+    package var maxDataLoss: Int64?
     /// While it is in force nothing is started, failed over or changed.
     package var maintenance: Maintenance?
     package var gameDay: GameDayMode
@@ -267,11 +282,11 @@ package struct Cluster: Sendable, Hashable {
     package init(
         metadata: Metadata, engine: EngineSpec, topology: Topology, placement: [Placement], port: Int? = nil,
         resources: ClusterResources, parameters: [String: String] = [:], durability: Durability = .semiSync,
+        whenAlone: WhenAlone = .wait, relaySync: RelaySync = .os,
         availabilityMin: Int? = nil, preferredZones: [String] = [], databases: [DatabaseSpec] = [],
         accounts: [AccountSpec] = [], retainFor: Duration = .seconds(24 * 3600),
         deletionPolicy: DeletionPolicy = .retain, suspend: Bool = false, failover: FailoverMode = .automatic,
-        maintenance: Maintenance? = nil,
-        gameDay: GameDayMode = .forbidden
+        maxDataLoss: Int64? = nil, maintenance: Maintenance? = nil, gameDay: GameDayMode = .forbidden
     ) {
         self.metadata = metadata
         self.engine = engine
@@ -281,6 +296,8 @@ package struct Cluster: Sendable, Hashable {
         self.resources = resources
         self.parameters = parameters
         self.durability = durability
+        self.whenAlone = whenAlone
+        self.relaySync = relaySync
         self.availabilityMin = availabilityMin
         self.preferredZones = preferredZones
         self.databases = databases
@@ -289,6 +306,7 @@ package struct Cluster: Sendable, Hashable {
         self.deletionPolicy = deletionPolicy
         self.suspend = suspend
         self.failover = failover
+        self.maxDataLoss = maxDataLoss
         self.maintenance = maintenance
         self.gameDay = gameDay
     }

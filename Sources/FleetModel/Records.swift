@@ -171,13 +171,16 @@ package struct ClusterRecords: Sendable, Hashable {
     package var ackSet: [Int]
     /// Whether the writer was last opened to wait for acknowledgements.
     package var isSemiSync: Bool
+    /// Whether the writer has taken writes without waiting for anybody, of which no member of the ack set is known yet to
+    /// have received all: then only its own binlog proves what was acknowledged.
+    package var isUnprotected: Bool
     package var switchover: SwitchoverIntent?
     /// Who is to be the writer, by command (`evenkeel switchover`); until it is, or could not be made it.
     package var requestedPrimary: Int?
     package var failover: FailoverIntent?
-    /// When automatic failovers began, oldest first: those of the last hour. They are budgeted, and space out the return
+    /// Automatic failovers of late, oldest first: those of the last hour. They are budgeted, and space out the return
     /// to a preferred zone.
-    package var failovers: [Instant]
+    package var failovers: [FailoverMark]
     /// Ordinals, sorted, of members that were left behind by a failover (the lost writer, and whoever could not be
     /// reached): they may hold rows that the new writer does not.
     package var leftBehind: [Int]
@@ -214,6 +217,7 @@ package struct ClusterRecords: Sendable, Hashable {
         isFounded = false
         ackSet = []
         isSemiSync = false
+        isUnprotected = false
         switchover = nil
         requestedPrimary = nil
         failover = nil

@@ -40,6 +40,8 @@ enum AlertFacts {
         "FailoverAbandoned": (.warning, "The old primary goes on; evenkeel describe shows why the failover was given up."),
         "MaintenanceHoldsFailover": (.critical, "Bring the primary back, or remove the maintenance: then another member takes over."),
         "Maintenance": (.warning, "It ends by itself at the moment that it names; nothing else of it is told until then."),
+        "Unprotected": (.critical, "Bring another instance back: a commit is on the primary alone until one acknowledges."),
+        "DataAtRisk": (.critical, "Bring the lost primary's host back: what it alone has is kept aside, and can be compared with the new primary."),
         "FormerWriterOpen": (.critical, "It is killed and comes back as a replica; what it took since was never acknowledged."),
         "SwitchoverAbandoned": (.warning, "The old primary goes on; evenkeel describe shows why it was given up."),
         "InvalidManifest": (.warning, "Correct the manifest; evenkeel validate shows the place. What runs stays as it was."),

@@ -39,10 +39,10 @@ extension Planner {
         case .configure: forgetStarts(of: id, &records)
         case .initialize(let replicas): records.preparedReplicas = union(records.preparedReplicas, replicas)
         case .prepareReplica(let ordinal): records.preparedReplicas = union(records.preparedReplicas, [ordinal])
-        case .open(_, let semiSync), .promote(_, _, let semiSync, _):
-            records.isFounded = true
-            records.isSemiSync = semiSync
-            if case .promote(_, _, _, let refused) = task.action { records.preparedReplicas.removeAll { refused.contains($0) } }
+        case .open(_, let semiSync): noteOpening(semiSync: semiSync, takesOver: false, &records)
+        case .promote(let epoch, _, let semiSync, let refused):
+            noteOpening(semiSync: semiSync, takesOver: [records.failover?.epoch, records.switchover?.epoch].contains(epoch), &records)
+            records.preparedReplicas.removeAll { refused.contains($0) }
         case .setVariables(let values, _):
             for case (let name, let declared?) in values {
                 guard let readBack = result.readBack[name] else { continue }
@@ -68,6 +68,18 @@ extension Planner {
             // What was dropped leaves the inventory once it is seen to be gone for good.
             break
         }
+    }
+
+    /// A writer that took writes without waiting has some that nobody acknowledged: that it waits from now on proves nothing
+    /// of them. One that takes over begins with what the records call its floor.
+    private static func noteOpening(semiSync: Bool, takesOver: Bool, _ records: inout ClusterRecords) {
+        if takesOver {
+            records.isUnprotected = false
+        } else if semiSync, records.isFounded, !records.isSemiSync {
+            records.isUnprotected = true
+        }
+        records.isFounded = true
+        records.isSemiSync = semiSync
     }
 
     /// What failed by an old configuration is tried at once by the new one.

@@ -108,6 +108,7 @@ private final class FleetWork: Sendable {
     let hosts: HostDirectory
     let catalogs: [VariableCatalog]
     let running: [UnitID: [RunningAttempt]]
+    let failovers: FailoverLedger
 
     var fleet: DesiredFleet { _read { yield request.fleet } }
 
@@ -116,6 +117,7 @@ private final class FleetWork: Sendable {
         allocation = Planner.allocate(request.fleet, request.snapshot.records)
         units = Self.units(request)
         hosts = HostDirectory(of: request.fleet)
+        failovers = FailoverLedger(of: request.snapshot.records.clusters.values)
         var facts = request.snapshot.observed
         for catalog in request.snapshot.catalogs { facts.add(catalog) }
         catalogs = facts.catalogs
@@ -198,7 +200,8 @@ private final class FleetWork: Sendable {
         return ClusterSituation(
             name: name, desired: desired, fieldPaths: fleet.fieldPaths, hosts: hosts, records: records,
             observed: try request.snapshot.observed.hosts(of: records), running: running[UnitID(.cluster, name)] ?? [],
-            secrets: secrets(name, desired, records), catalogs: catalogs, policy: request.snapshot.policy, now: request.now)
+            secrets: secrets(name, desired, records), catalogs: catalogs, policy: request.snapshot.policy,
+            failovers: failovers, now: request.now)
     }
 
     /// Fingerprints that the snapshot has; where nobody tried to read a secret it is taken to be what it was.

@@ -126,6 +126,8 @@ package enum MariaDBConfiguration {
             ("binlog_expire_logs_seconds", "604800"), ("character_set_server", "utf8mb4"),
             ("innodb_buffer_pool_size", String(pool)),
         ] where all[name] == nil { all[name] = value }
+        // Of our own, and here because it can be set while the server runs, like a declared one.
+        if cluster.relaySync == .always { all["sync_relay_log"] = "1" }
         return all
     }
 }

@@ -221,6 +221,8 @@ struct ClusterMerge {
         records.ackSet = living.union(unseen).filter { $0 != records.primary }.sorted()
         if let database = writer?.report.database {
             records.isSemiSync = database.semiSyncPrimary
+            // Since when it waits nobody knows: the first look at one that acknowledges shows whether it has all.
+            records.isUnprotected = database.semiSyncPrimary
             records.engineVersion = database.version
         }
         if records.engineVersion.isEmpty {

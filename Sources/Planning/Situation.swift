@@ -12,6 +12,7 @@ package struct PlanningPolicy: Sendable, Hashable {
     /// A revision that would stop managing more than this share of the fleet's clusters (and at least two) waits for
     /// approval.
     package var removalShareMax = 0.5
+    package var failovers = FailoverBudget()
 
     package init() {}
 }
@@ -23,11 +24,14 @@ package struct HostDirectory: Sendable {
     package var drains: [String: Cause] = [:]
     /// Of hosts for which any is declared, also where it is over.
     package var maintenance: [String: HostMaintenance] = [:]
+    /// By zone, the region that it is in.
+    package var regions: [String: String] = [:]
 
     package init() {}
 
     package init(of fleet: DesiredFleet) {
         hosts = fleet.hosts.mapValues(\.value)
+        regions = fleet.zones.mapValues(\.value.region)
         maintenance = HostMaintenance.directory(of: fleet)
         for (name, host) in fleet.hosts where host.value.drain {
             let field = "spec.drain"
@@ -53,13 +57,15 @@ package struct ClusterSituation: Sendable {
     package var secrets: [String: String]
     package var catalogs: [VariableCatalog]
     package var policy: PlanningPolicy
+    /// Of the whole fleet, for budgets.
+    package var failovers: FailoverLedger
     package var now: Instant
 
     package init(
         name: String, desired: Declared<Cluster>?, fieldPaths: FieldPaths, hosts: HostDirectory,
         records: ClusterRecords, observed: [String: ObservedHost] = [:], running: [RunningAttempt] = [],
         secrets: [String: String] = [:], catalogs: [VariableCatalog] = [], policy: PlanningPolicy = PlanningPolicy(),
-        now: Instant
+        failovers: FailoverLedger = FailoverLedger(), now: Instant
     ) {
         self.name = name
         self.desired = desired
@@ -71,6 +77,7 @@ package struct ClusterSituation: Sendable {
         self.secrets = secrets
         self.catalogs = catalogs
         self.policy = policy
+        self.failovers = failovers
         self.now = now
     }
 }

@@ -164,6 +164,7 @@ extension PlanningPolicy: JSONCodable {
             writer.member("attemptsMax", attemptsMax)
             writer.member("clonesPerDonorHostMax", clonesPerDonorHostMax)
             writer.member("removalShareMax", removalShareMax)
+            if failovers != FailoverBudget() { writer.member("failovers", failovers) }
         }
     }
 
@@ -176,6 +177,7 @@ extension PlanningPolicy: JSONCodable {
             case "attemptsMax": try reader.read(&attemptsMax)
             case "clonesPerDonorHostMax": try reader.read(&clonesPerDonorHostMax)
             case "removalShareMax": try reader.read(&removalShareMax)
+            case "failovers": try reader.read(&failovers)
             default: try reader.skip()
             }
         }

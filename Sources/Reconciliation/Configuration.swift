@@ -55,12 +55,13 @@ package struct ReconcilerConfiguration: Sendable {
 
     package init(
         serverName: String, sources: [SourceConfiguration], policy: PlanningPolicy = PlanningPolicy(),
-        leaderURL: String, mirrorDirectory: String, unitInterval: Duration = .seconds(60),
+        failovers: FailoverBudget = FailoverBudget(), leaderURL: String, mirrorDirectory: String, unitInterval: Duration = .seconds(60),
         leaseDuration: Duration = .seconds(15), scripts: Set<String> = [], seed: UInt64
     ) {
         self.serverName = serverName
         self.sources = sources
         self.policy = policy
+        self.policy.failovers = failovers
         self.leaderURL = leaderURL
         self.mirrorDirectory = mirrorDirectory
         self.unitInterval = unitInterval

@@ -1,6 +1,7 @@
 import ControlAPI
 import FleetModel
 import MetadataStore
+import Planning
 
 // The lease: who leads, and what is forgotten when it ends.
 
@@ -123,6 +124,7 @@ extension LoopMachine {
 
     private mutating func take(_ state: StoredState) {
         records = state.records
+        failovers = FailoverLedger(of: records.clusters.values)
         loads = nil
         catalogs = state.catalogs.sorted { $0.version < $1.version }
         clusterNames = [:]

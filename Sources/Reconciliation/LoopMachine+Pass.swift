@@ -177,7 +177,7 @@ extension LoopMachine {
         return ClusterSituation(
             name: unit.name, desired: desired?.clusters[unit.name], fieldPaths: desired?.fieldPaths ?? FieldPaths(),
             hosts: directory, records: cluster, observed: seen, running: running, secrets: secrets, catalogs: catalogs,
-            policy: settings.policy, now: now)
+            policy: settings.policy, failovers: failovers, now: now)
     }
 
     func running(of unit: UnitID) -> [RunningAttempt] {

@@ -70,6 +70,7 @@ extension LoopMachine {
         leadership = .gathering(term: term, until: until)
         gathering = Gathering(since: since, openAttempts: state.openAttempts.map(\.id))
         records = state.records
+        failovers = FailoverLedger(of: records.clusters.values)
         desired = nil
         directives.append(.tell(LoopNotice(.warning, "the store is being rebuilt: nothing is done until `evenkeel rebuild` has approved it")))
         directives.append(.changed(.leadership(term: term)))

@@ -117,6 +117,7 @@ extension LoopMachine {
         units[unit]?.isCommitting = false
         if let cluster = pass.records {
             loads?.replace(records.clusters[unit.name], by: cluster)
+            if let last = cluster.failovers.last, last != records.clusters[unit.name]?.failovers.last { failovers.note(last) }
             records.clusters[unit.name] = cluster
             index(cluster)
         }

@@ -31,6 +31,8 @@ package struct LoopMachine: Sendable {
 
     /// What the hosts hold by `records`; nil until it is needed.
     var loads: HostLoads?
+    /// The failovers of all clusters by `records`, for budgets.
+    var failovers = FailoverLedger()
 
     var desired: DesiredFleet?
     /// Clusters that have records and are not in `desired`.

@@ -72,7 +72,7 @@ package struct ServerProcess: Sendable {
     private func loopConfiguration() -> ReconcilerConfiguration {
         ReconcilerConfiguration(
             serverName: configuration.name.isEmpty ? ProcessInfo.processInfo.hostName : configuration.name,
-            sources: configuration.sources, leaderURL: configuration.url, mirrorDirectory: configuration.mirrorDirectory,
+            sources: configuration.sources, failovers: configuration.failovers, leaderURL: configuration.url, mirrorDirectory: configuration.mirrorDirectory,
             unitInterval: configuration.unitInterval, leaseDuration: configuration.leaseDuration,
             scripts: Set(configuration.scripts.keys),
             seed: UInt64.random(in: 0...UInt64.max))

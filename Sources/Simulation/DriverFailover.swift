@@ -42,7 +42,7 @@ extension DriverSteps {
         [
             DriverStep(5...60) { context in
                 guard let instance = context.instance, let process = instance.process else { return .end(.refused("it does not run")) }
-                guard !process.readOnly else { return .end(.refused("it is not the writer")) }
+                guard !process.readOnly || instance.source == nil else { return .end(.refused("it is not the writer")) }
                 if context.world.planted != .weakRefusal { instance.lockedAccounts.insert(ordinal) }
                 return .end(.succeeded(TaskResult(position: instance.position)))
             }

@@ -13,6 +13,9 @@ struct Faults {
     /// Whether hosts are lost, hang or are cut off for long: what a failover is for.
     var loseWriters = true
 
+    /// The chance that a fault takes every host but the writer's.
+    var leaveAlone = 0.0
+
     var isActive: Bool { interval != nil || crashAtDirective > 0 }
 
     static let none = Faults()
@@ -37,6 +40,7 @@ struct Faults {
     }
 
     private func strike(_ world: World) {
+        if world.chance(leaveAlone) { return loseOthers(world) }
         switch Int.random(in: 0..<20, using: &world.random) {
         case 0: world.servers.first { $0.isRunning }?.crash()
         case 1: world.pick(world.agents)?.crash()
@@ -86,6 +90,19 @@ struct Faults {
     private func loseHost(_ world: World) {
         guard let host = victim(world) else { return }
         world.lose(host, for: world.milliseconds(2000...60_000))
+    }
+
+    private func loseOthers(_ world: World) {
+        guard let writer = world.pick(world.allInstances.filter { $0.instance.isWritable && !$0.instance.isMadeWritable }) else { return }
+        // Longer than the writer takes them for connected.
+        let others = world.hosts.filter { $0 !== writer.host }.map { (host: $0, time: world.milliseconds(60_000...120_000)) }
+        for other in others { world.lose(other.host, for: other.time) }
+        // The moment to lose it too: somebody is back, and has not all of it yet.
+        guard world.chance(0.5), let first = others.map(\.time).min() else { return }
+        world.after(first + world.milliseconds(500...3000)) {
+            guard world.faults.isActive else { return }
+            world.lose(writer.host, for: world.milliseconds(5000...60_000))
+        }
     }
 
     /// The database ends and does not come up again for a while.

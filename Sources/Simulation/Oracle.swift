@@ -15,6 +15,9 @@ final class Oracle {
     private(set) var attemptsOpened = 0
     private(set) var failoversBegun = 0
     private(set) var rejoinsMovedAside = 0
+    /// How often the writer ceased to wait for anybody.
+    private(set) var timesAlone = 0
+    private var waited = false
     /// The one that was opened last.
     private var writer: ModelInstance?
     private(set) var acknowledgedCount = 0
@@ -103,6 +106,8 @@ final class Oracle {
             failoverEpoch = failover.epoch
             failoversBegun += 1
         }
+        if waited, !cluster.isSemiSync { timesAlone += 1 }
+        waited = cluster.isSemiSync
         if founded.contains(cluster.uid), !cluster.isFounded { fail("\(cluster.name) is founded no more") }
         if cluster.isFounded { founded.insert(cluster.uid) }
     }

@@ -49,6 +49,17 @@ struct Script {
         ("no billing", { cluster in cluster.accounts.removeAll { $0.name == "bill" } }),
     ])
 
+    /// The same commits of a cluster that is declared in another way.
+    func altered(_ change: (inout Cluster) -> Void) -> Script {
+        var script = self
+        for index in fleets.indices {
+            guard var declared = fleets[index].clusters["orders"] else { continue }
+            change(&declared.value)
+            script.fleets[index].clusters["orders"] = declared
+        }
+        return script
+    }
+
     static let brief = Script([("declare orders", { _ in })])
 
     static func placement(_ counts: Int...) -> [Placement] {

@@ -148,7 +148,7 @@ final class SimulatedAgent {
         later(isHung ? SimulatedAgent.lookBound : world.milliseconds(1...20)) {
             let instance = self.host.instances[id]
             var report = instance?.report(fingerprintKey: key.map(bytes(ofHex:)), at: self.world.now)
-            if let instance, report?.database?.semiSyncPrimary == true {
+            if let instance, let database = report?.database, database.semiSyncPrimary || !database.semiSyncReplica {
                 report?.database?.connectedReplicas = self.world.connectedReplicas(of: instance, on: self.host)
             }
             self.later(self.world.milliseconds(1...5)) { self.handle(.looked(id, report)) }

@@ -1,4 +1,4 @@
-import FleetModel
+package import FleetModel
 import MetadataStore
 import Reconciliation
 
@@ -18,6 +18,8 @@ package struct SimulationResult: Sendable {
     /// How many failovers began, and how many members were moved aside because they held what was never acknowledged.
     package var failovers: Int
     package var movedAside: Int
+    /// How often a writer went on alone.
+    package var timesAlone: Int
 }
 
 /// What a number of seeds came to.
@@ -34,11 +36,11 @@ package enum Simulation {
 
     /// Runs one seed after the other, each a world of its own; stops after `failuresMax` failures.
     package static func run(
-        seeds: Range<UInt64>, planted: PlantedBug? = nil, failuresMax: Int = 1, progress: (SimulationResult) -> Void = { _ in }
+        seeds: Range<UInt64>, planted: PlantedBug? = nil, whenAlone: WhenAlone = .wait, failuresMax: Int = 1, progress: (SimulationResult) -> Void = { _ in }
     ) -> SimulationReport {
         var report = SimulationReport()
         for seed in seeds where report.failures.count < failuresMax {
-            let result = run(seed: seed, planted: planted)
+            let result = run(seed: seed, planted: planted, whenAlone: whenAlone)
             report.results.append(result)
             progress(result)
         }
@@ -46,9 +48,10 @@ package enum Simulation {
     }
 
     /// The demo's fleet through all of its commits: without faults for seed 0, with faults for every other.
-    package static func run(seed: UInt64, planted: PlantedBug? = nil) -> SimulationResult {
-        let world = World(seed: seed, script: .whole, planted: planted)
+    package static func run(seed: UInt64, planted: PlantedBug? = nil, whenAlone: WhenAlone = .wait) -> SimulationResult {
+        let world = World(seed: seed, script: Script.whole.altered { $0.whenAlone = whenAlone }, planted: planted)
         world.faults = seed == 0 ? .none : .hard
+        if whenAlone == .continue, world.faults.isActive { world.faults.leaveAlone = 0.08 }
         // Else the budget of failovers would be spent before.
         if losesHost(seed) { world.faults.loseWriters = false }
         world.begin()
@@ -88,7 +91,7 @@ package enum Simulation {
             seed: seed, failure: failure, trace: world.trace, events: world.events,
             simulated: world.now - world.beginning, settled: settled, attempts: world.oracle.attemptsOpened,
             writes: world.oracle.acknowledgedCount, failovers: world.oracle.failoversBegun,
-            movedAside: world.oracle.rejoinsMovedAside)
+            movedAside: world.oracle.rejoinsMovedAside, timesAlone: world.oracle.timesAlone)
     }
 }
 

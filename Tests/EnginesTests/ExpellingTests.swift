@@ -57,6 +57,20 @@ extension RealServers {
             #expect(try await host.database(1).binlogPosition == before)
         }
 
+        @Test func `a closed writer refuses too, is opened without anybody, and tells still who is connected`() async throws {
+            let host = try TestHost()
+            try await host.found([1, 2])
+            try await host.perform(.close, on: 1)
+            #expect(try await host.perform(.expel(ordinal: 2), on: 1).acted)
+            try await host.perform(.open(epoch: 1, semiSync: false), on: 1)
+            try await host.makeShop()
+            let alone = try await host.database(1)
+            #expect(!alone.readOnly && !alone.semiSyncPrimary && alone.connectedReplicas == [])
+            try await host.perform(.prepareReplica(ordinal: 2), on: 1, secrets: TestHost.secrets)
+            try await host.perform(.replicate(source: host.peer(1)), on: 2)
+            #expect(try await eventually { try await host.database(1).connectedReplicas == [2] })
+        }
+
         @Test func `only the writer refuses`() async throws {
             let host = try TestHost()
             try await host.found([1, 2])

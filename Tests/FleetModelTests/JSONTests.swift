@@ -32,6 +32,10 @@ private func check<Value: JSONCodable & Equatable>(_ value: Value, _ place: Sour
     if bytes.count > 2 { #expect(try Value(json: extended) == value, sourceLocation: place) }
 }
 
+@Test func `a failover that a store kept as its moment alone is read still`() throws {
+    #expect(try FailoverMark(json: Instant(milliseconds: 7).jsonBytes) == FailoverMark(at: Instant(milliseconds: 7), zone: ""))
+}
+
 @Test func `identifiers survive JSON`() throws {
     for kind in Kind.allCases { try check(UnitID(kind, "orders")) }
     try check(InstanceID(clusterUID: "c1-x", ordinal: 12))
@@ -74,8 +78,8 @@ private let maintenance = Maintenance(until: moment, reason: "disks")
             metadata: metadata, engine: EngineSpec(type: .mariadb, version: "10.11"), topology: .primaryReplica,
             placement: [Placement(zone: "a", replicas: 2)], port: 3307,
             resources: ClusterResources(memoryBytes: 1, storageBytes: 2), parameters: ["max_connections": "200"],
-            durability: .async, availabilityMin: 1, preferredZones: ["a"], databases: [database], accounts: [account],
-            retainFor: .seconds(60), deletionPolicy: .delete, suspend: true, failover: .manual, maintenance: maintenance,
+            durability: .async, whenAlone: .continue, relaySync: .always, availabilityMin: 1, preferredZones: ["a"], databases: [database], accounts: [account],
+            retainFor: .seconds(60), deletionPolicy: .delete, suspend: true, failover: .manual, maxDataLoss: 7, maintenance: maintenance,
             gameDay: .allowed))
 }
 
@@ -139,7 +143,7 @@ private let instance: InstanceReport = {
     records.failover = FailoverIntent(
         from: 1, epoch: 6, began: Instant(milliseconds: 9), reason: "DeadPrimary: it does not start", ackers: [2, 3],
         revoked: [2: GTIDSet("7-1-5") ?? GTIDSet()], isFenced: true, tail: GTIDSet("7-1-6"), to: 2, isPastReturn: true)
-    records.failovers = [Instant(milliseconds: 9)]
+    records.failovers = [FailoverMark(at: Instant(milliseconds: 9), zone: "z", loss: .init(known: 3, isAll: true))]
     records.requestedPrimary = 2
     records.leftBehind = [1, 3]
     records.expelled = [3: GTIDSet("7-1-9") ?? GTIDSet()]
@@ -152,6 +156,7 @@ private let instance: InstanceReport = {
     records.preparedReplicas = [2]
     (records.joining, records.returning) = ([4], [3])
     records.isSemiSync = true
+    records.isUnprotected = true
     records.failures = ["k": FailureRecord(count: 1, last: moment, message: "no", retryAt: moment)]
     records.suspended = true
     try check(records)

@@ -11,7 +11,7 @@ import Testing
             placement: [Placement(zone: "west-a", replicas: 2), Placement(zone: "west-b", replicas: 1)], port: 3400,
             resources: ClusterResources(memoryBytes: 1 << 30, storageBytes: 5_000_000_000),
             parameters: ["max_connections": "200", "sql_mode": "TRADITIONAL", "x": "1.10", "y": "on", "z": ""],
-            durability: .async, availabilityMin: 1, preferredZones: ["west-b", "west-a"],
+            durability: .async, relaySync: .always, availabilityMin: 1, preferredZones: ["west-b", "west-a"],
             databases: [DatabaseSpec(name: "a", characterSet: "latin1", collation: "latin1_bin", deletionPolicy: .delete), DatabaseSpec(name: "b")],
             accounts: [
                 AccountSpec(name: "app", host: "%", passwordFrom: .env("X"), grants: []),
@@ -19,7 +19,7 @@ import Testing
                     name: "app", host: "10.%", passwordFrom: .file("d/x"),
                     grants: [Grant(on: "*.*", privileges: ["PROCESS", "SELECT"], withGrantOption: true), Grant(on: "a.t", privileges: ["ALL PRIVILEGES"])]),
             ],
-            retainFor: .seconds(5400), deletionPolicy: .delete, suspend: true,
+            retainFor: .seconds(5400), deletionPolicy: .delete, suspend: true, maxDataLoss: 0,
             maintenance: Maintenance(until: Instant(milliseconds: 1_795_298_400_000), reason: "disks: new ones"))
         let text = ManifestWriter.yaml(full)
         let assembly = assembled(places(with: text))

@@ -474,18 +474,18 @@ struct FailoverTests {
 
     @Test func `a cluster fails over three times an hour at the most`() {
         var fleet = founded()
-        fleet.records.clusters["orders"]?.failovers = [10, 20, 30].map { fleet.now - .seconds($0) }
+        fleet.records.clusters["orders"]?.failovers = [30, 20, 10].map { FailoverMark(at: fleet.now - .seconds($0), zone: "zone-a") }
         fleet.cutOff([2, 3])
         fleet.pass(.seconds(5), except: [1])
         #expect(Planner.step(fleet.situation()).findings.contains { $0.reason == "FailoverBudgetSpent" })
-        fleet.records.clusters["orders"]?.failovers = [4000, 20, 30].map { fleet.now - .seconds($0) }
+        fleet.records.clusters["orders"]?.failovers = [4000, 30, 20].map { FailoverMark(at: fleet.now - .seconds($0), zone: "zone-a") }
         #expect(Planner.step(fleet.situation()).records.failover != nil)
     }
 
     @Test func `where game days are allowed, as often as a primary is lost`() {
         var fleet = founded()
         fleet.edit { $0.gameDay = .allowed }
-        fleet.records.clusters["orders"]?.failovers = [10, 20, 30].map { fleet.now - .seconds($0) }
+        fleet.records.clusters["orders"]?.failovers = [10, 20, 30].map { FailoverMark(at: fleet.now - .seconds($0), zone: "zone-a") }
         fleet.cutOff([2, 3])
         fleet.pass(.seconds(5), except: [1])
         #expect(Planner.step(fleet.situation()).records.failover != nil)

@@ -84,7 +84,7 @@ struct TestFleet {
             catalogs: [
                 VariableCatalog(
                     type: .mariadb, version: "10.11.19",
-                    dynamic: ["max_connections", "innodb_buffer_pool_size", "character_set_server", "binlog_expire_logs_seconds", "long_query_time"],
+                    dynamic: ["max_connections", "innodb_buffer_pool_size", "character_set_server", "binlog_expire_logs_seconds", "long_query_time", "sync_relay_log"],
                     fixed: ["back_log"])
             ], policy: policy, now: now)
     }

@@ -56,6 +56,10 @@ func `a snapshot that cannot be understood is refused`(_ json: String) {
     policy.attemptsMax = 7
     policy.clonesPerDonorHostMax = 6
     policy.removalShareMax = 0.25
+    policy.failovers.perCluster = 5
+    policy.failovers.perZone = 6
+    policy.failovers.perRegion = 7
+    policy.failovers.window = .seconds(8)
     #expect(try PlanningPolicy(json: policy.jsonBytes) == policy)
     for label in Mirror(reflecting: policy).children.compactMap(\.label) { #expect(policy.jsonText.contains("\"\(label)\"")) }
 }

@@ -1,3 +1,4 @@
+import FleetModel
 import FoundationEssentials
 import Reconciliation
 import Server
@@ -70,6 +71,7 @@ struct ConfigurationTests {
             unitInterval: 500ms
             leaseDuration: 2m
             backupsKept: 3
+            failovers: {perCluster: 2, perZone: 9, window: 30m}
             """
         let configuration = try withFile(text) { try ServerConfiguration(file: $0) }
         #expect(configuration.port == 7171)
@@ -82,6 +84,8 @@ struct ConfigurationTests {
         #expect(configuration.unitInterval == .milliseconds(500))
         #expect(configuration.leaseDuration == .seconds(120))
         #expect(configuration.backupsKept == 3)
+        #expect(configuration.failovers.perCluster == 2 && configuration.failovers.perZone == 9)
+        #expect(configuration.failovers.perRegion == 40 && configuration.failovers.window == .seconds(1800))
     }
 
     @Test func `a lost fleet key is not replaced where clusters derive from it`() throws {

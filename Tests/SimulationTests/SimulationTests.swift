@@ -1,3 +1,4 @@
+import FleetModel
 import Simulation
 import Testing
 
@@ -24,6 +25,12 @@ import Testing
     func `what once failed does not`(seed: UInt64) {
         let result = Simulation.run(seed: seed)
         #expect(result.failure == nil, "seed \(seed)\n\(result.trace.suffix(60).joined(separator: "\n"))")
+    }
+
+    @Test func `nor where a writer goes on alone`() {
+        let report = Simulation.run(seeds: 1..<6, whenAlone: .continue)
+        for failed in report.failures { Issue.record("seed \(failed.seed): \(failed.failure ?? "")\n\(failed.trace.suffix(60).joined(separator: "\n"))") }
+        #expect(report.results.contains { $0.timesAlone > 0 })
     }
 
     @Test func `one seed gives one history`() {

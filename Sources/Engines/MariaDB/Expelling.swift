@@ -12,8 +12,9 @@ extension InstanceWorker {
     func expel(_ ordinal: Int) async throws -> TaskResult {
         try requireReady()
         return try await withSession { session in
-            guard try await !session.isOn("read_only") else {
-                throw EngineError(.refused, "\(layout.id) is read-only: it is not the writer now")
+            // A writer that is closed for want of an acknowledgement has no source; a replica has one.
+            if try await session.isOn("read_only"), let status = try await session.replicaStatus() {
+                throw EngineError(.refused, "\(layout.id) replicates from \(status.host):\(status.port): it is not the writer now")
             }
             let acted = try await refuse(ordinal, session)
             let (binlog, applied) = try await session.positions()

@@ -16,7 +16,8 @@ struct LookQuestions {
             version: BinaryFinder.number(version) ?? version, serverID: values["server_id"].flatMap { Int64($0) } ?? 0,
             readOnly: isOn("read_only"), semiSyncPrimary: isOn("rpl_semi_sync_master_enabled"), semiSyncReplica: isOn("rpl_semi_sync_slave_enabled"))
         report.semiSyncClients = try await session.semiSyncClients(within: deadline.left)
-        if report.semiSyncPrimary {
+        // Also a writer without semi-sync tells who is connected; a replica that acknowledges is asked for nothing more.
+        if report.semiSyncPrimary || !report.semiSyncReplica {
             // Not information_schema's: that needs room on the disk which may be full.
             let threads = try await session.run("SHOW PROCESSLIST", within: deadline.left).records
             report.areCommitsWaiting = threads.contains(where: Self.isWaitingCommit)

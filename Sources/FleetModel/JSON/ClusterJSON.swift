@@ -5,6 +5,8 @@ package import JSONStream
 extension EngineType: JSONNamedCase {}
 extension Topology: JSONNamedCase {}
 extension Durability: JSONNamedCase {}
+extension WhenAlone: JSONNamedCase {}
+extension RelaySync: JSONNamedCase {}
 extension FailoverMode: JSONNamedCase {}
 extension GameDayMode: JSONNamedCase {}
 extension DeletionPolicy: JSONNamedCase {}
@@ -157,6 +159,8 @@ extension Cluster: JSONCodable {
             writer.member("resources", resources)
             writer.member("parameters", ifFilled: parameters)
             writer.member("durability", durability)
+            if whenAlone != .wait { writer.member("whenAlone", whenAlone) }
+            if relaySync != .os { writer.member("relaySync", relaySync) }
             writer.member("availabilityMin", ifPresent: availabilityMin)
             writer.member("preferredZones", ifFilled: preferredZones)
             writer.member("databases", ifFilled: databases)
@@ -165,6 +169,7 @@ extension Cluster: JSONCodable {
             writer.member("deletionPolicy", deletionPolicy)
             writer.member("suspend", suspend)
             writer.member("failover", failover)
+            writer.member("maxDataLoss", ifPresent: maxDataLoss)
             writer.member("maintenance", ifPresent: maintenance)
             writer.member("gameDay", gameDay)
         }
@@ -184,6 +189,8 @@ extension Cluster: JSONCodable {
             case "resources": try reader.read(&resources)
             case "parameters": try reader.read(&parameters)
             case "durability": try reader.read(&durability)
+            case "whenAlone": try reader.read(&whenAlone)
+            case "relaySync": try reader.read(&relaySync)
             case "availabilityMin": try reader.read(&availabilityMin)
             case "preferredZones": try reader.read(&preferredZones)
             case "databases": try reader.read(&databases)
@@ -192,6 +199,7 @@ extension Cluster: JSONCodable {
             case "deletionPolicy": try reader.read(&deletionPolicy)
             case "suspend": try reader.read(&suspend)
             case "failover": try reader.read(&failover)
+            case "maxDataLoss": try reader.read(&maxDataLoss)
             case "maintenance": try reader.read(&maintenance)
             case "gameDay": try reader.read(&gameDay)
             default: try reader.skip()

@@ -231,6 +231,7 @@ extension ClusterRecords: JSONCodable {
             writer.member("databases", ifFilled: databases)
             writer.member("accounts", ifFilled: accounts)
             writer.member("isSemiSync", isSemiSync)
+            if isUnprotected { writer.member("isUnprotected", isUnprotected) }
             writer.member("preparedReplicas", ifFilled: preparedReplicas)
             writer.member("joining", ifFilled: joining)
             writer.member("returning", ifFilled: returning)
@@ -249,7 +250,7 @@ extension ClusterRecords: JSONCodable {
             switch key {
             case "parameters" where !hasContent, "databases" where !hasContent, "accounts" where !hasContent,
                 "preparedReplicas" where !hasContent, "failures" where !hasContent, "switchover" where !hasContent,
-                "requestedPrimary" where !hasContent, "failover" where !hasContent, "failovers" where !hasContent, "leftBehind" where !hasContent, "floor" where !hasContent, "expelled" where !hasContent,
+                "requestedPrimary" where !hasContent, "failover" where !hasContent, "leftBehind" where !hasContent, "floor" where !hasContent, "expelled" where !hasContent,
                 "joining" where !hasContent, "returning" where !hasContent:
                 try reader.skip()
             case "uid": try reader.read(&uid)
@@ -275,6 +276,7 @@ extension ClusterRecords: JSONCodable {
             case "databases": try reader.read(&databases)
             case "accounts": try reader.read(&accounts)
             case "isSemiSync": try reader.read(&isSemiSync)
+            case "isUnprotected": try reader.read(&isUnprotected)
             case "preparedReplicas": try reader.read(&preparedReplicas)
             case "joining": try reader.read(&joining)
             case "returning": try reader.read(&returning)

@@ -96,6 +96,35 @@ extension Field {
             write: { owner, text in text.group(name) { table.write(owner, &$0) } })
     }
 
+    /// One value, or a mapping of fields of the same owner, of which the value is `word`. It is written as the value alone
+    /// where the others have their defaults.
+    static func wordOrGroup<Value>(
+        _ name: String, word: String, _ path: any Path<Owner, Value>, _ shape: Shape<Value>, default defaultText: String?,
+        isDefault: @escaping @Sendable (Value, Owner) -> Bool, _ summary: String, more: [Field]
+    ) -> Field {
+        let own = Field.optional(word, path, shape, default: defaultText, isDefault: isDefault, summary)
+        let others = Table(more)
+        let table = Table([own] + more)
+        return Field(
+            FieldDescription(
+                name: name, summary: summary, shape: .either(shape.description, table.description), isRequired: false,
+                defaultText: defaultText, isSupported: true),
+            read: { decoder, node, number, owner in
+                if decoder.tape.nodes[node].kind == .mapping { return table.read(&decoder, node, number, &owner) }
+                if let value = shape.read(&decoder, node, number) { owner[keyPath: path] = value }
+            },
+            write: { owner, text in
+                var probe = text
+                let length = probe.text.utf8.count
+                probe.group(name) { others.write(owner, &$0) }
+                guard probe.text.utf8.count == length else { return text.group(name) { table.write(owner, &$0) } }
+                let value = owner[keyPath: path]
+                guard !isDefault(value, owner) else { return }
+                text.key(name)
+                shape.write(value, &text)
+            })
+    }
+
     /// A field that is planned and not there: told as such rather than as unknown.
     static func unsupported(_ name: String, _ instead: String) -> Field {
         Field(

@@ -14,6 +14,8 @@ indirect enum ShapeDescription: Sendable {
     case list(ShapeDescription, countMin: Int)
     case map(ShapeDescription, keyPattern: String?)
     case object(ObjectDescription)
+    /// One value, or a mapping of which it is one field.
+    case either(ShapeDescription, ObjectDescription)
 }
 
 struct ObjectDescription: Sendable {

@@ -105,6 +105,7 @@ extension ShapeDescription {
     var example: String? {
         switch self {
         case .text, .anyScalar, .list, .map, .object: nil
+        case .either(let word, _): word.example
         case .constant(let text): text
         case .choice(let choices): choices.first
         case .integer(let range): String(range.lowerBound)

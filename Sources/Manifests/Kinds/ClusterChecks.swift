@@ -4,6 +4,7 @@ import FleetModel
 enum ClusterChecks {
     static func finish(_ cluster: inout Cluster, _ decoder: inout Decoder) {
         checkTopology(&cluster, &decoder)
+        checkRisks(cluster, &decoder)
         checkPrimary(cluster, &decoder)
         for (index, database) in cluster.databases.enumerated() { checkCollation(database, index, &decoder) }
         for (index, account) in cluster.accounts.enumerated() { check(account, index, cluster, &decoder) }
@@ -34,14 +35,42 @@ enum ClusterChecks {
     }
 
     private static func checkSingleDurability(_ cluster: inout Cluster, _ decoder: inout Decoder) {
+        checkSingleFields(cluster, &decoder)
         guard cluster.durability == .semiSync else { return }
-        guard decoder.isGiven("spec.durability") else {
+        let isMapping = decoder.isGiven("spec.durability.whenAlone") || decoder.isGiven("spec.durability.relaySync")
+        guard decoder.isGiven("spec.durability.mode") || decoder.isGiven("spec.durability") && !isMapping else {
             cluster.durability = .async
             return
         }
         decoder.error(
             field: "spec.durability", "`durability: semiSync` needs another instance, and `topology: single` has none",
             help: "leave `durability` out, or write `topology: primaryReplica`")
+    }
+
+    /// What is about other instances says nothing of one alone.
+    private static func checkSingleFields(_ cluster: Cluster, _ decoder: inout Decoder) {
+        let fields = [
+            ("spec.durability.whenAlone", cluster.whenAlone != .wait), ("spec.durability.relaySync", cluster.relaySync != .os),
+            ("spec.failover.maxDataLoss", cluster.maxDataLoss != nil),
+        ]
+        for (field, isSet) in fields where isSet {
+            decoder.error(field: field, "`\(field)` needs another instance, and `topology: single` has none", help: "leave it out")
+        }
+    }
+
+    /// What is accepted says something only where it can come about.
+    private static func checkRisks(_ cluster: Cluster, _ decoder: inout Decoder) {
+        guard cluster.topology != .single else { return }
+        if cluster.whenAlone == .continue, cluster.durability == .async {
+            decoder.error(
+                field: "spec.durability.whenAlone", "`whenAlone: continue` is for a primary that waits, and with `mode: async` none does",
+                help: "leave it out, or write `mode: semiSync`")
+        }
+        if cluster.maxDataLoss != nil, cluster.failover == .manual {
+            decoder.error(
+                field: "spec.failover.maxDataLoss", "`maxDataLoss` is for automatic failovers, and with `mode: manual` there are none",
+                help: "leave it out, or write `mode: automatic`")
+        }
     }
 
     private static func checkPrimary(_ cluster: Cluster, _ decoder: inout Decoder) {

@@ -70,10 +70,18 @@ extension KindTable where Value == Cluster {
             "port", \.port, .integer(1024...65535), absent: "the lowest from 3306 on that is free on its hosts",
             "The port of every instance."),
         .required("resources", \.resources, .resources, "What each instance is given."),
-        .optional(
-            "durability", \.durability, .choice, default: "semiSync; async for `single`",
+        .wordOrGroup(
+            "durability", word: "mode", \.durability, .choice, default: "semiSync; async for `single`",
             isDefault: { $0 == ($1.topology == .single ? .async : .semiSync) },
-            "`semiSync`: a commit is acknowledged when at least one other instance has it. `async`: when the primary has it."),
+            "`semiSync`: a commit is acknowledged when at least one other instance has it. `async`: when the primary has it.",
+            more: [
+                .optional(
+                    "whenAlone", \.whenAlone, .choice, default: .wait, "wait",
+                    "What a `semiSync` primary does when every other instance is away. `wait`: commits wait. `continue`: once nobody else can acknowledge any more they are on the primary alone, and `Unprotected` says so until another one acknowledges again."),
+                .optional(
+                    "relaySync", \.relaySync, .choice, default: .os, "os",
+                    "`always`: a replica has what it acknowledges on disk, not only in its system's memory. It guards only against losing power on both sides at once, and costs a flush for every event: some 700 commits a second at the most."),
+            ]),
         .group("availability", "What voluntary work must leave in service.", Table([
             .optional(
                 "min", \.availabilityMin, .integer(0...1000), absent: "all but one; 0 for `single`",
@@ -97,9 +105,14 @@ extension KindTable where Value == Cluster {
         .optional(
             "suspend", \.suspend, .boolean, default: false, "false",
             "`true` stops voluntary work and healing; a killed instance is still restarted, and alerts still go out."),
-        .optional(
-            "failover", \.failover, .choice, default: .automatic, "automatic",
-            "`automatic`: where the primary is lost, a member that provably holds every acknowledged write takes over. `manual`: the primary is waited for."),
+        .wordOrGroup(
+            "failover", word: "mode", \.failover, .choice, default: "automatic", isDefault: { value, _ in value == .automatic },
+            "`automatic`: where the primary is lost, a member that provably holds every acknowledged write takes over. `manual`: the primary is waited for.",
+            more: [
+                .optional(
+                    "maxDataLoss", \.maxDataLoss, .commits, absent: "none: there is no failover without proof",
+                    "Where nobody provably holds every acknowledged write, the one that has most takes over after 30 s if it is known to lack no more commits than this. What was written and never seen comes on top; `DataAtRisk` says how many are known.")
+            ]),
         .maintenance(
             \.maintenance,
             "While it is in force nothing of the cluster is started, failed over, healed or changed, and of its alerts only `Maintenance` goes out. A second writer is closed all the same, and a change of writer that is under way is brought to its end."),
@@ -112,6 +125,15 @@ extension KindTable where Value == Cluster {
 }
 
 // MARK: Parts
+
+extension Shape where Value == Int64 {
+    static var commits: Shape {
+        let count = Shape<Int>.integer(0...1_000_000_000)
+        return Shape(
+            description: count.description, read: { decoder, node, path in count.read(&decoder, node, path).map { Int64($0) } },
+            write: { count.write(Int($0), &$1) })
+    }
+}
 
 extension Shape where Value == EngineSpec {
     static var engine: Shape {

@@ -31,7 +31,7 @@ enum OwnedParameters {
         Row(pattern: "innodb_flush_method", instead: "it stays the engine's own, by which what is written is on the disk; remove it"),
         Row(pattern: "innodb_page_size", instead: "it is fixed when an instance is made, and a replica is a copy of it; remove it"),
         Row(pattern: "lower_case_table_names", instead: "it is fixed when an instance is made, and all instances agree on it; remove it"),
-        Row(pattern: "sync_relay_log*", instead: "use `spec.durability`"),
+        Row(pattern: "sync_relay_log*", instead: "use `spec.durability.relaySync`"),
         Row(pattern: "sync_master_info", instead: "use `spec.durability`"),
         Row(pattern: "relay_log*", instead: "relay logs are kept and purged as failover needs it; remove it"),
         Row(pattern: "skip_slave_start", instead: "an instance always starts closed; remove it"),

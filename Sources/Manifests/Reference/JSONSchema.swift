@@ -43,6 +43,8 @@ enum JSONSchema {
                 + [("additionalProperties", .object(members(of: value)))]
         case .object(let object):
             return members(of: object)
+        case .either(let word, let object):
+            return [("oneOf", .list([.object(members(of: word)), .object(members(of: object))]))]
         }
     }
 
@@ -81,7 +83,7 @@ enum JSONSchema {
         case .duration: return GoDuration.duration(text) == nil ? nil : .text(text)
         case .quantity: return Quantity.bytes(text) == nil ? nil : .text(text)
         case .text: return text.contains(" ") ? nil : .text(text)
-        case .anyScalar, .constant, .moment, .list, .map, .object: return nil
+        case .anyScalar, .constant, .moment, .list, .map, .object, .either: return nil
         }
     }
 }

@@ -60,7 +60,7 @@ private enum PageText {
             let path = below + field.name
             let inner: [(path: String, field: FieldDescription)] =
                 switch field.shape {
-                case .object(let object): rows(object, below: path + ".")
+                case .object(let object), .either(_, let object): rows(object, below: path + ".")
                 case .list(.object(let object), _): rows(object, below: path + "[].")
                 default: []
                 }
@@ -92,6 +92,7 @@ private enum PageText {
         case .list(let item, _): "list of " + type(item)
         case .map(let value, _): "names with " + type(value)
         case .object: "fields"
+        case .either(let word, _): type(word) + ", or fields"
         }
     }
 }

@@ -11,6 +11,7 @@ extension PrimaryReplicaProcedure {
         if isSuspended { holdSuspended() }
         cancelUnwanted()
         forgetFailures()
+        tellDataAtRisk()
         tellMaintenance()
         if decision.findings.count > 1 { decision.findings.sort() }
     }

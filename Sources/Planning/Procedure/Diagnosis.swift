@@ -124,6 +124,9 @@ extension PrimaryReplicaProcedure {
 
     private func isSilent(_ view: MemberView) -> Bool { view.silence.map { $0 >= Self.silenceMin } ?? true }
 
+    /// Whether it was tried in vain to start it.
+    func isDead(_ writer: MemberView) -> Bool { dead(writer) != nil }
+
     private func dead(_ writer: MemberView) -> WriterLoss? {
         guard !writer.isBusy else { return nil }
         guard let report = writer.report, report.directory == .ready else {

@@ -37,7 +37,8 @@ extension PrimaryReplicaProcedure {
     /// where this was the case, or is to wait.
     mutating func readmit(_ view: MemberView, _ primary: MemberView) -> Bool {
         guard records.expelled[view.ordinal] != nil else { return false }
-        guard view.knowledge == .fresh else { return true }
+        // One that a writer on its own refused may be seen, and down still.
+        guard view.knowledge == .fresh, view.isAnswering || cluster.whenAlone == .wait else { return true }
         records.expelled[view.ordinal] = nil
         records.returning = Planner.union(records.returning, [view.ordinal])
         if mayAcknowledge(view, for: primary.record) { records.ackSet = Planner.union(records.ackSet, [view.ordinal]) }

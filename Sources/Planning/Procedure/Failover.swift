@@ -5,16 +5,17 @@ import FleetModel
 // it is killed where that can be done, and only what provably holds every acknowledged write is promoted.
 
 extension PrimaryReplicaProcedure {
-    /// Automatic failovers of one cluster in `budgetSpan`; beyond it the writer is waited for.
-    static let failoversMax = 3
-    static let budgetSpan: Duration = .seconds(3600)
     /// A failover that cannot prove coverage for so long gives way to the lost writer, where that can be started again.
     static let holdMax: Duration = .seconds(30)
     static let failoverKey = "failover"
 
     /// Begins a failover where the writer is lost and another may take over; false where there is none to begin.
     mutating func failOver() -> Bool {
-        guard let primary, let loss = diagnose(primary) else { return false }
+        guard let primary else { return false }
+        guard let loss = diagnose(primary) else {
+            holdForAlone(primary)
+            return false
+        }
         if isLossOfMaintenance(primary, loss) { return false }
         if cluster.failover == .manual {
             find("FailoverManual", label(primary), on: primary, "\(loss.text); failover is manual: mend it, or set failover to automatic", drift: false)
@@ -25,7 +26,8 @@ extension PrimaryReplicaProcedure {
         // Without all who could acknowledge only the lost writer's own binlog shows what was acknowledged.
         let hasTail = primary.isFreshForWriter && primary.report?.directory == .ready
         let hasOthers = views.contains { $0.isActive && $0.ordinal != primary.ordinal && $0.isAnswering && !isLeftBehind($0) }
-        guard hasTail && hasOthers || !ackers.isEmpty && silent.isEmpty else {
+        let canBeProved = isProtected && !ackers.isEmpty && silent.isEmpty
+        guard hasTail && hasOthers || canBeProved || mayRisk(primary, ackers) else {
             if !ackers.isEmpty { hold(primary, loss.text, silent) }
             return false
         }
@@ -34,27 +36,15 @@ extension PrimaryReplicaProcedure {
             wait(.time(failure.retryAt), "a failover was given up \(failure.count) times: \(failure.message)")
             return false
         }
-        if let until = budgetEnds() {
-            find("FailoverBudgetSpent", label(primary), on: primary, "\(loss.text); \(Self.failoversMax) failovers in the last hour are the limit", drift: false)
-            wait(.time(until), "the failover budget of \(context.name)")
-            return false
-        }
+        if isBudgetSpent(primary, loss) { return false }
         begin(loss, from: primary)
         return true
     }
 
     /// Whether its agent can revoke it and tell what it has received, also by its files where it does not run.
-    private func mayBeAsked(_ view: MemberView) -> Bool {
+    func mayBeAsked(_ view: MemberView) -> Bool {
         guard view.isFreshForWriter, let report = view.report, report.directory == .ready else { return false }
         return view.isAnswering || report.process == .stopped
-    }
-
-    /// Game days lose primaries on purpose, one after another.
-    private func budgetEnds() -> Instant? {
-        guard cluster.gameDay == .forbidden else { return nil }
-        let recent = records.failovers.filter { now - $0 < Self.budgetSpan }
-        guard recent.count >= Self.failoversMax, let first = recent.first else { return nil }
-        return first + Self.budgetSpan
     }
 
     private mutating func begin(_ loss: WriterLoss, from primary: MemberView) {
@@ -132,6 +122,8 @@ extension PrimaryReplicaProcedure {
             for view in strays { wait(.fact(label(view)), "\(label(view)) to be closed, which takes writes too") }
         } else if let candidate = candidate(intent) {
             promote(intent, candidate)
+        } else if let risky = riskyCandidate(intent, from) {
+            promote(intent, risky.view, loss: risky.loss)
         } else if decision.tasks.isEmpty, !running.contains(where: { $0.task.action.isIsolating }) {
             holdCoverage(intent, from)
         } else if now - intent.began >= Self.silenceMin {
@@ -165,18 +157,13 @@ extension PrimaryReplicaProcedure {
         var all = records.floor
         let doubtful = views.filter { isDoubtful(intent, $0) }.map(\.ordinal)
         for (ordinal, position) in intent.revoked where !doubtful.contains(ordinal) { all = all.merged(with: position) }
-        let isCovered = !intent.ackers.isEmpty && wasSemiSync
+        let isCovered = !intent.ackers.isEmpty && isProtected
             && intent.ackers.allSatisfy { intent.revoked[$0] != nil && !doubtful.contains($0) }
         if !isCovered {
             guard intent.isFenced, let tail = intent.tail else { return nil }
             all = all.merged(with: tail)
         }
-        let able = views.filter { view in
-            guard view.isActive, view.isAnswering, view.isFreshForWriter, !view.isBusy, !isTaken(view.ordinal), !isLeftBehind(view),
-                view.report?.disk == nil, !doubtful.contains(view.ordinal)
-            else { return false }
-            return intent.revoked[view.ordinal]?.contains(all) ?? false
-        }
+        let able = views.filter { mayTakeOver($0, intent) && intent.revoked[$0.ordinal]?.contains(all) ?? false }
         return able.min { (hardship($0), zoneRank($0), $0.ordinal) < (hardship($1), zoneRank($1), $1.ordinal) }
     }
 
@@ -192,8 +179,14 @@ extension PrimaryReplicaProcedure {
     /// still may never come to it.
     private func hardship(_ view: MemberView) -> Int { (isStuck(view) ? 2 : 0) + (view.rowsOfItsOwn.isEmpty ? 0 : 1) }
 
+    /// Whether it is there to be promoted, if it holds what it says.
+    func mayTakeOver(_ view: MemberView, _ intent: FailoverIntent) -> Bool {
+        view.isActive && view.isAnswering && view.isFreshForWriter && !view.isBusy && !isTaken(view.ordinal) && !isLeftBehind(view)
+            && view.report?.disk == nil && !isDoubtful(intent, view)
+    }
+
     /// Its applier has stopped by an error: it may not come to what it has received.
-    private func isStuck(_ view: MemberView) -> Bool { view.database?.replication?.sqlError.isEmpty == false }
+    func isStuck(_ view: MemberView) -> Bool { view.database?.replication?.sqlError.isEmpty == false }
 
     /// So often a promotion may be refused or fail before another one is promoted that holds as much.
     private static let promotionsMax = 2
@@ -212,7 +205,7 @@ extension PrimaryReplicaProcedure {
     }
 
     /// It may hold rows of its own, which comparing positions cannot see.
-    private func isLeftBehind(_ view: MemberView) -> Bool { records.leftBehind.contains(view.ordinal) }
+    func isLeftBehind(_ view: MemberView) -> Bool { records.leftBehind.contains(view.ordinal) }
 
     private func unrevoked(_ intent: FailoverIntent) -> [MemberView] {
         views.filter { intent.ackers.contains($0.ordinal) && intent.revoked[$0.ordinal] == nil }
@@ -230,19 +223,22 @@ extension PrimaryReplicaProcedure {
     }
 
     /// Nobody is promoted while a row that was acknowledged may be only where nobody can look.
-    private mutating func hold(_ from: MemberView, _ why: String, _ missing: [MemberView]) {
+    mutating func hold(_ from: MemberView, _ why: String, _ missing: [MemberView]) {
         let who = missing.map { "\(label($0)) on \($0.record.host)" }.joined(separator: ", ")
-        let held =
-            who.isEmpty
-            ? "no member is known to hold every acknowledged write"
-            : "\(who) may hold acknowledged rows that nobody else has; bring it or \(from.record.host) back"
+        var held =
+            switch (isProtected || cluster.durability == .async, who.isEmpty) {
+            case (false, _): "\(label(from)) wrote without waiting for anybody, and may be alone with it; bring \(from.record.host) back"
+            case (_, true): "no member is known to hold every acknowledged write"
+            case (_, false): "\(who) may hold acknowledged rows that nobody else has; bring it or \(from.record.host) back"
+            }
+        if let risk = refusedRisk(from, missing) { held += "; " + risk }
         find("FailoverHeld", label(from), on: from, "\(why); nobody is promoted: \(held)", drift: false)
         for view in missing { wait(.host(view.record.host), "\(view.record.host) to come back: \(label(view)) may hold what nobody else does") }
     }
 
     // MARK: Promotion
 
-    private mutating func promote(_ intent: FailoverIntent, _ to: MemberView) {
+    private mutating func promote(_ intent: FailoverIntent, _ to: MemberView, loss: FailoverMark.DataLoss? = nil) {
         let position = intent.revoked[to.ordinal] ?? GTIDSet()
         records.primary = to.ordinal
         records.floor = position
@@ -250,7 +246,7 @@ extension PrimaryReplicaProcedure {
         records.requestedPrimary = nil
         records.failover?.to = to.ordinal
         records.failover?.isPastReturn = true
-        records.failovers = (records.failovers.filter { now - $0 < Self.budgetSpan } + [now]).suffix(Self.failoversMax * 2)
+        noteFailover(from: intent.from, loss: loss)
         records.ackSet = views.filter { $0.isActive && intent.revoked[$0.ordinal] != nil && mayAcknowledge($0, for: to.record) }
             .map(\.ordinal)
         let left = views.filter { $0.ordinal != to.ordinal && intent.revoked[$0.ordinal] == nil && !$0.isRetired }.map(\.ordinal)
@@ -368,8 +364,8 @@ extension PrimaryReplicaProcedure {
 
     /// When the writer may be moved by choice again; nil where it may now.
     func coolsDownUntil() -> Instant? {
-        guard let last = records.failovers.last else { return nil }
-        let count = records.failovers.count { now - $0 < Self.budgetSpan }
+        guard let last = records.failovers.last?.at else { return nil }
+        let count = records.failovers.count { now - $0.at < Self.failoverRemembered }
         let end = last + Self.coolDown * (1 << max(min(count, 6) - 1, 0))
         return now < end ? end : nil
     }

@@ -14,7 +14,9 @@ extension PrimaryReplicaProcedure {
         settleOwnActs()
         tellDisks()
         settleAckSet(primary)
-        if !isLeftAlone(primary) { expelSilent(primary) }
+        settleProtection(primary)
+        tellUnprotected(primary)
+        if !isLeftAlone(primary), !goOnAlone(primary) { expelSilent(primary) }
         keepWriter(primary)
         if !isLeftAlone(primary) { keepOwnAccounts(primary) }
         for view in views where view.isActive && view.ordinal != primary.ordinal { keepReplica(view, primary) }
@@ -100,7 +102,7 @@ extension PrimaryReplicaProcedure {
         if view.database?.areCommitsWaiting == true {
             find("CommitsWaiting", label(view), on: view, "commits wait for a replica's acknowledgement", drift: false)
         }
-        let wants = wantsSemiSync(view.record)
+        let wants = wantsSemiSync(view.record) && !goesOnAlone(view)
         let ackers = views.count {
             $0.isActive && mayAcknowledge($0, for: view.record) && $0.points(to: view.record)
                 && $0.acknowledges
@@ -111,9 +113,10 @@ extension PrimaryReplicaProcedure {
                 wait(.fact("acknowledgement"), "a replica that can acknowledge, before \(label(view)) is opened")
                 return
             }
-            emit(
+            let isOrdered = emit(
                 .open(epoch: records.epoch, semiSync: wants), on: view, isVoluntary: false,
                 cause: .observation("\(label(view)) is read-only"), wants ? "semi-sync on, then open for writing" : "open for writing")
+            if isOrdered, !wants { records.isSemiSync = false }
         } else if let replication = report.database?.replication {
             stopReplicating(view, replication, semiSync: isSemiSync)
         } else if wants && !isSemiSync && ackers > 0 {
@@ -123,10 +126,25 @@ extension PrimaryReplicaProcedure {
                 .open(epoch: records.epoch, semiSync: true), on: view, isVoluntary: false,
                 cause: isDrift ? .observation("semi-sync is off on \(label(view))") : because("spec.durability"), "semi-sync on")
         } else if !wants && isSemiSync {
-            emit(.open(epoch: records.epoch, semiSync: false), on: view, cause: because("spec.durability"), "semi-sync off: no replica is to acknowledge")
+            stopWaiting(view)
+        } else if wants && isSemiSync && !wasSemiSync {
+            // Turned on by hand, or its end was not heard: it proves something once the writer's agent knows it too.
+            affirm(view, semiSync: true, "semi-sync is on at \(label(view)), and its agent was not told")
         } else if !report.isWriter || report.epoch < records.epoch {
-            affirm(view, semiSync: isSemiSync)
+            affirm(
+                view, semiSync: isSemiSync,
+                "the agent of \(view.record.host) does not know \(label(view)) as the writer under epoch \(records.epoch)")
         }
+    }
+
+    /// That nobody acknowledges is in the store before it is so: an end that is not heard would leave a proof that is none.
+    private mutating func stopWaiting(_ view: MemberView) {
+        let isAlone = goesOnAlone(view)
+        let isOrdered = emit(
+            .open(epoch: records.epoch, semiSync: false), on: view, isVoluntary: !isAlone,
+            cause: because(isAlone ? "spec.durability.whenAlone" : "spec.durability"),
+            isAlone ? "semi-sync off: it goes on alone" : "semi-sync off: no replica is to acknowledge")
+        if isOrdered, isAlone || !isSuspended { records.isSemiSync = false }
     }
 
     /// By hand: with an account that fits it would take rows from a replica.
@@ -140,11 +158,9 @@ extension PrimaryReplicaProcedure {
 
     /// An open writer whose agent does not know it as the writer under this epoch (a switchover was given up, an end was
     /// lost) is not opened again after a crash, and the agent's health port does not call it the primary.
-    private mutating func affirm(_ view: MemberView, semiSync: Bool) {
+    private mutating func affirm(_ view: MemberView, semiSync: Bool, _ why: String) {
         emit(
-            .open(epoch: records.epoch, semiSync: semiSync), on: view, isVoluntary: false,
-            cause: .observation("the agent of \(view.record.host) does not know \(label(view)) as the writer under epoch \(records.epoch)"),
-            "affirm as the writer")
+            .open(epoch: records.epoch, semiSync: semiSync), on: view, isVoluntary: false, cause: .observation(why), "affirm as the writer")
     }
 
     // MARK: Replicas

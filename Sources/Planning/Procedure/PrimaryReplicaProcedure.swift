@@ -31,6 +31,7 @@ struct PrimaryReplicaProcedure {
     let context: StepContext
     let now: Instant
     let running: [RunningAttempt]
+    let budget: FailoverBudget
     let views: [MemberView]
     /// Of the records as they were before this step.
     let wasSemiSync: Bool
@@ -48,6 +49,7 @@ struct PrimaryReplicaProcedure {
         self.context = context
         now = situation.now
         running = situation.running
+        budget = situation.policy.failovers
         let views = situation.views(context)
         self.views = views
         let firstZone = views.first(where: \.isActive)?.record.zone

@@ -15,6 +15,7 @@ extension PrimaryReplicaProcedure {
     mutating func configure() {
         guard !refuseUnknownParameters() else { return }
         if !cluster.parameters.isEmpty { decision.warnings += clampedValues() }
+        if cluster.relaySync == .always { decision.warnings.append(Self.relaySyncPrice) }
         for view in views where view.isActive && view.isAnswering {
             // What asked for nothing asks for nothing again as long as nothing of it has changed.
             if context.isSettled(view, records.parameters) { continue }
@@ -73,9 +74,10 @@ extension PrimaryReplicaProcedure {
         emit(.configure(configuration: text), on: view, cause: cause, "write the configuration file")
     }
 
-    /// The manifest's field for a parameter: its own, or the one that its size follows from.
+    /// The manifest's field for a parameter: its own, or the one that it follows from.
     func parameterField(_ name: String) -> String {
-        cluster.parameters[name] != nil || name != "innodb_buffer_pool_size" ? "spec.parameters." + name : "spec.resources.memory"
+        if name == "sync_relay_log" { return "spec.durability.relaySync" }
+        return cluster.parameters[name] != nil || name != "innodb_buffer_pool_size" ? "spec.parameters." + name : "spec.resources.memory"
     }
 
     private mutating func needs(_ report: InstanceReport, _ database: DatabaseReport, isCurrent: Bool) -> Needs {
@@ -130,6 +132,9 @@ extension PrimaryReplicaProcedure {
         guard let catalog = context.catalogs.first(where: { $0.version == version }) else { return nil }
         return catalog.dynamic.contains(name)
     }
+
+    static let relaySyncPrice =
+        "durability.relaySync: always flushes each replica's relay log after every event: some 700 commits a second at the most instead of thousands, and seconds for one of 100 MB; it guards only against losing power on both sides at once"
 
     /// Values of parameters that are declared no more are forgotten once every instance's file is without them.
     private mutating func forgetRemoved() {

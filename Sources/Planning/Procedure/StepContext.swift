@@ -17,6 +17,9 @@ final class StepContext {
     let drains: [String: Cause]
     /// By host name, where people work or are to work.
     let maintenance: [String: HostMaintenance]
+    /// The fleet's failovers of late; the region of each zone.
+    let failovers: FailoverLedger
+    let regions: [String: String]
     /// Rendered configurations.
     let configurations: ConfigurationCache
     private let fieldPaths: FieldPaths
@@ -38,6 +41,8 @@ final class StepContext {
         catalogs = situation.catalogs
         drains = situation.hosts.drains
         maintenance = situation.hosts.maintenance
+        failovers = situation.failovers
+        regions = situation.hosts.regions
         fieldPaths = situation.fieldPaths
         self.configurations = configurations ?? ConfigurationCache(declared.value)
         placementFields = Array(repeating: nil, count: declared.value.placement.count)

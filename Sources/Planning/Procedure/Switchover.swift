@@ -41,7 +41,7 @@ extension PrimaryReplicaProcedure {
             for view in strays { close(view) }
             return
         }
-        let isLost = !intent.isPastReturn && isGone(to)
+        let isLost = !intent.isPastReturn && isAway(to)
         if isLost { decision.cancel.append(contentsOf: running.map(\.id)) }
         guard running.isEmpty else {
             wait(.attempt(label(to)), "the running tasks of the switchover to \(label(to))")
@@ -59,7 +59,7 @@ extension PrimaryReplicaProcedure {
     }
 
     /// Nobody who was not to follow it is left without a source for its sake.
-    private func isGone(_ to: MemberView) -> Bool {
+    private func isAway(_ to: MemberView) -> Bool {
         if to.silence.map({ $0 >= Self.silenceMin }) ?? true { return true }
         return to.knowledge == .fresh && (to.report?.directory != .ready || to.report?.process != .running)
     }

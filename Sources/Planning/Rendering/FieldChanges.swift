@@ -95,10 +95,16 @@ struct FieldChanges {
     }
 
     private mutating func addParameter(_ name: String, _ before: String?, _ after: String?, isDynamic: Bool) {
+        let note = isDynamic ? "dynamic" : "needs a restart"
+        if name == "sync_relay_log" {
+            let (os, always) = (RelaySync.os.rawValue, RelaySync.always.rawValue)
+            add("durability.relaySync", "spec.durability.relaySync", before == nil ? os : always, after == nil ? os : always, note: note)
+            return
+        }
         let isDerived = cluster.parameters[name] == nil && name == "innodb_buffer_pool_size"
         add(
             "parameters.\(name)", isDerived ? "spec.resources.memory" : "spec.parameters.\(name)", before, after,
-            note: isDynamic ? "dynamic" : "needs a restart")
+            note: note)
     }
 
     // MARK: Content

@@ -1,3 +1,4 @@
+import FleetModel
 import FoundationEssentials
 import JSONStream
 import Manifests
@@ -65,6 +66,7 @@ extension ServerConfiguration {
         case "unitInterval": unitInterval = try ServerConfiguration.duration(try reader.string(), key)
         case "leaseDuration": leaseDuration = try ServerConfiguration.duration(try reader.string(), key)
         case "backupsKept": backupsKept = try ServerConfiguration.count(try reader.string(), key)
+        case "failovers": try readFailovers(&reader)
         case "logLevel": logLevel = try reader.string()
         default: throw ConfigurationError("unknown field \"\(key)\"; see Sources/Server/README.md for those there are")
         }
@@ -135,6 +137,26 @@ extension ServerConfiguration {
             default: throw ConfigurationError("secrets: unknown field \"\(field.text)\"; root and environment are known")
             }
         }
+    }
+
+    private mutating func readFailovers(_ reader: inout JSONReader) throws {
+        try reader.object { reader, field in
+            let text = try reader.string()
+            let name = "failovers: " + field.text
+            switch field.text {
+            case "perCluster": failovers.perCluster = try Self.limit(text, name)
+            case "perZone": failovers.perZone = try Self.limit(text, name)
+            case "perRegion": failovers.perRegion = try Self.limit(text, name)
+            case "window": failovers.window = try Self.duration(text, name)
+            default: throw ConfigurationError("\(name) is unknown; perCluster, perZone, perRegion and window are known")
+            }
+        }
+    }
+
+    private static func limit(_ text: String, _ field: String) throws -> Int {
+        let limit = try count(text, field)
+        guard limit <= FailoverBudget.limitMax else { throw ConfigurationError("\(field): \(limit) is too many; at most \(FailoverBudget.limitMax)") }
+        return limit
     }
 
     private static func readScript(_ reader: inout JSONReader) throws -> Script {

@@ -1,3 +1,4 @@
+package import FleetModel
 package import Reconciliation
 
 /// What `evenkeel serve --config FILE` reads, with defaults filled in. `README.md` in this target has every field.
@@ -38,6 +39,8 @@ package struct ServerConfiguration: Sendable {
     package var unitInterval: Duration = .seconds(60)
     package var leaseDuration: Duration = .seconds(15)
     package var backupsKept = 7
+    /// How many automatic failovers there may be.
+    package var failovers = FailoverBudget()
     package var logLevel = "info"
 
     package init() {}

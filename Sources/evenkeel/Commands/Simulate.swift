@@ -1,7 +1,9 @@
 import ArgumentParser
+import FleetModel
 import Simulation
 
 extension PlantedBug: ExpressibleByArgument {}
+extension WhenAlone: ExpressibleByArgument {}
 
 /// For those who change the product: the whole system in one deterministic world, seed after seed.
 struct Simulate: ParsableCommand {
@@ -17,15 +19,19 @@ struct Simulate: ParsableCommand {
     @Flag(help: "Plant each bug in turn: every one has to be found.")
     var plants = false
 
+    @Option(help: "What a primary does that nobody is left to acknowledge for.")
+    var whenAlone = WhenAlone.wait
+
     func run() throws {
         if plants || plant != nil { return try findPlanted(plant.map { [$0] } ?? PlantedBug.allCases) }
-        let report = Simulation.run(seeds: start..<(start + seeds)) { result in
+        let report = Simulation.run(seeds: start..<(start + seeds), whenAlone: whenAlone) { result in
             let outcome = result.failure ?? "converged"
-            print("seed \(result.seed): \(outcome) (\(result.attempts) attempts, \(result.writes) writes, \(result.failovers) failovers, \(result.movedAside) moved aside)")
+            let alone = result.timesAlone > 0 ? ", \(result.timesAlone) times alone" : ""
+            print("seed \(result.seed): \(outcome) (\(result.attempts) attempts, \(result.writes) writes, \(result.failovers) failovers, \(result.movedAside) moved aside\(alone))")
         }
         guard let failed = report.failures.first else { return }
         for line in failed.trace { print("  " + line) }
-        print("replay: evenkeel simulate --start \(failed.seed) --seeds 1")
+        print("replay: evenkeel simulate --start \(failed.seed) --seeds 1\(whenAlone == .wait ? "" : " --when-alone \(whenAlone.rawValue)")")
         throw ExitStatus.error
     }
 
