@@ -12,6 +12,7 @@ enum DriverSteps {
         case .start: start()
         case .configure(let text): [DriverStep(5...30) { $0.withDirectory { $0.configuration = text } }]
         case .restart: restart()
+        case .upgrade(_, let version): upgrade(version)
         case .initialize(let replicas): initialize(replicas)
         case .prepareReplica(let ordinal): prepareReplica(ordinal)
         case .replicate(let source, let acknowledges): replicate(source, acknowledges)
@@ -117,6 +118,12 @@ enum DriverSteps {
                 return .next
             },
         ] + start()
+    }
+
+    /// There is one version in the model: an order of another one is a fault of who gave it.
+    static func upgrade(_ version: String) -> [DriverStep] {
+        guard version != ModelHost.engineVersion else { return restart() }
+        return [DriverStep(5...30) { _ in .end(.failed("MariaDB \(version) is not on this host")) }]
     }
 
     static func retire() -> [DriverStep] {
