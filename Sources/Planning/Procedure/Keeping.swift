@@ -13,6 +13,7 @@ extension PrimaryReplicaProcedure {
         }
         settleOwnActs()
         tellDisks()
+        tellHaltedRollout()
         settleAckSet(primary)
         if !isLeftAlone(primary) { expelSilent(primary) }
         keepWriter(primary)
