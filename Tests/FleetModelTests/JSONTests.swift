@@ -97,6 +97,7 @@ private let instance: InstanceReport = {
     report.orderedDigest = "cd"
     report.isStartHeld = true
     report.startedValues = ["a": "2"]
+    report.refusedStart = RefusedStart(configDigest: "ef", engineVersion: "10.11.18", message: "no\nand no")
     report.database?.areCommitsWaiting = true
     report.database?.replication?.ioConnecting = true
     report.database?.connectedReplicas = [2]

@@ -17,9 +17,12 @@ struct Simulate: ParsableCommand {
     @Flag(help: "Plant each bug in turn: every one has to be found.")
     var plants = false
 
+    @Flag(help: "Through commits that are rolled out: versions, and values that need a restart.")
+    var rolling = false
+
     func run() throws {
         if plants || plant != nil { return try findPlanted(plant.map { [$0] } ?? PlantedBug.allCases) }
-        let report = Simulation.run(seeds: start..<(start + seeds)) { result in
+        let report = Simulation.run(seeds: start..<(start + seeds), rolling: rolling) { result in
             let outcome = result.failure ?? "converged"
             print("seed \(result.seed): \(outcome) (\(result.attempts) attempts, \(result.writes) writes, \(result.failovers) failovers, \(result.movedAside) moved aside)")
         }
