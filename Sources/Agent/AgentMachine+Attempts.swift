@@ -94,7 +94,7 @@ extension InstanceJournal {
     mutating func finish(_ action: Action, _ result: TaskResult, epoch attempted: Int64, rivals: [Peer]) {
         guard attempted >= epoch else { return }
         switch action {
-        case .start, .restart: shouldRun = true
+        case .start, .restart, .upgrade: shouldRun = true
         case .rejoin:
             // Without a position it was moved aside: there is nothing to run.
             shouldRun = result.position != nil

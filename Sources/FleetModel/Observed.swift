@@ -45,9 +45,19 @@ package struct EngineBinary: Sendable, Hashable, Comparable {
         self.path = path
     }
 
+    /// 10.11.9 is older than 10.11.18.
+    private static func numbers(_ version: String) -> [Int] { version.split(separator: ".").map { Int($0) ?? 0 } }
+
     package static func < (left: EngineBinary, right: EngineBinary) -> Bool {
-        (left.type.rawValue, left.version, left.path) < (right.type.rawValue, right.version, right.path)
+        if (left.type, left.version) == (right.type, right.version) { return left.path < right.path }
+        if left.type != right.type { return left.type.rawValue < right.type.rawValue }
+        return numbers(left.version).lexicographicallyPrecedes(numbers(right.version))
     }
+}
+
+extension String {
+    /// `10.11` of `10.11.19`: its versions share the format of data on disk.
+    package var versionSeries: String { split(separator: ".").prefix(2).joined(separator: ".") }
 }
 
 /// What an engine version says of its global variables (`information_schema.SYSTEM_VARIABLES`).
@@ -94,12 +104,28 @@ package enum DiskTrouble: String, Sendable, Hashable {
     case stalled
 }
 
+/// A start that came to nothing by what it was started with: the instance runs with what it was started with before.
+package struct RefusedStart: Sendable, Hashable {
+    /// SHA-256 of the configuration as ordered, hex.
+    package var configDigest: String
+    /// Exact: that of the binaries.
+    package var engineVersion: String
+    /// What its log says.
+    package var message: String
+
+    package init(configDigest: String, engineVersion: String, message: String) {
+        self.configDigest = configDigest
+        self.engineVersion = engineVersion
+        self.message = message
+    }
+}
+
 /// What an instance's identity file says that it was made with: from it lost records are made anew.
 package struct InstanceOrigin: Sendable, Hashable {
     package var address: String
     package var serverID: Int64
     package var gtidDomain: Int64
-    /// Exact: that of the binaries which made the directory.
+    /// Exact: that of the binaries which made the directory, or by which it was upgraded last.
     package var engineVersion: String
 
     package init(address: String, serverID: Int64, gtidDomain: Int64, engineVersion: String) {
@@ -129,6 +155,8 @@ package struct InstanceReport: Sendable, Hashable {
     /// What the start made of them, where that was kept: a start knows how many files the process may open, `SET GLOBAL`
     /// does not.
     package var startedValues: [String: String] = [:]
+    /// Until it starts by what is ordered, or something else is ordered.
+    package var refusedStart: RefusedStart?
     /// The highest epoch that the agent has promised for this instance, and whether its journal names it the writer.
     package var epoch: Int64
     package var isWriter: Bool

@@ -56,8 +56,12 @@ package indirect enum Action: Sendable, Hashable {
     /// Writes the configuration file; a running process keeps what it has.
     case configure(configuration: String)
     /// Planned stop and start, closed, relay logs drained first. `isPrimary`: it is the writer, and is opened again
-    /// by a task of its own.
+    /// by a task of its own. Where it does not start by its configuration it is started by the last one that it did
+    /// start by, and the attempt fails.
     case restart(isPrimary: Bool)
+    /// The same, and the start is by the host's binaries of `version` (exact); system tables are brought up to it where
+    /// they are of another series. Where it does not start so it is started as it was, and the attempt fails.
+    case upgrade(isPrimary: Bool, version: String)
     /// On the founding primary, still closed: our own accounts (replication ones for these ordinals).
     case initialize(replicas: [Int])
     /// Makes sure that the replication account of one replica exists, on the writer.
@@ -111,6 +115,7 @@ package indirect enum Action: Sendable, Hashable {
         case .start: "start"
         case .configure: "configure"
         case .restart: "restart"
+        case .upgrade: "upgrade"
         case .initialize: "initialize"
         case .prepareReplica: "prepareReplica"
         case .replicate: "replicate"
@@ -231,7 +236,7 @@ package struct TaskResult: Sendable, Hashable {
     package var readBack: [String: String]
     /// The position after demote, expel, revoke and fence.
     package var position: GTIDSet?
-    /// Exact version, after install and clone.
+    /// Exact version, after install, clone, setVariables and upgrade.
     package var engineVersion: String?
 
     package init(

@@ -47,7 +47,7 @@ extension Planner {
             for case (let name, let declared?) in values {
                 guard let readBack = result.readBack[name] else { continue }
                 records.parameters[name] = AppliedParameter(
-                    declared: declared, readBack: readBack, version: records.engineVersion)
+                    declared: declared, readBack: readBack, version: result.engineVersion ?? records.engineVersion)
             }
         case .demote(let epoch):
             if records.switchover?.epoch == epoch { records.switchover?.position = result.position }
@@ -64,7 +64,7 @@ extension Planner {
                 records.failover?.isFenced = true
                 records.failover?.tail = result.position
             }
-        case .install, .clone, .start, .restart, .replicate, .acknowledge, .close, .rejoin, .applyChannel, .dropDatabase, .dropAccount:
+        case .install, .clone, .start, .restart, .upgrade, .replicate, .acknowledge, .close, .rejoin, .applyChannel, .dropDatabase, .dropAccount:
             // What was dropped leaves the inventory once it is seen to be gone for good.
             break
         }
@@ -85,7 +85,7 @@ extension Planner {
     /// What failed by an old configuration is tried at once by the new one.
     private static func forgetStarts(of id: InstanceID, _ records: inout ClusterRecords) {
         guard !records.failures.isEmpty else { return }
-        let marks = ["/\(id)/start", "/\(id)/restart"]
+        let marks = ["/\(id)/start", "/\(id)/restart", "/\(id)/upgrade"]
         records.failures = records.failures.filter { failure in !marks.contains { failure.key.contains($0) } }
     }
 

@@ -61,10 +61,12 @@ extension ClusterSituation {
         var report = InstanceReport(id: id, clusterName: blueprint.clusterName, port: blueprint.port)
         report.configDigest = configurations.digest(of: blueprint.configuration)
         report.orderedDigest = report.configDigest
+        let version = seen.report.engines.last { $0.version.isVersion(within: blueprint.engineVersion) }?.version
         // Not running yet; what its first start will find in the data directory.
-        var database = DatabaseReport(version: "", serverID: blueprint.serverID, readOnly: true)
+        var database = DatabaseReport(version: version ?? "", serverID: blueprint.serverID, readOnly: true)
         if let source {
             database = source
+            database.version = version ?? source.version
             database.serverID = blueprint.serverID
             database.readOnly = true
             database.replication = nil
@@ -75,7 +77,6 @@ extension ClusterSituation {
         report.database = database
         let index = seen.report.instances.firstIndex { id < $0.id } ?? seen.report.instances.endIndex
         seen.report.instances.insert(report, at: index)
-        let version = seen.report.engines.last { $0.version.isVersion(within: blueprint.engineVersion) }?.version
         return TaskResult(engineVersion: version)
     }
 
@@ -95,14 +96,21 @@ private struct Change {
         var database = report.database.take() ?? DatabaseReport(version: "", serverID: 0, readOnly: true)
         var result = TaskResult()
         switch action {
-        case .start, .restart:
+        case .start, .restart, .upgrade:
+            if case .upgrade(_, let upgraded) = action {
+                database.version = upgraded
+                report.origin?.engineVersion = upgraded
+                result.engineVersion = upgraded
+            } else if database.version.isEmpty {
+                database.version = report.origin?.engineVersion ?? version
+            }
+            if case .start = action {} else { report.refusedStart = nil }
             report.process = .running
             database.readOnly = true
             database.semiSyncPrimary = false
             database.semiSyncReplica = false
             database.replication?.ioRunning = false
             database.replication?.sqlRunning = false
-            database.version = version
             report.startedParameters = configurations.byName
             result.readBack = readBack
             report.startedValues = result.readBack
@@ -114,6 +122,7 @@ private struct Change {
         case .configure(let configuration):
             report.configDigest = configurations.digest(of: configuration)
             report.orderedDigest = report.configDigest
+            report.refusedStart = nil
         case .initialize(let replicas):
             database.isInitialized = true
             database.replicationAccounts = replicas
@@ -149,10 +158,12 @@ private struct Change {
         case .setVariables(let values, let configuration):
             report.configDigest = configurations.digest(of: configuration)
             report.orderedDigest = report.configDigest
+            report.refusedStart = nil
             for (name, value) in values {
                 database.variables[name] = value
                 result.readBack[name] = value
             }
+            result.engineVersion = database.version
         case .demote:
             database.readOnly = true
             report.isWriter = false

@@ -143,7 +143,7 @@ package enum Invariants {
 
     private static func takesAway(_ action: Action) -> Bool {
         switch action {
-        case .restart, .retire: true
+        case .restart, .upgrade, .retire: true
         default: false
         }
     }

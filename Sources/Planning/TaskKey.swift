@@ -50,6 +50,7 @@ extension Action {
             key += "/"
             key += digest(configuration)
         case .restart(let isPrimary): add(isPrimary ? "primary" : "replica")
+        case .upgrade(_, let version): add(version)
         case .initialize(let replicas): if !replicas.isEmpty { add(replicas.map(String.init).joined(separator: ",")) }
         case .prepareReplica(let ordinal), .expel(let ordinal): add(String(ordinal))
         case .replicate(let source, let acknowledges):

@@ -69,8 +69,7 @@ extension DriverSteps {
                 guard let instance = context.instance, instance.directory == .ready else { return .end(.refused("there is no instance")) }
                 guard let process = instance.process else {
                     guard context.host.startsFailUntil <= context.world.now else { return .end(.failed("it does not start")) }
-                    instance.start(cutting: true)
-                    return .next
+                    return instance.start(cutting: true) ? .next : .end(.failed("it does not start by its configuration"))
                 }
                 guard process.readOnly else { return .end(.refused("it takes writes: it is fenced first")) }
                 instance.stopReplicating()

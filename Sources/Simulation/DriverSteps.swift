@@ -12,6 +12,7 @@ enum DriverSteps {
         case .start: start()
         case .configure(let text): [DriverStep(5...30) { $0.withDirectory { $0.configuration = text } }]
         case .restart: restart()
+        case .upgrade(_, let version): upgrade(version)
         case .initialize(let replicas): initialize(replicas)
         case .prepareReplica(let ordinal): prepareReplica(ordinal)
         case .replicate(let source, let acknowledges): replicate(source, acknowledges)
@@ -48,7 +49,7 @@ enum DriverSteps {
             DriverStep(200...700) { context in
                 context.instance?.directory = .ready
                 context.instance?.configuration = blueprint.configuration
-                return .end(.succeeded(TaskResult(engineVersion: ModelHost.engineVersion)))
+                return .end(.succeeded(TaskResult(engineVersion: context.instance?.version)))
             },
         ]
     }
@@ -80,14 +81,14 @@ enum DriverSteps {
                 instance.content = DatabaseContent(copied)
                 instance.configuration = blueprint.configuration
                 instance.directory = .ready
-                return .end(.succeeded(TaskResult(engineVersion: ModelHost.engineVersion)))
+                return .end(.succeeded(TaskResult(engineVersion: context.instance?.version)))
             },
         ]
     }
 
     // MARK: Processes
 
-    static func start() -> [DriverStep] {
+    static func start(insists: Bool = false, _ problem: @escaping (ModelInstance) -> AttemptOutcome? = { _ in nil }) -> [DriverStep] {
         [
             DriverStep(80...200) { context in
                 guard let instance = context.instance, instance.directory == .ready else {
@@ -96,27 +97,12 @@ enum DriverSteps {
                 guard instance.ordered != nil else { return .end(.failed("it has no configuration file")) }
                 let acted = instance.process == nil
                 if acted && context.host.startsFailUntil > context.world.now { return .end(.failed("it does not start")) }
-                if acted { instance.start() }
+                if acted, !instance.start(insists: insists) { return .end(.failed("it does not start by its configuration")) }
+                if acted, let problem = problem(instance) { return .end(problem) }
                 if acted, context.world.planted == .openStart { instance.process?.readOnly = false }
                 return .end(.succeeded(TaskResult(acted: acted, readBack: instance.process?.variables ?? [:])))
             }
         ]
-    }
-
-    static func restart() -> [DriverStep] {
-        [
-            DriverStep(20...200) { context in
-                guard let instance = context.instance, instance.directory == .ready else {
-                    return .end(.refused("there is no instance"))
-                }
-                instance.stopReplicating()
-                return .next
-            },
-            DriverStep(50...300) { context in
-                if let instance = context.instance { context.end(instance) }
-                return .next
-            },
-        ] + start()
     }
 
     static func retire() -> [DriverStep] {

@@ -3,7 +3,9 @@ import FleetModel
 
 /// A host: what its disk keeps over any crash of agent and databases.
 final class ModelHost {
+    /// The newest on every host, and all of them, side by side.
     static let engineVersion = "10.11.19"
+    static let engineVersions = [ModelSetting.brokenVersion, "10.11.18", engineVersion]
 
     let name: String
     let address: String
@@ -40,21 +42,20 @@ final class ModelHost {
 
     var facts: HostFacts {
         HostFacts(
-            engines: [EngineBinary(type: .mariadb, version: ModelHost.engineVersion, path: "/usr/sbin/mariadbd")],
+            engines: ModelHost.engineVersions.map { EngineBinary(type: .mariadb, version: $0, path: "/engines/\($0)/mariadbd") },
             storageFreeBytes: 50 << 30, memoryTotalBytes: 8 << 30, instances: instances.keys.sorted(), catalogs: catalogs)
     }
 
     /// Known once an instance ran here.
     var catalogs: [VariableCatalog] {
-        guard instances.values.contains(where: { $0.process != nil }) else { return [] }
-        return [
+        Set(instances.values.compactMap { $0.process?.version }).sorted().map { version in
             VariableCatalog(
-                type: .mariadb, version: ModelHost.engineVersion,
+                type: .mariadb, version: version,
                 dynamic: [
                     "binlog_expire_logs_seconds", "character_set_server", "innodb_buffer_pool_size", "long_query_time",
                     "max_connections",
                 ], fixed: ["back_log", "innodb_log_file_size"])
-        ]
+        }
     }
 }
 

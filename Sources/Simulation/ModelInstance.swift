@@ -4,6 +4,7 @@ import FleetModel
 struct ModelProcess {
     /// Tells it from an earlier one of the same instance.
     let number: UInt64
+    let version: String
     var readOnly = true
     var semiSyncPrimary = false
     var semiSyncReplica = false
@@ -41,8 +42,16 @@ final class ModelInstance {
     var gtidDomain: Int64 = 0
     var directory = InstanceDirectory.halfMade
     var configuration: String? {
-        didSet { if let configuration { ordered = configuration } }
+        didSet {
+            if let configuration { ordered = configuration }
+            refused = nil
+        }
     }
+    /// By which it is started.
+    var version = ModelHost.engineVersion
+    /// By what it was started last.
+    var proven: ModelSetting?
+    var refused: RefusedStart?
     /// As it was written last, whoever has deleted it since.
     private(set) var ordered: String?
     var binlog: [Transaction] = []
@@ -121,16 +130,23 @@ final class ModelInstance {
 
     /// Starts closed: read-only, threads down, semi-sync off; relay logs kept aside. A plain start commits whatever the
     /// binlog has. One that cuts (`--init-rpl-role=SLAVE`) drops what was not durably committed.
-    func start(cutting: Bool = false) {
+    /// False where it does not start by what is ordered, nor by what it was started by before.
+    @discardableResult
+    func start(cutting: Bool = false, insists: Bool = false) -> Bool {
         // A deleted file is made again from what was ordered last.
         if configuration == nil { configuration = ordered }
+        guard let setting = chooseSetting(insists: insists) else { return false }
+        version = setting.version
+        proven = setting
         if let durable, cutting { binlog.removeSubrange(min(durable, binlog.count)...) }
         durable = nil
         keepRelayAside()
-        let declared = ModelConfiguration.declared(configuration ?? "")
+        let declared = ModelConfiguration.declared(setting.configuration)
         let values = declared.mapValues { ModelConfiguration.startReadBack($0) }
         processesMade += 1
-        process = ModelProcess(number: processesMade, variables: values, started: declared, startedValues: values)
+        process = ModelProcess(
+            number: processesMade, version: version, variables: values, started: declared, startedValues: values)
+        return true
     }
 
     /// The process is gone, and not by a clean stop. `loss`: how many transactions that were answered InnoDB had not

@@ -7,6 +7,8 @@ extension ModelInstance {
         var report = InstanceReport(id: id, clusterName: clusterName, port: port, directory: directory)
         report.configDigest = configuration.map { SHA256.hex($0) }
         report.orderedDigest = ordered.map { SHA256.hex($0) }
+        report.refusedStart = refused
+        report.origin = InstanceOrigin(address: address, serverID: serverID, gtidDomain: gtidDomain, engineVersion: version)
         guard let process else { return report }
         report.process = isHung(at: now) ? .unresponsive : .running
         report.startedParameters = process.started
@@ -16,7 +18,7 @@ extension ModelInstance {
     }
 
     private func database(_ process: ModelProcess, _ fingerprintKey: [UInt8]?, _ now: Instant) -> DatabaseReport {
-        var database = DatabaseReport(version: ModelHost.engineVersion, serverID: serverID, readOnly: process.readOnly)
+        var database = DatabaseReport(version: process.version, serverID: serverID, readOnly: process.readOnly)
         database.binlogPosition = position
         database.appliedPosition = position
         database.replication = source.map { source in

@@ -60,6 +60,24 @@ struct Script {
         return script
     }
 
+    /// Versions and values that need a restart, up and down; some by which nothing starts.
+    static let rolling = Script([
+        ("declare orders", { $0.engine.version = "10.11.18" }),
+        ("another version", { $0.engine.version = ModelHost.engineVersion }),
+        ("a backlog that is refused", { $0.parameters["back_log"] = ModelSetting.brokenBacklog }),
+        ("no backlog", { $0.parameters["back_log"] = nil }),
+        ("a version that is refused", { $0.engine.version = ModelSetting.brokenVersion }),
+        ("the version before", { $0.engine.version = ModelHost.engineVersion }),
+        ("both refused", { cluster in
+            cluster.engine.version = ModelSetting.brokenVersion
+            cluster.parameters["back_log"] = ModelSetting.brokenBacklog
+        }),
+        ("an older version and a backlog", { cluster in
+            cluster.engine.version = "10.11.18"
+            cluster.parameters["back_log"] = "200"
+        }),
+    ])
+
     static let brief = Script([("declare orders", { _ in })])
 
     static func placement(_ counts: Int...) -> [Placement] {

@@ -163,7 +163,7 @@ final class SimulatedAgent {
             if instance.process == nil {
                 guard self.host.startsFailUntil <= self.world.now else { return self.handle(.closedStartEnded(id, error: "it does not start")) }
                 self.world.note("agent \(self.host.name) starts \(id) closed by itself")
-                instance.start()
+                guard instance.start() else { return self.handle(.closedStartEnded(id, error: "it does not start by its configuration")) }
             }
             self.handle(.closedStartEnded(id, error: nil))
         }

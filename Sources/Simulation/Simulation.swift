@@ -36,11 +36,12 @@ package enum Simulation {
 
     /// Runs one seed after the other, each a world of its own; stops after `failuresMax` failures.
     package static func run(
-        seeds: Range<UInt64>, planted: PlantedBug? = nil, whenAlone: WhenAlone = .wait, failuresMax: Int = 1, progress: (SimulationResult) -> Void = { _ in }
+        seeds: Range<UInt64>, planted: PlantedBug? = nil, rolling: Bool = false, whenAlone: WhenAlone = .wait,
+        failuresMax: Int = 1, progress: (SimulationResult) -> Void = { _ in }
     ) -> SimulationReport {
         var report = SimulationReport()
         for seed in seeds where report.failures.count < failuresMax {
-            let result = run(seed: seed, planted: planted, whenAlone: whenAlone)
+            let result = run(seed: seed, planted: planted, rolling: rolling, whenAlone: whenAlone)
             report.results.append(result)
             progress(result)
         }
@@ -48,8 +49,12 @@ package enum Simulation {
     }
 
     /// The demo's fleet through all of its commits: without faults for seed 0, with faults for every other.
-    package static func run(seed: UInt64, planted: PlantedBug? = nil, whenAlone: WhenAlone = .wait) -> SimulationResult {
-        let world = World(seed: seed, script: Script.whole.altered { $0.whenAlone = whenAlone }, planted: planted)
+    /// `rolling`: through commits that are rolled out instead, some of them refused by every server.
+    package static func run(
+        seed: UInt64, planted: PlantedBug? = nil, rolling: Bool = false, whenAlone: WhenAlone = .wait
+    ) -> SimulationResult {
+        let script = rolling ? Script.rolling : .whole
+        let world = World(seed: seed, script: script.altered { $0.whenAlone = whenAlone }, planted: planted)
         world.faults = seed == 0 ? .none : .hard
         if whenAlone == .continue, world.faults.isActive { world.faults.leaveAlone = 0.08 }
         // Else the budget of failovers would be spent before.
@@ -58,7 +63,7 @@ package enum Simulation {
         var failure: String?
         while failure == nil, !world.script.isOver {
             let patience = world.faults.isActive ? world.milliseconds(2000...40_000) : Simulation.settleMax
-            let isSettled = world.run(for: patience) { world.isSettled }
+            let isSettled = world.run(for: patience) { world.isSettled || world.isHalted }
             if !world.faults.isActive, !isSettled { failure = world.oracle.violation ?? "not settled: \(world.unsettled)" }
             guard world.oracle.violation == nil else { break }
             world.push()
@@ -170,6 +175,16 @@ extension World {
         return view.desired?.revision == script.current.revision && agents.allSatisfy(\.isRunning)
     }
 
+    /// A commit by which nothing starts stands at one instance, and the others were never asked.
+    var isHalted: Bool {
+        guard !faults.isActive, let leader = servers.first(where: \.isLeader)?.machine else { return false }
+        let view = leader.view(at: now)
+        guard view.desired?.revision == script.current.revision,
+            view.units[UnitID(.cluster, "orders")]?.findings.contains(where: { $0.reason == "RolloutHalted" }) == true
+        else { return false }
+        return allInstances.count { $0.instance.refused != nil } == 1
+    }
+
     var unsettled: String {
         guard let leader = servers.first(where: \.isLeader)?.machine else { return "nobody leads" }
         let view = leader.view(at: now)
@@ -218,6 +233,9 @@ extension World {
 
     private func problem(of instance: ModelInstance, _ writer: ModelInstance, _ cluster: Cluster) -> String? {
         guard let process = instance.process else { return "does not run" }
+        if process.version != cluster.engine.version, !process.version.hasPrefix(cluster.engine.version + ".") {
+            return "runs \(process.version), declared is \(cluster.engine.version)"
+        }
         if instance !== writer {
             if !process.readOnly { return "is writable" }
             if !process.isConnected || instance.source?.address != writer.address { return "does not replicate from the writer" }

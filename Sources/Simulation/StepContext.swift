@@ -56,6 +56,7 @@ extension StepContext {
         made.port = blueprint.port
         made.serverID = blueprint.serverID
         made.gtidDomain = blueprint.gtidDomain
+        made.version = ModelHost.engineVersions.last { $0 == blueprint.engineVersion } ?? ModelHost.engineVersion
         host.instances[order.instance] = made
     }
 

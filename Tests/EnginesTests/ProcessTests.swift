@@ -146,8 +146,6 @@ extension RealServers {
             try await host.perform(.configure(configuration: wrong), on: 1)
             let error = await #expect(throws: EngineError.self) { try await host.perform(.restart(isPrimary: false), on: 1) }
             #expect(error?.kind == .permanent && error?.message.contains("sideways") == true)
-            try await host.perform(.configure(configuration: host.configuration(1)), on: 1)
-            #expect(try await host.perform(.start, on: 1).acted)
             let unknown = await #expect(throws: EngineError.self) {
                 try await host.perform(.install(host.blueprint(2, parameters: ["no_such_variable": "1"])), on: 2)
                 try await host.perform(.start, on: 2)

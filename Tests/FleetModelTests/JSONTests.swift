@@ -101,6 +101,7 @@ private let instance: InstanceReport = {
     report.orderedDigest = "cd"
     report.isStartHeld = true
     report.startedValues = ["a": "2"]
+    report.refusedStart = RefusedStart(configDigest: "ef", engineVersion: "10.11.18", message: "no\nand no")
     report.database?.areCommitsWaiting = true
     report.database?.replication?.ioConnecting = true
     report.database?.replication?.delaySeconds = 60
@@ -179,7 +180,7 @@ private let blueprint = InstanceBlueprint(
 
 /// One of each; a new action is added here, which the switch below asks for.
 private let actions: [Action] = [
-    .install(blueprint), .clone(blueprint, donor: peer), .start, .configure(configuration: "c"), .restart(isPrimary: true),
+    .install(blueprint), .clone(blueprint, donor: peer), .start, .configure(configuration: "c"), .restart(isPrimary: true), .upgrade(isPrimary: false, version: "10.11.19"),
     .initialize(replicas: [1, 2]), .prepareReplica(ordinal: 2), .replicate(source: peer), .replicate(source: peer, acknowledges: true),
     .acknowledge(source: peer),
     .open(epoch: 3, semiSync: true), .close, .setVariables(values: ["a": nil, "b": "1"], configuration: "c"),
@@ -223,9 +224,10 @@ private let actions: [Action] = [
         case .fence: 22
         case .rejoin: 23
         case .expel: 24
+        case .upgrade: 25
         }
     }
-    #expect(Set(actions.map(index)) == Set(0...24))
+    #expect(Set(actions.map(index)) == Set(0...25))
 }
 
 @Test func `an unknown action is told by its name`() {

@@ -37,7 +37,7 @@ extension TestFleet {
 
 /// The fleet of the tests below, in the states that a reader of plans meets.
 private enum Scene: String, CaseIterable {
-    case new, nothing, replica, parameters, restart, content, drift, removed, unseen, unplaceable, channel, silent
+    case new, nothing, replica, parameters, restart, upgrade, content, drift, removed, unseen, unplaceable, channel, silent
 
     var fleet: TestFleet {
         var fleet = TestFleet()
@@ -64,6 +64,12 @@ private enum Scene: String, CaseIterable {
         case .restart:
             fleet.edit { $0.parameters["back_log"] = "200" }
             fleet.place([("spec.parameters.back_log", 23)])
+        case .upgrade:
+            for host in TestFleet.hostNames {
+                fleet.observed[host]?.report.engines.append(EngineBinary(type: .mariadb, version: "10.11.20", path: "/engines/mariadbd"))
+            }
+            fleet.edit { $0.engine.version = "10.11.20" }
+            fleet.place([("spec.engine.version", 8)])
         case .content:
             fleet.edit { cluster in
                 cluster.databases.append(DatabaseSpec(name: "reports", collation: "utf8mb4_bin"))

@@ -33,6 +33,13 @@ import Testing
         #expect(report.results.contains { $0.timesAlone > 0 })
     }
 
+    /// 0 is without faults: there, of a commit by which nothing starts, only one instance is ever tried.
+    @Test(arguments: 0...4 as ClosedRange<UInt64>)
+    func `versions and values are rolled out, and those refused are gone back from`(seed: UInt64) {
+        let result = Simulation.run(seed: seed, rolling: true)
+        #expect(result.failure == nil, "seed \(seed)\n\(result.trace.suffix(60).joined(separator: "\n"))")
+    }
+
     @Test func `one seed gives one history`() {
         let first = Simulation.run(seed: 7)
         let second = Simulation.run(seed: 7)

@@ -9,7 +9,7 @@ struct InstanceIdentity: Sendable, Hashable {
     var port: Int
     var serverID: Int64
     var gtidDomain: Int64
-    /// Exact: that of the binaries which made the directory.
+    /// Exact: that of the binaries which made the directory, or by which it was upgraded last: it is started by them.
     var engineVersion: String
 
     init(_ id: InstanceID, _ blueprint: InstanceBlueprint, engineVersion: String) {

@@ -39,6 +39,7 @@ actor InstanceLook {
         report.configDigest = (try? layout.configurationDigest()).flatMap { $0 }
         report.orderedDigest = (try? Files.text(layout.template)).flatMap { $0 }.map { SHA256.hex($0) }
         report.usedBytes = usedBytes()
+        report.refusedStart = layout.refusedStart
         guard process.living() != nil else {
             await drop()
             return report

@@ -18,17 +18,24 @@ extension InstanceWorker {
             if try Files.text(layout.started) == Files.text(layout.configuration) {
                 return TaskResult(acted: false, readBack: try await readBack())
             }
-            try await withSession { session in
-                if isPrimary { return try await session.makeReadOnly(layout.id) }
-                guard let status = try await session.replicaStatus(), !status.isStopped else { return }
-                try await stopReplicating(session, status, report)
-            }
-            report(EngineProgress(phase: "stopping"))
-            _ = try await stop()
+            try await stopInOrder(isPrimary: isPrimary, report)
         }
         report(EngineProgress(phase: "starting"))
-        _ = try await startClosed()
+        _ = try await startClosed(insists: true)
+        try requireStartedAsOrdered()
         return TaskResult(readBack: try await readBack())
+    }
+
+    /// A writer made read-only, a replica drained, then stopped.
+    func stopInOrder(isPrimary: Bool, _ report: @Sendable (EngineProgress) -> Void) async throws {
+        try await withSession { session in
+            try await keepRunningAsProven(session)
+            if isPrimary { return try await session.makeReadOnly(layout.id) }
+            guard let status = try await session.replicaStatus(), !status.isStopped else { return }
+            try await stopReplicating(session, status, report)
+        }
+        report(EngineProgress(phase: "stopping"))
+        _ = try await stop()
     }
 
     /// Takes the instance out of service for good; its directory stays. The mark comes first, so that nothing starts it

@@ -27,14 +27,28 @@ struct MariaDBBinaries: Sendable, Hashable {
 
 /// Finds the installations on this host. A binary is asked for its version once, until it changes.
 final class BinaryFinder: Sendable {
-    private let directories: [String]
+    private let fixed: [String]
+    private let engines: String?
     private let known = Mutex<[String: (stamp: String, version: String)]>([:])
 
-    init(_ directories: [String]) { self.directories = directories }
+    /// `engines`: a directory each of whose own is looked at for an unpacked version, whenever binaries are asked for.
+    init(_ directories: [String], enginesIn engines: String? = nil) {
+        fixed = directories
+        self.engines = engines
+    }
+
+    /// More are left out: somebody else's directory may be full of them.
+    static let enginesMax = 64
+
+    private var directories: [String] {
+        guard let engines else { return fixed }
+        let unpacked = Files.names(in: engines).sorted().prefix(Self.enginesMax)
+        return unpacked.flatMap { name in ["/usr/sbin", "/sbin", "/bin"].map { engines + "/" + name + $0 } } + fixed
+    }
 
     static let versionBound: Duration = .seconds(10)
 
-    /// All installations, the newest first.
+    /// All installations, the newest first; of one version those unpacked by themselves before a package's.
     func all() async -> [MariaDBBinaries] {
         var found: [MariaDBBinaries] = []
         for directory in directories {
@@ -45,7 +59,10 @@ final class BinaryFinder: Sendable {
                 break
             }
         }
-        return found.sorted { Self.isNewer($0.version, $1.version) }
+        return found.enumerated().sorted { left, right in
+            Self.isNewer(left.element.version, right.element.version)
+                || left.element.version == right.element.version && left.offset < right.offset
+        }.map(\.element)
     }
 
     /// The newest installation that matches. Throws where there is none, naming those that are there.
@@ -54,6 +71,16 @@ final class BinaryFinder: Sendable {
         if let match = all.first(where: { $0.matches(wanted) }) { return match }
         let there = all.isEmpty ? "none was found in \(directories.joined(separator: ", "))" : "there is \(all.map(\.version).joined(separator: ", "))"
         throw EngineError(.permanent, "MariaDB \(wanted) is not installed on this host; \(there). Install mariadb-server-core of that version")
+    }
+
+    /// The installation of just this version. Throws where there is none, with how to get it beside the others.
+    func exactly(_ version: String) async throws -> MariaDBBinaries {
+        let all = await all()
+        if let match = all.first(where: { $0.version == version }) { return match }
+        let there = all.map(\.version).joined(separator: ", ")
+        throw EngineError(
+            .permanent,
+            "MariaDB \(version) is not on this host (\(there.isEmpty ? "none is" : there + " is")): unpack its packages with `dpkg -x` in \(engines ?? "")/mariadb-\(version)")
     }
 
     /// The installation for an instance that was made with `version`: the same, else the newest of its series, since a

@@ -34,7 +34,7 @@ package final class MariaDBDriver: EngineDriver {
     package init(_ host: MariaDBHost, transport: any CopyTransport) {
         self.host = host
         self.transport = transport
-        finder = BinaryFinder(host.binaryDirectories)
+        finder = BinaryFinder(host.binaryDirectories, enginesIn: host.enginesDirectory)
         (exits, ended) = AsyncStream.makeStream(bufferingPolicy: .bufferingNewest(Self.exitsMax))
     }
 
@@ -141,6 +141,7 @@ package final class MariaDBDriver: EngineDriver {
         case .start: try await worker.start()
         case .configure(let configuration): try await worker.configure(configuration)
         case .restart(let isPrimary): try await worker.restart(isPrimary: isPrimary, report)
+        case .upgrade(let isPrimary, let version): try await worker.upgrade(to: version, isPrimary: isPrimary, report)
         case .initialize(let replicas): try await worker.initialize(replicas: replicas, secrets: work.secrets)
         case .prepareReplica(let ordinal): try await worker.prepareReplica(ordinal, secrets: work.secrets)
         case .replicate(let source, let acknowledges):

@@ -6,7 +6,7 @@ package struct MariaDBHost: Sendable {
     package var dataDirectory: String
     /// The user that database processes run as when the agent is root; they never run as root.
     package var databaseUser: String
-    /// Where server binaries are looked for, in this order.
+    /// Where server binaries are looked for, in this order; before them in `enginesDirectory`.
     package var binaryDirectories: [String]
     /// The ports from which the receiver of a copy takes one.
     package var copyPorts: ClosedRange<Int>
@@ -24,6 +24,9 @@ package struct MariaDBHost: Sendable {
         self.copyPorts = copyPorts
     }
 
+    /// Versions side by side: in each of its directories a package or an archive is unpacked, as
+    /// `mariadb-10.11.18/usr/sbin/mariadbd` or `mariadb-10.11.18/bin/mariadbd`.
+    var enginesDirectory: String { dataDirectory + "/engines" }
     var instancesDirectory: String { dataDirectory + "/instances" }
     /// Directories of instances that hold what their cluster does not; on the same disk, and named as no instance is.
     var setAsideDirectory: String { instancesDirectory + "/set-aside" }

@@ -20,36 +20,20 @@ extension InstanceWorker {
     ///
     /// `cutsTail`: what InnoDB had not committed durably when the server died is taken out of its binary log (semi-sync's
     /// own recovery) instead of being committed.
-    func startClosed(cutsTail: Bool = false) async throws -> Bool {
+    ///
+    /// Where it does not start by its configuration and version it is started by what it last started by; `insists`: also
+    /// a configuration that was refused before is tried.
+    func startClosed(cutsTail: Bool = false, insists: Bool = false) async throws -> Bool {
         let bars = process.bars
         try requireReady()
         if process.living(thorough: true) != nil {
             try await waitUntilReady(from: Files.size(layout.errorLog))
             return false
         }
-        let binaries = try await finder.forInstance(madeWith: try identity().engineVersion)
-        let user = try host.processUser()
         try restoreConfiguration()
         try keepRelayLogsAside()
-        try prepareSocketDirectory(for: user)
-        guard let configuration = try Files.text(layout.configuration) else {
-            throw EngineError(.refused, "the configuration file \(layout.configuration) is missing: configure the instance first")
-        }
-        try Files.remove(layout.startedValues)
-        try Files.write(layout.started, configuration)
-        let logged = Files.size(layout.errorLog)
-        let arguments = cutsTail ? ["--init-rpl-role=SLAVE"] : []
-        try await launch(binaries, as: user, arguments, bars)
-        do {
-            try await waitUntilReady(from: logged)
-        } catch let error as EngineError {
-            guard isCopyOfPrepared(since: logged) else { throw error }
-            try await rollBackPrepared(binaries, as: user, bars)
-            try await launch(binaries, as: user, arguments, bars)
-            try await waitUntilReady(from: Files.size(layout.errorLog))
-        }
-        process.expectEnd(false)
-        guard process.living() != nil else { throw startFailure(from: logged) }
+        try prepareSocketDirectory(for: try host.processUser())
+        try await startProven(cutsTail ? ["--init-rpl-role=SLAVE"] : [], insists: insists, bars)
         let values = try await readBack().filter { !$0.value.contains("\n") }.sorted { $0.key < $1.key }
         try Files.write(layout.startedValues, values.map { $0.key + "=" + $0.value + "\n" }.joined())
         return true
@@ -57,12 +41,12 @@ extension InstanceWorker {
 
     /// A copy may hold a transaction that its donor had prepared and not committed; without the donor's binary log the
     /// server does not know what to do with it, and ends.
-    private func isCopyOfPrepared(since logged: Int64) -> Bool {
+    func isCopyOfPrepared(since logged: Int64) -> Bool {
         Files.exists(layout.copiedPosition) && errorLog(since: logged).text.contains("prepared transactions!")
     }
 
     /// It is in no position that the copy has, and so comes again by replication. The server ends by itself afterwards.
-    private func rollBackPrepared(_ binaries: MariaDBBinaries, as user: HostUser?, _ bars: Int) async throws {
+    func rollBackPrepared(_ binaries: MariaDBBinaries, as user: HostUser?, _ bars: Int) async throws {
         process.expectEnd(true)
         try await launch(binaries, as: user, ["--tc-heuristic-recover=ROLLBACK"], bars)
         let hasEnded = try await wait(within: Self.startMax) { process.living() == nil }
@@ -78,7 +62,7 @@ extension InstanceWorker {
         try Files.write(layout.configuration, layout.substituted(ordered))
     }
 
-    private func launch(_ binaries: MariaDBBinaries, as user: HostUser?, _ more: [String], _ bars: Int) async throws {
+    func launch(_ binaries: MariaDBBinaries, as user: HostUser?, _ more: [String], _ bars: Int) async throws {
         try makeErrorLog(for: user)
         var arguments = ["--defaults-file=" + layout.started, "--read-only=1", "--skip-slave-start", "--event-scheduler=OFF"] + more
         if let user, !host.launcher.setsUser { arguments.append("--user=" + user.name) }
@@ -143,7 +127,7 @@ extension InstanceWorker {
         }
     }
 
-    private func startFailure(from logged: Int64) -> EngineError { errorLog(since: logged).startFailure(of: layout) }
+    func startFailure(from logged: Int64) -> EngineError { errorLog(since: logged).startFailure(of: layout) }
 
     /// What the server wrote to its error log since that was so long; empty where it cannot be read.
     func errorLog(since logged: Int64) -> ErrorLog {

@@ -53,10 +53,11 @@ extension AdminSession {
 }
 
 extension InstanceWorker {
-    /// Writes the configuration file; a running process keeps what it has.
+    /// Writes the configuration file; a running process keeps what it has. What was refused before is tried again.
     func configure(_ configuration: String) throws -> TaskResult {
         try requireReady()
-        return TaskResult(acted: try layout.writeConfiguration(configuration))
+        let isForgotten = try layout.forgetRefused()
+        return TaskResult(acted: try layout.writeConfiguration(configuration) || isForgotten)
     }
 
     /// Sets variables of the running server, then writes the configuration, and reads back what the server made of
@@ -66,9 +67,10 @@ extension InstanceWorker {
         return try await withSession { session in
             let kinds = try await session.kinds(of: Set(values.keys))
             for (name, value) in values.sorted(by: { $0.key < $1.key }) { try await set(name, value, kinds[name], session) }
+            try layout.forgetRefused()
             _ = try layout.writeConfiguration(configuration)
             let names = Set(ConfigurationFile(configuration).declared.keys).union(values.keys)
-            return TaskResult(readBack: try await session.globals(names))
+            return TaskResult(readBack: try await session.globals(names), engineVersion: try await session.version())
         }
     }
 

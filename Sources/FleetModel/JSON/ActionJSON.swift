@@ -20,6 +20,9 @@ extension Action: JSONCodable {
             writer.member("donor", donor)
         case .configure(let configuration): writer.member("configuration", configuration)
         case .restart(let isPrimary): writer.member("isPrimary", isPrimary)
+        case .upgrade(let isPrimary, let version):
+            writer.member("isPrimary", isPrimary)
+            writer.member("version", version)
         case .initialize(let replicas): writer.member("replicas", replicas)
         case .prepareReplica(let ordinal), .expel(let ordinal): writer.member("ordinal", ordinal)
         case .replicate(let source, let acknowledges):
@@ -70,6 +73,10 @@ extension Action: JSONCodable {
         "start": { try $0.skip(); return .start },
         "configure": { .configure(configuration: try $0.argument("configuration")) },
         "restart": { .restart(isPrimary: try $0.argument("isPrimary")) },
+        "upgrade": { reader in
+            let (isPrimary, version): (Bool, String) = try reader.arguments("isPrimary", "version")
+            return .upgrade(isPrimary: isPrimary, version: version)
+        },
         "initialize": { .initialize(replicas: try $0.argument("replicas")) },
         "prepareReplica": { .prepareReplica(ordinal: try $0.argument("ordinal")) },
         "replicate": { reader in

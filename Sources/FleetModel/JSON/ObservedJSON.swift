@@ -114,6 +114,7 @@ extension InstanceReport: JSONCodable {
             writer.member("orderedDigest", ifPresent: orderedDigest)
             writer.member("startedParameters", ifFilled: startedParameters)
             writer.member("startedValues", ifFilled: startedValues)
+            writer.member("refusedStart", ifPresent: refusedStart)
             writer.member("epoch", epoch)
             writer.member("isWriter", isWriter)
             if isStartHeld { writer.member("isStartHeld", true) }
@@ -138,6 +139,7 @@ extension InstanceReport: JSONCodable {
             case "orderedDigest": try reader.read(&orderedDigest)
             case "startedParameters": try reader.read(&startedParameters)
             case "startedValues": try reader.read(&startedValues)
+            case "refusedStart": try reader.read(&refusedStart)
             case "epoch": try reader.read(&epoch)
             case "isWriter": try reader.read(&isWriter)
             case "isStartHeld": try reader.read(&isStartHeld)
@@ -149,6 +151,28 @@ extension InstanceReport: JSONCodable {
             }
         }
         self.id = try reader.required(id, "id")
+    }
+}
+
+extension RefusedStart: JSONCodable {
+    package func write(to writer: inout JSONWriter) {
+        writer.object { writer in
+            writer.member("configDigest", configDigest)
+            writer.member("engineVersion", engineVersion)
+            writer.member("message", message)
+        }
+    }
+
+    package init(from reader: inout JSONReader) throws {
+        self.init(configDigest: "", engineVersion: "", message: "")
+        try reader.object { reader, key in
+            switch key {
+            case "configDigest": try reader.read(&configDigest)
+            case "engineVersion": try reader.read(&engineVersion)
+            case "message": try reader.read(&message)
+            default: try reader.skip()
+            }
+        }
     }
 }
 

@@ -50,6 +50,7 @@ extension KindTable where Value == Cluster {
                 "`availability.min` leaves an instance that may be restarted.",
                 "Server variables that Evenkeel sets itself (`server_id`, `gtid_*`, `log_bin`, `read_only`, `rpl_semi_sync_*`, `sync_binlog`, `datadir`, `port`, `unix_socket`, `require_secure_transport` …) are refused; the error names the field to use.",
                 "A name that no server of the version knows is told in the plan and as a condition, with the nearest one, and no configuration of the cluster is touched until it is mended.",
+                "A value by which a server does not start takes down one replica for a moment: it is started as before, and nobody else is restarted until a commit changes it ([rolling change](rolling-change.md)).",
                 "Privileges that write through `read_only` (`READ_ONLY ADMIN`, `BINLOG ADMIN`, `SUPER`, `ALL` on `*.*`) or change replication are refused, and so are the server's own databases and accounts.",
             ]))
 
@@ -142,7 +143,7 @@ extension Shape where Value == EngineSpec {
                 .required("type", \.type, .choice, "The engine."),
                 .required(
                     "version", \.version, .engineVersion,
-                    "`10.11`, or exact: `10.11.19`. The exact version that is found is recorded when the cluster is made."),
+                    "`10.11`, or exact: `10.11.19`. The exact version that is found is recorded when the cluster is made; another one of the series comes by naming it, one instance at a time (`manifests/rolling-change.md`)."),
             ]),
             blank: { EngineSpec(type: .mariadb, version: "") })
     }

@@ -85,7 +85,8 @@ extension PrimaryReplicaProcedure {
         if let maintenance {
             conditions.append(Condition(.maintenance, true, reason: "Maintenance", message: "left alone \(maintenance.text)"))
         }
-        if let unknown = decision.findings.first(where: { $0.reason == "ParameterUnknown" }) {
+        let stalling: Set<String> = ["ParameterUnknown", "UpgradeRefused", "RolloutHalted"]
+        if let unknown = decision.findings.first(where: { stalling.contains($0.reason) }) {
             conditions.append(Condition(.stalled, true, reason: unknown.reason, message: unknown.message))
         } else if let stalled {
             conditions.append(Condition(.stalled, true, reason: "TaskFailing", message: stalled.message))

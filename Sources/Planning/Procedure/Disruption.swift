@@ -10,37 +10,9 @@ extension PrimaryReplicaProcedure {
     }
 
     private mutating func disruptOne(_ primary: MemberView) {
-        if restartOne(primary) { return }
+        if rollOne(primary) { return }
         if moveWriter(primary) { return }
         retireOne(primary)
-    }
-
-    /// Replicas first, by zone; then the writer moves away; then the old writer, a replica by now.
-    private mutating func restartOne(_ primary: MemberView) -> Bool {
-        let replicas = views.filter { $0.isActive && $0.ordinal != primary.ordinal }
-            .sorted { ($0.record.zone, $0.ordinal) < ($1.record.zone, $1.ordinal) }
-        for view in replicas {
-            let names = parametersNeedingRestart(view)
-            if !names.isEmpty { return restart(view, names, isPrimary: false) }
-        }
-        let names = parametersNeedingRestart(primary)
-        guard !names.isEmpty else { return false }
-        if let candidate = candidates(for: primary).first {
-            return begin(from: primary, to: candidate, "restart of \(label(primary)) for \(names.joined(separator: ", "))")
-        }
-        return restart(primary, names, isPrimary: true)
-    }
-
-    private mutating func restart(_ view: MemberView, _ names: [String], isPrimary: Bool) -> Bool {
-        guard servingCount - 1 >= availabilityMin || isPrimary && views.count(where: \.isActive) == 1 else {
-            wait(.budget("availability"), "availability.min \(availabilityMin) leaves no room to restart \(label(view))")
-            return true
-        }
-        let waiting = !isPrimary && isOnlyAcker(view) ? "; writes wait until it is back: nobody else acknowledges them" : ""
-        emit(
-            .restart(isPrimary: isPrimary), on: view, cause: because(parameterField(names[0])),
-            "restart for " + names.joined(separator: ", ") + waiting)
-        return true
     }
 
     /// Replicas that can become the writer, the best first: attached, caught up, acknowledging where the writer waits

@@ -68,7 +68,7 @@ extension PrimaryReplicaProcedure {
         if engine(of: view) != nil { return true }
         let found = view.engines.map { $0.type.rawValue + " " + $0.version }.joined(separator: ", ")
         let message =
-            "\(view.record.host) has no \(cluster.engine.type.rawValue) \(cluster.engine.version)"
+            "\(view.record.host) has no \(cluster.engine.type.rawValue) \(wantedVersion)"
             + (found.isEmpty ? "" : " (it has \(found))") + ": install its packages there"
         find("EngineMissing", label(view), on: view, message, drift: false)
         wait(.fact("engine"), message)

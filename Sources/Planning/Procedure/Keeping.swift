@@ -13,6 +13,7 @@ extension PrimaryReplicaProcedure {
         }
         settleOwnActs()
         tellDisks()
+        tellHaltedRollout()
         settleAckSet(primary)
         settleProtection(primary)
         tellUnprotected(primary)

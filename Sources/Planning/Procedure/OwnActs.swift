@@ -7,7 +7,7 @@ extension PrimaryReplicaProcedure {
     mutating func noteOwnAct(_ action: Action, on ordinal: Int) {
         switch action {
         case .install, .clone: records.joining = Planner.union(records.joining, [ordinal])
-        case .restart, .demote, .rejoin: records.returning = Planner.union(records.returning, [ordinal])
+        case .restart, .upgrade, .demote, .rejoin: records.returning = Planner.union(records.returning, [ordinal])
         default: break
         }
     }
@@ -20,7 +20,7 @@ extension PrimaryReplicaProcedure {
         records.returning.removeAll { !away.contains($0) }
     }
 
-    private func acknowledgesAsItShould(_ view: MemberView) -> Bool {
+    func acknowledgesAsItShould(_ view: MemberView) -> Bool {
         guard let primary, view.ordinal != primary.ordinal, mayAcknowledge(view, for: primary.record) else { return true }
         return view.acknowledges
     }

@@ -77,6 +77,7 @@ struct PrimaryReplicaProcedure {
             return
         }
         recordEngineVersion()
+        refuseSeriesChange()
         if !records.isFounded {
             found()
         } else if records.failover != nil {
@@ -89,24 +90,6 @@ struct PrimaryReplicaProcedure {
             keep()
         }
         conclude()
-    }
-
-    /// The exact version is recorded as soon as a host that is to hold an instance tells which it has.
-    private mutating func recordEngineVersion() {
-        guard records.engineVersion.isEmpty else { return }
-        for view in views {
-            if let version = engine(of: view)?.version {
-                records.engineVersion = version
-                return
-            }
-        }
-    }
-
-    /// The newest binary on the host that is of the declared version, or of the recorded one where there is one.
-    func engine(of view: MemberView) -> EngineBinary? {
-        let wanted = records.engineVersion.isVersion(within: cluster.engine.version) ? records.engineVersion : cluster.engine.version
-        return view.engines.last { $0.type == cluster.engine.type && $0.version.isVersion(within: wanted) }
-            ?? view.engines.last { $0.type == cluster.engine.type && $0.version.isVersion(within: cluster.engine.version) }
     }
 
     // MARK: What a step is made of
@@ -208,7 +191,7 @@ struct PrimaryReplicaProcedure {
     func blueprint(_ view: MemberView) -> InstanceBlueprint {
         InstanceBlueprint(
             clusterName: context.name, port: view.record.port, address: view.record.address,
-            serverID: view.record.serverID, gtidDomain: records.gtidDomain, engineVersion: engine(of: view)?.version ?? cluster.engine.version,
+            serverID: view.record.serverID, gtidDomain: records.gtidDomain, engineVersion: engine(of: view)?.version ?? wantedVersion,
             configuration: configuration(view).text, storageBytes: cluster.resources.storageBytes)
     }
 

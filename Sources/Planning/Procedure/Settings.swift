@@ -44,6 +44,10 @@ extension PrimaryReplicaProcedure {
             setVariables(needs.set, on: view, wanted.text, drifted: needs.drifted.map(\.name))
         } else if !isCurrent {
             rewrite(view, report, wanted.text)
+        } else if let refused = report.refusedStart, !isRefused(view) {
+            emit(
+                .configure(configuration: wanted.text), on: view, cause: because("spec.engine.version"),
+                "forget that it did not start by \(refused.engineVersion): that is declared no more")
         } else {
             return needs.drifted.isEmpty
         }
@@ -84,7 +88,7 @@ extension PrimaryReplicaProcedure {
         var needs = Needs()
         for (name, declared) in parameters {
             let actual = database.variables[name]
-            if let applied = records.parameters[name], applied.declared == declared, applied.version == database.version {
+            if let applied = records.parameters[name], applied.declared == declared, applied.version.versionSeries == database.version.versionSeries {
                 // What SET made of it is in force, and so is what a start made of it.
                 let started = report.startedParameters[name] == declared ? report.startedValues[name] : nil
                 guard let actual, actual != applied.readBack, actual != started else { continue }

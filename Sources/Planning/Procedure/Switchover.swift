@@ -41,13 +41,13 @@ extension PrimaryReplicaProcedure {
             for view in strays { close(view) }
             return
         }
-        let isLost = !intent.isPastReturn && isAway(to)
-        if isLost { decision.cancel.append(contentsOf: running.map(\.id)) }
+        let targetIsLost = !intent.isPastReturn && isLost(to)
+        if targetIsLost { decision.cancel.append(contentsOf: running.map(\.id)) }
         guard running.isEmpty else {
             wait(.attempt(label(to)), "the running tasks of the switchover to \(label(to))")
             return
         }
-        if isLost {
+        if targetIsLost {
             abandon(intent, "\(label(to)) is lost, which was to take over")
         } else if intent.position == nil || from.isWritable {
             // Writes after the position that the old writer told would be lost: it has to stop, and tell, again.
@@ -59,7 +59,7 @@ extension PrimaryReplicaProcedure {
     }
 
     /// Nobody who was not to follow it is left without a source for its sake.
-    private func isAway(_ to: MemberView) -> Bool {
+    private func isLost(_ to: MemberView) -> Bool {
         if to.silence.map({ $0 >= Self.silenceMin }) ?? true { return true }
         return to.knowledge == .fresh && (to.report?.directory != .ready || to.report?.process != .running)
     }

@@ -25,6 +25,7 @@ struct FieldChanges {
             addWhole()
             return
         }
+        addVersion(tasks)
         addPlacement(tasks)
         addParameters(tasks)
         addContent(tasks)
@@ -46,6 +47,13 @@ struct FieldChanges {
                 label: "cluster", field: "spec", before: nil,
                 after: "\(cluster.engine.type.rawValue) \(cluster.engine.version), \(count) \(count == 1 ? "instance" : "instances") in \(zones)",
                 position: SourcePosition(file: declared.file, line: declared.line, column: 1)))
+    }
+
+    private mutating func addVersion(_ tasks: [PlannedTask]) {
+        for task in tasks {
+            guard case .upgrade(_, let version) = task.action else { continue }
+            return add("engine.version", "spec.engine.version", records.engineVersion, version, note: "needs a restart")
+        }
     }
 
     // MARK: Placement
@@ -80,7 +88,7 @@ struct FieldChanges {
             case .setVariables(let values, _):
                 dynamic.formUnion(values.keys)
                 isConfigured = true
-            case .configure, .restart: isConfigured = true
+            case .configure, .restart, .upgrade: isConfigured = true
             default: break
             }
         }

@@ -155,7 +155,7 @@ package struct UnitPlan: Sendable {
         case .install, .clone: "+"
         case .ensureDatabase, .ensureAccount: creations.contains(task.thing) ? "+" : "~"
         case .start, .initialize, .prepareReplica, .replicate, .acknowledge, .open, .demote, .promote, .expel, .revoke, .fence, .rejoin: ">"
-        case .configure, .restart, .close, .setVariables: "~"
+        case .configure, .restart, .upgrade, .close, .setVariables: "~"
         case .applyChannel(let digest): digest == nil ? "-" : isNew ? "+" : "~"
         case .dropDatabase, .dropAccount, .retire, .purge: "-"
         }
@@ -190,7 +190,7 @@ extension PlanCounts {
             case .purge, .dropDatabase:
                 removed.insert(task.thing)
                 destroyed += 1
-            case .restart(let isPrimary):
+            case .restart(let isPrimary), .upgrade(let isPrimary, _):
                 restarts += 1
                 if isPrimary { writerRestarts += 1 }
                 changed.insert(task.thing)

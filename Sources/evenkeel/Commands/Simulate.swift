@@ -21,10 +21,12 @@ struct Simulate: ParsableCommand {
 
     @Option(help: "What a primary does that nobody is left to acknowledge for.")
     var whenAlone = WhenAlone.wait
+    @Flag(help: "Through commits that are rolled out: versions, and values that need a restart.")
+    var rolling = false
 
     func run() throws {
         if plants || plant != nil { return try findPlanted(plant.map { [$0] } ?? PlantedBug.allCases) }
-        let report = Simulation.run(seeds: start..<(start + seeds), whenAlone: whenAlone) { result in
+        let report = Simulation.run(seeds: start..<(start + seeds), rolling: rolling, whenAlone: whenAlone) { result in
             let outcome = result.failure ?? "converged"
             let alone = result.timesAlone > 0 ? ", \(result.timesAlone) times alone" : ""
             print("seed \(result.seed): \(outcome) (\(result.attempts) attempts, \(result.writes) writes, \(result.failovers) failovers, \(result.movedAside) moved aside\(alone))")

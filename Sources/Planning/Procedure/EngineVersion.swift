@@ -1,0 +1,71 @@
+import FleetModel
+
+// The engine's version: recorded exactly when the cluster is made; another one is a change that a commit makes.
+
+extension PrimaryReplicaProcedure {
+    /// The exact version is recorded as soon as a host that is to hold an instance tells which it has, and anew when all
+    /// instances run another one that is declared.
+    mutating func recordEngineVersion() {
+        guard records.engineVersion.isEmpty else {
+            let active = views.filter(\.isActive)
+            guard let version = active.first?.database?.version, version != records.engineVersion,
+                version.isVersion(within: cluster.engine.version), active.allSatisfy({ $0.database?.version == version })
+            else { return }
+            records.engineVersion = version
+            return
+        }
+        for view in views {
+            if let version = engine(of: view)?.version {
+                records.engineVersion = version
+                return
+            }
+        }
+    }
+
+    /// Whether the declared version is of another series than the recorded one: then the recorded one stays.
+    private var isSeriesChange: Bool {
+        !records.engineVersion.isEmpty && records.engineVersion.versionSeries != cluster.engine.version.versionSeries
+    }
+
+    /// What the cluster's instances are to run: the recorded version where it is one of those declared.
+    var wantedVersion: String {
+        let recorded = records.engineVersion
+        return !recorded.isEmpty && (recorded.isVersion(within: cluster.engine.version) || isSeriesChange) ? recorded : cluster.engine.version
+    }
+
+    /// The newest binary on the host that is of the wanted version; for a new instance of a cluster whose change of
+    /// version stands still, of the recorded one.
+    func engine(of view: MemberView) -> EngineBinary? {
+        func newest(_ version: String) -> EngineBinary? {
+            view.engines.last { $0.type == cluster.engine.type && $0.version.isVersion(within: version) }
+        }
+        if wantedVersion != records.engineVersion, !records.engineVersion.isEmpty, haltedRollout() != nil,
+            let recorded = newest(records.engineVersion)
+        {
+            return recorded
+        }
+        return newest(wantedVersion) ?? (isSeriesChange ? nil : newest(cluster.engine.version))
+    }
+
+    /// The version that an instance runs, or would be started by.
+    func version(of view: MemberView) -> String? {
+        view.database?.version ?? view.report?.origin?.engineVersion
+    }
+
+    /// The version that an instance is to be brought to; nil where it runs one that is declared.
+    func upgrade(of view: MemberView) -> String? {
+        guard let version = view.database?.version, !isSeriesChange, !version.isVersion(within: cluster.engine.version) else { return nil }
+        return wantedVersion
+    }
+
+    /// Data goes from one series to the next only through a dump, or through an upgrade that cannot be taken back.
+    mutating func refuseSeriesChange() {
+        guard isSeriesChange else { return }
+        let (recorded, declared) = (records.engineVersion, cluster.engine.version)
+        let message =
+            "\(recorded) is not changed to \(declared): only versions of \(recorded.versionSeries) can take its data over and give it back; declare one of them, or move the data to a new cluster"
+        find("UpgradeRefused", context.name, on: nil, message, drift: false)
+        decision.warnings.append(message)
+        wait(.approval("spec.engine.version"), message)
+    }
+}

@@ -1,0 +1,137 @@
+import FleetModel
+
+// Rolling change: what only a start brings about (another version, parameters that are set by a start), one instance
+// after the other, each only when all others are well; and no further than the first that does not start by it.
+
+extension PrimaryReplicaProcedure {
+    /// What a member is to be started anew for.
+    private struct Change {
+        /// The version that it is brought to.
+        var version: String?
+        var parameters: [String] = []
+
+        var isNone: Bool { version == nil && parameters.isEmpty }
+    }
+
+    private func change(of view: MemberView) -> Change {
+        guard view.isAnswering else { return Change() }
+        return Change(version: upgrade(of: view), parameters: parametersNeedingRestart(view))
+    }
+
+    /// Replicas first, by zone; then the writer moves away; then the old writer, a replica by now. True where nothing else
+    /// may be disrupted meanwhile.
+    mutating func rollOne(_ primary: MemberView) -> Bool {
+        let replicas = views.filter { $0.isActive && $0.ordinal != primary.ordinal }
+            .sorted { ($0.record.zone, $0.ordinal) < ($1.record.zone, $1.ordinal) }
+        guard let view = (replicas + [primary]).first(where: { $0.isActive && !change(of: $0).isNone }) else { return false }
+        if haltedRollout() != nil || !hasEngines() { return false }
+        tellDowngrade()
+        guard isHealthy(but: view, primary) else { return true }
+        let due = change(of: view)
+        guard view.ordinal == primary.ordinal else { return roll(view, due, isPrimary: false) }
+        if let candidate = candidates(for: primary).first {
+            return begin(from: primary, to: candidate, reason(due, primary))
+        }
+        return roll(primary, due, isPrimary: true)
+    }
+
+    private mutating func roll(_ view: MemberView, _ change: Change, isPrimary: Bool) -> Bool {
+        guard servingCount - 1 >= availabilityMin || isPrimary && views.count(where: \.isActive) == 1 else {
+            wait(.budget("availability"), "availability.min \(availabilityMin) leaves no room to restart \(label(view))")
+            return true
+        }
+        let waiting = !isPrimary && isOnlyAcker(view) ? "; writes wait until it is back: nobody else acknowledges them" : ""
+        if let version = change.version {
+            let names = change.parameters.isEmpty ? "" : ", and for " + change.parameters.joined(separator: ", ")
+            emit(
+                .upgrade(isPrimary: isPrimary, version: version), on: view, cause: because("spec.engine.version"),
+                "restart by \(version), from \(self.version(of: view) ?? "")" + names + waiting)
+        } else {
+            emit(
+                .restart(isPrimary: isPrimary), on: view, cause: because(parameterField(change.parameters[0])),
+                "restart for " + change.parameters.joined(separator: ", ") + waiting)
+        }
+        return true
+    }
+
+    private func reason(_ change: Change, _ view: MemberView) -> String {
+        let names = change.parameters.joined(separator: ", ")
+        return if let version = change.version { "restart of \(label(view)) by \(version)" } else { "restart of \(label(view)) for \(names)" }
+    }
+
+    /// Whether every replica but this one has caught up and acknowledges where it is to: what was restarted last counts
+    /// as back only then.
+    private mutating func isHealthy(but view: MemberView, _ primary: MemberView) -> Bool {
+        for other in views where other.isActive && other.ordinal != view.ordinal && other.ordinal != primary.ordinal {
+            guard other.hasCaughtUp, isNear(other, primary), acknowledgesAsItShould(other) else {
+                wait(.fact(label(other)), "\(label(other)) to catch up with \(label(primary)), before \(label(view)) is restarted")
+                return false
+            }
+        }
+        return true
+    }
+
+    /// Every host has the version before anybody is brought to it.
+    private mutating func hasEngines() -> Bool {
+        var isThere = true
+        for view in views where view.isActive {
+            guard let version = upgrade(of: view), !view.engines.contains(where: { $0.type == cluster.engine.type && $0.version == version })
+            else { continue }
+            let found = view.engines.map(\.version).joined(separator: ", ")
+            let message =
+                "\(view.record.host) has no \(cluster.engine.type.rawValue) \(version) (it has \(found)): unpack its packages there, in engines/\(cluster.engine.type.rawValue)-\(version) of the agent's data directory (`dpkg -x`); until every host has it no instance is restarted"
+            find("EngineMissing", label(view), on: view, message, drift: false)
+            wait(.fact("engine"), message)
+            isThere = false
+        }
+        return isThere
+    }
+
+    private mutating func tellDowngrade() {
+        guard let view = views.first(where: { $0.isActive && upgrade(of: $0) != nil }), let from = version(of: view),
+            wantedVersion.isOlder(than: from)
+        else { return }
+        let message =
+            "\(from) to \(wantedVersion) is a downgrade: MariaDB keeps the format of its data within a series, so that \(wantedVersion.versionSeries) takes it; read the release notes of what lies between"
+        if !decision.warnings.contains(message) { decision.warnings.append(message) }
+    }
+
+    // MARK: What stands still
+
+    /// The member that did not start by what is declared now, and was started as it was before.
+    func haltedRollout() -> MemberView? {
+        views.first { $0.isActive && isRefused($0) }
+    }
+
+    /// Whether what it did not start by is still what it is to be started by.
+    func isRefused(_ view: MemberView) -> Bool {
+        guard let refused = view.report?.refusedStart, refused.configDigest == configuration(view).digest else { return false }
+        return refused.engineVersion == upgrade(of: view) ?? version(of: view)
+    }
+
+    /// Says that a rolling change stands, why, and what lets it go on.
+    mutating func tellHaltedRollout() {
+        for view in views where view.isActive && view.knowledge == .fresh && isRefused(view) {
+            let message = haltMessage(view)
+            find("RolloutHalted", label(view), on: view, message, drift: false)
+            wait(.approval("spec"), message)
+        }
+    }
+
+    private func haltMessage(_ view: MemberView) -> String {
+        let change = self.change(of: view)
+        let fields = (change.version == nil ? [] : ["spec.engine.version"]) + change.parameters.map(parameterField)
+        let what = change.version ?? change.parameters.joined(separator: ", ")
+        let field = fields.isEmpty ? "spec.parameters" : fields.joined(separator: ", ")
+        return
+            "\(label(view)) does not start\(what.isEmpty ? " by its configuration" : " with " + what): \(view.report?.refusedStart?.message ?? ""); it runs as before, and no other instance is restarted: commit another \(field)"
+    }
+}
+
+extension String {
+    /// Compared by parts: 10.11.9 is older than 10.11.18.
+    func isOlder(than other: String) -> Bool {
+        func numbers(_ version: String) -> [Int] { version.split(separator: ".").map { Int($0) ?? 0 } }
+        return numbers(self).lexicographicallyPrecedes(numbers(other))
+    }
+}

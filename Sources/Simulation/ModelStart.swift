@@ -1,0 +1,69 @@
+import FleetModel
+
+// By what an instance is started: its version and its configuration; and back to what it was started by before, where
+// that keeps it from starting.
+
+/// What a start is by.
+struct ModelSetting: Equatable {
+    var version: String
+    var configuration: String
+
+    /// A version, and a value, by which nothing starts.
+    static let brokenVersion = "10.11.17"
+    static let brokenBacklog = "99999999"
+
+    var startsNothing: Bool {
+        version == ModelSetting.brokenVersion || ModelConfiguration.declared(configuration)["back_log"] == ModelSetting.brokenBacklog
+    }
+}
+
+extension ModelInstance {
+    /// By what is ordered; what was refused is tried again by who `insists`. Nil where it cannot be started at all.
+    func chooseSetting(insists: Bool) -> ModelSetting? {
+        let wanted = ModelSetting(version: version, configuration: configuration ?? "")
+        let digest = SHA256.hex(wanted.configuration)
+        if !insists, let proven, refused?.configDigest == digest { return proven }
+        guard wanted.startsNothing else {
+            refused = nil
+            return wanted
+        }
+        guard let proven, proven != wanted, !proven.startsNothing else { return nil }
+        refused = RefusedStart(configDigest: digest, engineVersion: wanted.version, message: "it does not start so")
+        return proven
+    }
+}
+
+extension DriverSteps {
+    static func restart() -> [DriverStep] { stop { _ in } + startInsisting() }
+
+    static func upgrade(_ version: String) -> [DriverStep] {
+        guard ModelHost.engineVersions.contains(version) else {
+            return [DriverStep(5...30) { _ in .end(.failed("MariaDB \(version) is not on this host")) }]
+        }
+        return stop { $0.version = version } + startInsisting()
+    }
+
+    private static func stop(_ change: @escaping (ModelInstance) -> Void) -> [DriverStep] {
+        [
+            DriverStep(20...200) { context in
+                guard let instance = context.instance, instance.directory == .ready else {
+                    return .end(.refused("there is no instance"))
+                }
+                instance.stopReplicating()
+                return .next
+            },
+            DriverStep(50...300) { context in
+                guard let instance = context.instance else { return .next }
+                context.end(instance)
+                change(instance)
+                return .next
+            },
+        ]
+    }
+
+    private static func startInsisting() -> [DriverStep] {
+        start(insists: true) { instance in
+            instance.refused.map { .failed("\($0.message): it was started as it was before") }
+        }
+    }
+}
