@@ -96,8 +96,7 @@ extension InstanceWorker {
         do {
             try await start(by: setting, arguments, bars)
         } catch let error as EngineError where error.kind == .permanent {
-            let log = (try? Files.bytes(layout.errorLog, from: logged)).flatMap { $0 } ?? []
-            guard ErrorLog(String(decoding: log, as: UTF8.self)).errors.isEmpty else { throw error }
+            guard errorLog(since: logged).errors.isEmpty else { throw error }
             try await start(by: setting, arguments, bars)
         }
     }
