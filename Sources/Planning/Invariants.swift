@@ -68,6 +68,10 @@ package enum Invariants {
                 }
             case .install where situation.records.isFounded:
                 return "\(id) would be made empty in a cluster that holds data"
+            case .upgrade(_, let version):
+                if let running = report(of: id, on: host, situation)?.database?.version, !sharesData(running, version) {
+                    return "\(id) would be started by \(version), which cannot give the data of \(running) back"
+                }
             case .install, .clone:
                 if directory(of: id, on: host, situation) == .ready { return "\(id) is there already and would be written over" }
             default: break
@@ -77,9 +81,17 @@ package enum Invariants {
     }
 
     private static func directory(of id: InstanceID, on host: String, _ situation: ClusterSituation) -> InstanceDirectory? {
+        report(of: id, on: host, situation)?.directory
+    }
+
+    private static func report(of id: InstanceID, on host: String, _ situation: ClusterSituation) -> InstanceReport? {
         guard let place = situation.observed.index(forKey: host) else { return nil }
-        let instances = situation.observed.values[place].report.instances
-        return instances.firstIndex { $0.id == id }.map { instances[$0].directory }
+        return situation.observed.values[place].report.instances.first { $0.id == id }
+    }
+
+    /// The first two numbers of a version say of what format its data is.
+    private static func sharesData(_ left: String, _ right: String) -> Bool {
+        left.split(separator: ".").prefix(2) == right.split(separator: ".").prefix(2)
     }
 
     /// Nothing outside the recorded writer can take writes.

@@ -211,6 +211,8 @@ struct InvariantTests {
             [task(.purge, 2, fleet)], [task(.retire, 1, fleet)], [task(.retire, 2, fleet)],
             [task(.install(blueprint), 2, fleet)], [task(.start, 2, fleet), task(.close, 2, fleet)],
             [task(.restart(isPrimary: false), 2, fleet), task(.restart(isPrimary: false), 3, fleet)],
+            [task(.upgrade(isPrimary: false, version: "10.11.20"), 2, fleet), task(.restart(isPrimary: false), 3, fleet)],
+            [task(.upgrade(isPrimary: false, version: "11.4.2"), 2, fleet)],
         ]
         for wave in forbidden { #expect(Invariants.violation(wave, in: world) != nil, "\(wave.map(\.action.name))") }
         #expect(Invariants.violation([task(.restart(isPrimary: false), 2, fleet)], in: world) == nil)
