@@ -50,12 +50,13 @@ def unpacked():
 
 def put(fleet, directory, name=None):
     """Makes a version known to every host of a fleet, as an operator unpacks it there."""
+    # A copy of the fleet's own: the databases' user need not reach where this repository is.
+    copy = fleet.root / "engines" / (name or directory.name)
+    shutil.copytree(directory, copy, symlinks=True)
     for host in fleet.hosts:
         engines = fleet.root / "agents" / host / "engines"
         engines.mkdir(parents=True, exist_ok=True)
-        engines.chmod(0o755)
-        # A copy of its own: the databases' user need not reach where this repository is.
-        shutil.copytree(directory, engines / (name or directory.name), symlinks=True)
+        (engines / copy.name).symlink_to(copy)
 
 
 def put_broken(fleet, version):

@@ -6,20 +6,17 @@ import unittest
 
 import engines
 import hosts
-from matrix import FAILOVER_SECONDS, UNDISTURBED_SECONDS, MatrixCase
+from matrix import FAILOVER_SECONDS, UNDISTURBED_SECONDS, MatrixCase, sampled
 from operations import Trigger, begins, known_attempts, swap
 
 UPGRADE_SECONDS = 180
 HALT_SECONDS = 60
 KILLED_SECONDS = 20.0
-SWITCH_SECONDS = 2.0
 BAD = ("max_connections: 200}", "max_connections: 200, innodb_temp_data_file_path: 'ibtmp1:1'}")
 BROKEN = "10.11.99"
 
 
-@unittest.skipIf(hosts.obstacle(), hosts.obstacle())
-class Rolling(MatrixCase):
-    network = 63
+class RollingCase(MatrixCase):
     changes = MatrixCase.changes + ((r'version: "10.11"', f'version: "{engines.OLD}"'),)
 
     @classmethod
@@ -66,7 +63,10 @@ class Rolling(MatrixCase):
     def say(self, what, writer):
         print(f"{type(self).__name__}: {what}: {writer.gap_longest:.2f} s without writes", file=sys.stderr, flush=True)
 
-    # MARK: Rows
+
+@unittest.skipIf(hosts.obstacle(), hosts.obstacle())
+class Upgrade(RollingCase):
+    network = 63
 
     def test_an_upgrade_and_a_downgrade_under_load(self):
         """Replicas first, the primary by a switchover, one at a time; nothing lost, and no failover for it."""
@@ -91,6 +91,11 @@ class Rolling(MatrixCase):
                 self.assertEqual(failovers, [])
                 self.judge(writer, gap_max=UNDISTURBED_SECONDS)
                 self.say(f"to {version}", writer)
+
+
+@sampled(2)
+class Rolling(RollingCase):
+    network = 64
 
     def test_primary_is_lost_during_an_upgrade(self):
         version = engines.OLD if self.declared == self.new else self.new
