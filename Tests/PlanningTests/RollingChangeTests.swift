@@ -193,3 +193,22 @@ extension TestFleet {
     fleet.declareVersion(new)
     #expect(fleet.converge().outline == "upgrade 1 | open 1")
 }
+
+@Test func `a new instance is made by what others start by, and one that was made by another version is started by what is declared`() throws {
+    var fleet = TestFleet.running()
+    fleet.declareVersion(new)
+    let host = try #require(fleet.orders?.member(3)?.host)
+    fleet.observed[host]?.report.instances = []
+    let clone = try #require(Planner.step(fleet.situation()).tasks.first { $0.action.name == "clone" })
+    guard case .clone(let blueprint, _) = clone.action else { return }
+    #expect(blueprint.engineVersion == old)
+    fleet.carryOut(clone)
+    // As where the host had had nothing else.
+    fleet.change(3) { $0.origin = InstanceOrigin(address: "", serverID: 3, gtidDomain: 1, engineVersion: "10.11.17") }
+    let start = try #require(Planner.step(fleet.situation()).tasks.first { $0.action == .start })
+    let records = try #require(fleet.orders)
+    fleet.records.clusters["orders"] = Planner.absorb(.failed("no"), of: start, into: records, at: fleet.now, jitter: 0)
+    #expect(Planner.step(fleet.situation()).tasks.contains { $0.action == .upgrade(isPrimary: false, version: new) })
+    fleet.converge()
+    #expect(fleet.versions == [new, new, new])
+}

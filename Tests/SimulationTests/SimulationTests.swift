@@ -33,8 +33,9 @@ import Testing
         #expect(report.results.contains { $0.timesAlone > 0 })
     }
 
-    /// 0 is without faults: there, of a commit by which nothing starts, only one instance is ever tried.
-    @Test(arguments: 0...4 as ClosedRange<UInt64>)
+    /// 0 is without faults: there, of a commit by which nothing starts, only one instance is ever tried. 58 had
+    /// an instance cloned by a version that does not start, and was not brought to the next one declared.
+    @Test(arguments: [0, 1, 2, 3, 58] as [UInt64])
     func `versions and values are rolled out, and those refused are gone back from`(seed: UInt64) {
         let result = Simulation.run(seed: seed, rolling: true)
         #expect(result.failure == nil, "seed \(seed)\n\(result.trace.suffix(60).joined(separator: "\n"))")

@@ -33,17 +33,13 @@ extension PrimaryReplicaProcedure {
         return !recorded.isEmpty && (recorded.isVersion(within: cluster.engine.version) || isSeriesChange) ? recorded : cluster.engine.version
     }
 
-    /// The newest binary on the host that is of the wanted version; for a new instance of a cluster whose change of
-    /// version stands still, of the recorded one.
+    /// What a new instance is made by: the recorded version, by which others of a cluster that holds data are known to
+    /// start, also where it is to be brought to another one with them; else the newest on the host that is wanted.
     func engine(of view: MemberView) -> EngineBinary? {
         func newest(_ version: String) -> EngineBinary? {
             view.engines.last { $0.type == cluster.engine.type && $0.version.isVersion(within: version) }
         }
-        if wantedVersion != records.engineVersion, !records.engineVersion.isEmpty, haltedRollout() != nil,
-            let recorded = newest(records.engineVersion)
-        {
-            return recorded
-        }
+        if records.isFounded, !records.engineVersion.isEmpty, let recorded = newest(records.engineVersion) { return recorded }
         return newest(wantedVersion) ?? (isSeriesChange ? nil : newest(cluster.engine.version))
     }
 
@@ -56,6 +52,16 @@ extension PrimaryReplicaProcedure {
     func upgrade(of view: MemberView) -> String? {
         guard let version = view.database?.version, !isSeriesChange, !version.isVersion(within: cluster.engine.version) else { return nil }
         return wantedVersion
+    }
+
+    /// The version by which a stopped instance is started instead of its own: by that one it does not start, and another
+    /// one is declared.
+    func versionToStartBy(_ view: MemberView) -> String? {
+        guard let own = view.report?.origin?.engineVersion, !isSeriesChange, !own.isVersion(within: cluster.engine.version),
+            view.engines.contains(where: { $0.type == cluster.engine.type && $0.version == wantedVersion })
+        else { return nil }
+        let mark = "/\(id(view.ordinal))/start"
+        return records.failures.contains { $0.key.contains(mark) } ? wantedVersion : nil
     }
 
     /// Data goes from one series to the next only through a dump, or through an upgrade that cannot be taken back.

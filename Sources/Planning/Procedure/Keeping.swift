@@ -87,6 +87,10 @@ extension PrimaryReplicaProcedure {
             emit(
                 .configure(configuration: configuration(view).text), on: view, isVoluntary: isVoluntary, cause: cause,
                 digest == nil ? "write the configuration file again" : "write the configuration file, before it starts")
+        } else if let version = versionToStartBy(view) {
+            emit(
+                .upgrade(isPrimary: view.ordinal == records.primary, version: version), on: view, isVoluntary: isVoluntary, cause: cause,
+                "start, closed, by \(version): by \(self.version(of: view) ?? "its own") it does not")
         } else {
             emit(.start, on: view, isVoluntary: isVoluntary, cause: cause, "start, closed")
         }
