@@ -123,9 +123,11 @@ extension InstanceWorker {
 
     /// Whoever was written to is compared with the writer (`rejoin`), and attached no other way.
     func requireNoRowsOfItsOwn(_ session: AdminSession) async throws {
-        let (held, rightful) = (try await heldHere(session), try await rightfullyHeld(session))
-        guard held != rightful else { return }
-        throw EngineError(.refused, "\(layout.id) was written to as a replica: it holds up to \(held), and of its source's rows up to \(rightful)")
+        // Of one moment: the applier goes on meanwhile.
+        let (binlog, applied) = try await session.positions()
+        let rightful = binlog.withoutOwn(of: try identity().serverID, beyond: applied)
+        guard binlog != rightful else { return }
+        throw EngineError(.refused, "\(layout.id) was written to as a replica: its binary log ends with \(binlog), and it has applied \(applied)")
     }
 
     /// The source's whole history, as this member's own replication account. Throws `refused` where it is not the writer.
