@@ -213,9 +213,10 @@ extension LoopMachine {
     /// A pass, where the report says something new that counts for the cluster.
     private mutating func consider(_ name: String, _ changes: HostChanges) {
         let unit = UnitID(.cluster, name)
-        guard let uid = records.clusters[name]?.uid else { return }
-        let isResting = units[unit].map { !$0.waitsForFacts && $0.ended.isEmpty } ?? false
-        if changes.concern(uid, isResting: isResting) || !isResting { enqueue(unit) }
+        guard let cluster = records.clusters[name] else { return }
+        // That another instance has what the writer wrote alone shows in positions only.
+        let isResting = units[unit].map { !$0.waitsForFacts && $0.ended.isEmpty && !cluster.isUnprotected } ?? false
+        if changes.concern(cluster.uid, isResting: isResting) || !isResting { enqueue(unit) }
     }
 
     /// An agent tells an end only after it has looked at what the attempt left, so facts that count now show it.

@@ -25,18 +25,20 @@ private final class CountingPlanner: PlacingPlanner {
 
 /// How soon a silent host is looked into.
 @Suite struct SilenceTests {
-    private func founded() -> ClusterRecords {
+    private func founded(isUnprotected: Bool = false) -> ClusterRecords {
         var records = ClusterRecords(uid: "u1", name: "orders", gtidDomain: 7)
         records.members = [MemberRecord(ordinal: 1, host: "host-1", zone: "a", address: "127.0.1.1", port: 3306, serverID: 1)]
-        (records.isFounded, records.primary) = (true, 1)
+        (records.isFounded, records.primary, records.isUnprotected) = (true, 1, isUnprotected)
         return records
     }
 
     /// Leads a cluster whose only host has reported; also how often it was rehearsed until then.
-    private func reported(_ planner: CountingPlanner) throws -> (drive: Drive, passes: Int) {
+    private func reported(
+        _ planner: CountingPlanner, _ records: ClusterRecords? = nil, _ report: HostReport = HostReport(host: "host-1")
+    ) throws -> (drive: Drive, passes: Int) {
         var drive = Drive(planner)
         let lease = try drive.store.acquireNow(holder: "before", duration: .seconds(1), now: drive.now)
-        try drive.store.commitNow([.putCluster(founded())], term: lease.term)
+        try drive.store.commitNow([.putCluster(records ?? founded())], term: lease.term)
         drive.now = drive.now + .seconds(2)
         try drive.mustLead()
         var fleet = DesiredFleet(revision: Revision(commit: "c1"))
@@ -51,7 +53,6 @@ private final class CountingPlanner: PlacingPlanner {
                     source: "fleet", revision: fleet.revision,
                     assembly: Assembly(fleet: fleet, changed: [UnitID(.cluster, "orders")]))))
         try drive.run(.agentConnected(host: "host-1", connection: 1))
-        let report = HostReport(host: "host-1")
         try drive.run(
             .agentMessage(
                 .hello(version: agentProtocolVersion, term: 0, attempts: [], report: report, digest: "d", delay: .zero),
@@ -80,5 +81,19 @@ private final class CountingPlanner: PlacingPlanner {
         var (drive, passes) = try reported(planner)
         try drive.run(.agentDisconnected(host: "host-1", connection: 1), .woke)
         #expect(planner.passes.withLock { $0 } == passes + 1)
+    }
+
+    /// That another instance has what the writer wrote alone is told by its position, and by nothing else.
+    @Test(arguments: [false, true]) func `a position that moves gives a pass to a cluster whose writer wrote alone`(isUnprotected: Bool) throws {
+        func report(_ sequence: Int64) -> HostReport {
+            var database = DatabaseReport(version: "10.11.19", serverID: 1, readOnly: false, isInitialized: true)
+            database.binlogPosition = GTIDSet(domains: [7: .init(serverID: 1, sequence: sequence)])
+            let instance = InstanceReport(id: InstanceID(clusterUID: "u1", ordinal: 1), port: 3306, process: .running, database: database)
+            return HostReport(host: "host-1", instances: [instance])
+        }
+        let planner = CountingPlanner()
+        var (drive, passes) = try reported(planner, founded(isUnprotected: isUnprotected), report(1))
+        try drive.run(.agentMessage(.report(report(2), digest: "e", delay: .zero), host: "host-1", connection: 1), .woke)
+        #expect(planner.passes.withLock { $0 } == passes + (isUnprotected ? 1 : 0))
     }
 }
