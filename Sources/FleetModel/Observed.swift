@@ -353,9 +353,16 @@ package struct GTIDSet: Sendable, Hashable, CustomStringConvertible {
         other.domains.allSatisfy { (domains[$0.key]?.sequence ?? 0) + count >= $0.value.sequence }
     }
 
-    /// Without what `server` wrote beyond `applied`: on a replica that came by no replication.
-    package func withoutOwn(of server: Int64, beyond applied: GTIDSet) -> GTIDSet {
-        GTIDSet(domains: domains.filter { $0.value.serverID != server || $0.value.sequence <= applied.domains[$0.key]?.sequence ?? 0 })
+    /// What `server` wrote beyond `applied`: on a replica that came by no replication.
+    package func own(of server: Int64, beyond applied: GTIDSet) -> GTIDSet {
+        GTIDSet(domains: domains.filter { $0.value.serverID == server && $0.value.sequence > applied.domains[$0.key]?.sequence ?? 0 })
+    }
+
+    /// What a replica whose binary log ends here, and which has applied that, holds of its cluster's rows. Both are of one
+    /// moment: an applier that goes on between them looks like somebody who writes.
+    package func rightful(on server: Int64, applied: GTIDSet) -> GTIDSet {
+        let written = own(of: server, beyond: applied)
+        return GTIDSet(domains: domains.filter { written.domains[$0.key] == nil }).merged(with: applied)
     }
 
     /// For each domain the further of the two: what a server holds that wrote in one life and applied in another.

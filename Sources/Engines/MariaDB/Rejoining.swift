@@ -118,15 +118,14 @@ extension InstanceWorker {
     func rightfullyHeld(_ session: AdminSession) async throws -> GTIDSet {
         guard try await session.replicaStatus() != nil else { return try await heldHere(session) }
         let (binlog, applied) = try await session.positions()
-        return binlog.withoutOwn(of: try identity().serverID, beyond: applied).merged(with: applied)
+        return binlog.rightful(on: try identity().serverID, applied: applied)
     }
 
     /// Whoever was written to is compared with the writer (`rejoin`), and attached no other way.
     func requireNoRowsOfItsOwn(_ session: AdminSession) async throws {
         // Of one moment: the applier goes on meanwhile.
         let (binlog, applied) = try await session.positions()
-        let rightful = binlog.withoutOwn(of: try identity().serverID, beyond: applied)
-        guard binlog != rightful else { return }
+        guard !binlog.own(of: try identity().serverID, beyond: applied).isEmpty else { return }
         throw EngineError(.refused, "\(layout.id) was written to as a replica: its binary log ends with \(binlog), and it has applied \(applied)")
     }
 

@@ -139,9 +139,7 @@ extension InstanceWorker {
         } catch let error as MySQLError where error.code == Self.noConnection {
             // The usual case.
         }
-        if try await session.value("SELECT @@GLOBAL.slave_exec_mode") != "STRICT" {
-            try await session.run("SET GLOBAL slave_exec_mode = 'STRICT'")
-        }
+        try await session.run("SET GLOBAL slave_exec_mode = 'STRICT'")
         try await goBy(try identity().serverID, session)
         for name in Files.names(in: layout.data) where isOfRescue(name) { try Files.remove(layout.data + "/" + name) }
     }

@@ -84,8 +84,8 @@ extension InstanceStopper {
         let (binlog, applied) = try await session.positions(within: deadline.left)
         // What somebody wrote to this replica is nothing that it received, and would pass for rows that it lacks.
         let own = now.flatMap { _ in InstanceIdentity(at: layout)?.serverID }
-        let rightful = own.map { binlog.withoutOwn(of: $0, beyond: applied) } ?? binlog
-        let known = rightful.merged(with: applied).merged(with: now?.received ?? GTIDSet())
+        let held = own.map { binlog.rightful(on: $0, applied: applied) } ?? binlog.merged(with: applied)
+        let known = held.merged(with: now?.received ?? GTIDSet())
         // Since its last start it knows nothing of what it received before; its relay logs do, or what the start kept of
         // them where a thread has begun since. A source may not have sent all of it again.
         let asksFiles = now?.received.isEmpty ?? true

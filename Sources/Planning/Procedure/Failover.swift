@@ -171,7 +171,7 @@ extension PrimaryReplicaProcedure {
     /// replica, and what it really received can only be told by it when it runs.
     private func isDoubtful(_ intent: FailoverIntent, _ view: MemberView) -> Bool {
         guard let position = intent.revoked[view.ordinal] else { return false }
-        guard position.withoutOwn(of: view.record.serverID, beyond: records.floor) != position else { return false }
+        guard !position.own(of: view.record.serverID, beyond: records.floor).isEmpty else { return false }
         return !view.isAnswering || !view.rowsOfItsOwn.isEmpty
     }
 

@@ -278,20 +278,11 @@ extension PrimaryReplicaProcedure {
         }
         let isAcker = mayAcknowledge(view, for: primary.record)
         let acknowledges = view.acknowledges
-        if view.database?.semiSyncPrimary == true {
-            let message = "semi-sync is on as on a primary: its applier waits for acknowledgements that never come"
-            find("SemiSyncOnReplica", label(view), on: view, message, drift: true)
+        if let wrong = misattachment(view, primary) {
+            find(wrong.reason, label(view), on: view, wrong.message, drift: true)
             emit(
                 .replicate(source: peer(primary.record), acknowledges: acknowledges && isAcker), on: view, isVoluntary: false,
-                cause: .observation("\(label(view)): \(message)"), "semi-sync off as a primary, replicate from \(label(primary))")
-            return
-        }
-        if let delay = view.database?.replication?.delaySeconds, delay > 0 {
-            let message = "it applies what it receives only after \(delay) s: as a writer it would come that much later"
-            find("DelayedReplica", label(view), on: view, message, drift: true)
-            emit(
-                .replicate(source: peer(primary.record), acknowledges: acknowledges && isAcker), on: view, isVoluntary: false,
-                cause: .observation("\(label(view)): \(message)"), "replicate from \(label(primary)) without delay")
+                cause: .observation("\(label(view)): \(wrong.message)"), wrong.summary)
             return
         }
         if isAcker && !acknowledges {
@@ -315,6 +306,21 @@ extension PrimaryReplicaProcedure {
         } else if acknowledges && isAcker {
             releaseCommits(view, primary)
         }
+    }
+
+    /// What somebody set on a replica that replicates from the right source, and only attaching it again takes back.
+    private func misattachment(_ view: MemberView, _ primary: MemberView) -> (reason: String, message: String, summary: String)? {
+        if view.database?.semiSyncPrimary == true {
+            return (
+                "SemiSyncOnReplica", "semi-sync is on as on a primary: its applier waits for acknowledgements that never come",
+                "semi-sync off as a primary, replicate from \(label(primary))")
+        }
+        if let delay = view.database?.replication?.delaySeconds, delay > 0 {
+            return (
+                "DelayedReplica", "it applies what it receives only after \(delay) s: as a writer it would come that much later",
+                "replicate from \(label(primary)) without delay")
+        }
+        return nil
     }
 
     /// A replica that somebody wrote to: true where it is being compared and cloned, one at a time, and never the last that

@@ -62,19 +62,16 @@ final class MemberView {
     /// Everything that it holds or has received of its cluster's rows, as far as it tells.
     var received: GTIDSet {
         guard let database else { return GTIDSet() }
-        let rightful =
-            database.replication == nil
-            ? database.binlogPosition : database.binlogPosition.withoutOwn(of: database.serverID, beyond: database.appliedPosition)
-        return rightful.merged(with: database.appliedPosition)
-            .merged(with: database.replication?.receivedPosition ?? GTIDSet())
+        guard let replication = database.replication else { return database.binlogPosition.merged(with: database.appliedPosition) }
+        return database.binlogPosition.rightful(on: database.serverID, applied: database.appliedPosition)
+            .merged(with: replication.receivedPosition)
     }
 
     /// What somebody wrote to this replica itself: no other member has it, and its number in the domain belongs to
     /// another transaction. Empty where there is nothing of the kind.
     var rowsOfItsOwn: GTIDSet {
         guard let database, database.replication != nil else { return GTIDSet() }
-        let rightful = database.binlogPosition.withoutOwn(of: database.serverID, beyond: database.appliedPosition)
-        return GTIDSet(domains: database.binlogPosition.domains.filter { rightful.domains[$0.key] == nil })
+        return database.binlogPosition.own(of: database.serverID, beyond: database.appliedPosition)
     }
 
     /// Receives from this source: its IO thread is connected.

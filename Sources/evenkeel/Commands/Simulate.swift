@@ -33,7 +33,8 @@ struct Simulate: ParsableCommand {
         }
         guard let failed = report.failures.first else { return }
         for line in failed.trace { print("  " + line) }
-        print("replay: evenkeel simulate --start \(failed.seed) --seeds 1\(whenAlone == .wait ? "" : " --when-alone \(whenAlone.rawValue)")")
+        let flags = (rolling ? " --rolling" : "") + (whenAlone == .wait ? "" : " --when-alone \(whenAlone.rawValue)")
+        print("replay: evenkeel simulate --start \(failed.seed) --seeds 1\(flags)")
         throw ExitStatus.error
     }
 
