@@ -169,4 +169,23 @@ struct ParameterTests {
         #expect(plan.outline == "prepareReplica 1" && plan.findings.map(\.subject) == ["orders-2"])
         #expect(fleet.converge().outline == "")
     }
+
+    @Test func `replication accounts are made again where not one is left, and the writer is closed for want of them`() {
+        var fleet = converged()
+        for ordinal in [1, 2, 3] { fleet.change(ordinal) { $0.database?.replicationAccounts = [] } }
+        fleet.change(1) {
+            $0.database?.readOnly = true
+            $0.database?.semiSyncPrimary = false
+        }
+        for ordinal in [2, 3] {
+            fleet.change(ordinal) {
+                $0.database?.replication?.ioRunning = false
+                $0.database?.semiSyncReplica = false
+            }
+        }
+        let plan = fleet.converge()
+        #expect(plan.outline.contains("prepareReplica 1"))
+        #expect(plan.outline.contains("open 1"))
+        #expect(plan.findings.filter { $0.reason == "AccountDrift" }.map(\.subject).sorted() == ["orders-1", "orders-2", "orders-3"])
+    }
 }

@@ -234,8 +234,7 @@ extension PrimaryReplicaProcedure {
 
     /// An account of ours that is gone from the writer is made again; without it a replica cannot connect once more.
     private mutating func keepOwnAccounts(_ primary: MemberView) {
-        // An agent that tells of none does not tell: the writer has its own at the least.
-        guard !primary.isBusy, let there = primary.database?.replicationAccounts, !there.isEmpty else { return }
+        guard !primary.isBusy, let there = primary.database?.replicationAccounts else { return }
         for view in views where view.isActive && records.preparedReplicas.contains(view.ordinal) && !there.contains(view.ordinal) {
             if readmit(view, primary) { continue }
             let message = "the replication account of \(label(view)) is gone"
