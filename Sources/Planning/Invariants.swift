@@ -69,8 +69,8 @@ package enum Invariants {
             case .install where situation.records.isFounded:
                 return "\(id) would be made empty in a cluster that holds data"
             case .upgrade(_, let version):
-                if let running = report(of: id, on: host, situation)?.database?.version, !sharesData(running, version) {
-                    return "\(id) would be started by \(version), which cannot give the data of \(running) back"
+                if let made = versionOfData(of: id, on: host, situation), !sharesData(made, version) {
+                    return "\(id) would be started by \(version), which cannot give the data of \(made) back"
                 }
             case .install, .clone:
                 if directory(of: id, on: host, situation) == .ready { return "\(id) is there already and would be written over" }
@@ -87,6 +87,12 @@ package enum Invariants {
     private static func report(of id: InstanceID, on host: String, _ situation: ClusterSituation) -> InstanceReport? {
         guard let place = situation.observed.index(forKey: host) else { return nil }
         return situation.observed.values[place].report.instances.first { $0.id == id }
+    }
+
+    /// The version that runs, or of a stopped one that which its directory names; nil where neither is known.
+    private static func versionOfData(of id: InstanceID, on host: String, _ situation: ClusterSituation) -> String? {
+        let report = report(of: id, on: host, situation)
+        return [report?.database?.version, report?.origin?.engineVersion].compactMap { $0 }.first { !$0.isEmpty }
     }
 
     /// The first two numbers of a version say of what format its data is.

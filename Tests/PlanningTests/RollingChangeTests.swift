@@ -209,6 +209,9 @@ extension TestFleet {
     let records = try #require(fleet.orders)
     fleet.records.clusters["orders"] = Planner.absorb(.failed("no"), of: start, into: records, at: fleet.now, jitter: 0)
     #expect(Planner.step(fleet.situation()).tasks.contains { $0.action == .upgrade(isPrimary: false, version: new) })
-    fleet.converge()
+    // Nothing that is stopped tells its version, and its file may have to be written first.
+    fleet.change(3) { ($0.database, $0.configDigest) = (nil, "stale") }
+    let plan = fleet.converge()
+    #expect(plan.refusal == nil && plan.outline.hasPrefix("configure 3"))
     #expect(fleet.versions == [new, new, new])
 }
