@@ -130,6 +130,15 @@ extension PrimaryReplicaProcedure {
             return
         }
         if waitsForHost(to) { return }
+        if intent.isPastReturn, to.report?.process == .stopped {
+            start(to, isVoluntary: false, .observation("\(label(to)) is not running"))
+            return
+        }
+        if intent.isPastReturn, to.isAnswering, to.database?.replication == nil, (to.report?.epoch ?? 0) >= intent.epoch {
+            // It took over, and was closed since.
+            finish(intent, to)
+            return
+        }
         records.primary = intent.to
         records.switchover?.isPastReturn = true
         records.floor = intent.position ?? GTIDSet()
