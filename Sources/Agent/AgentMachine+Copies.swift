@@ -37,7 +37,7 @@ extension AgentMachine {
             case .clone(_, let donor) = performance.order.action
         else { return nil }
         let instance = performance.order.instance
-        return .copyReady(endpoint, donor: InstanceID(clusterUID: instance.clusterUID, ordinal: donor.ordinal))
+        return .copyReady(endpoint, donor: donor.id(in: instance.clusterUID))
     }
 
     /// The donor has ended, says the server.

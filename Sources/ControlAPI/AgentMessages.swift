@@ -98,7 +98,7 @@ package struct AttemptOrder: Sendable, Hashable {
     package var instance: InstanceID
     package var clusterName: String
     package var action: Action
-    /// The secrets that this action needs, by purpose (`replicationUser`, `replicationPassword`, `accountPassword`,
+    /// The secrets that this action needs, by purpose (`replicationPassword`, `accountPassword`,
     /// `replicationPassword.<ordinal>`); in memory and on the wire only.
     package var secrets: [String: String]
     /// Who could be promoted in this instance's place by an automatic failover while its agent hears nobody. Empty where

@@ -133,8 +133,13 @@ package struct ClusterDocument: Sendable {
     package var topology = ""
     package var durability = ""
     package var epoch: Int64 = 0
-    /// The writer's instance name; empty before the founding one is chosen.
+    /// The writer's instance name; empty before the founding one is chosen, and of a standby.
     package var primary = ""
+    /// The cluster that it follows; empty: it leads. Then `head` is the instance that replicates from there.
+    package var standbyOf = ""
+    package var head = ""
+    /// What the end of its lead left, for the cluster that takes it; empty where it leads, or did not yet.
+    package var demotionToken = ""
     package var ackSet: [String] = []
     package var wanted = 0
     package var isSuspended = false
@@ -166,7 +171,7 @@ package struct InstanceDocument: Sendable {
     package var serverID: Int64 = 0
     /// `active`, `leaving`, `retired`.
     package var phase = ""
-    /// `primary`, `replica` or empty while it is neither.
+    /// `primary`, `replica`, `head` of a standby, or empty while it is none of them.
     package var role = ""
     /// `running`, `starting`, `stopped`, `unresponsive`, `absent`, `halfMade`, `retired`, `unknown`.
     package var state = ""

@@ -278,6 +278,12 @@ package struct Cluster: Sendable, Hashable {
     /// While it is in force nothing is started, failed over or changed.
     package var maintenance: Maintenance?
     package var gameDay: GameDayMode
+    /// The name of the cluster that it follows; nil: it leads, or is to.
+    package var standbyOf: String?
+    /// What the demotion left of the cluster from which it takes the lead; nil: what the store has of it.
+    package var promotionToken: DemotionToken?
+    /// The epoch of the cluster that is given up, with whatever only it has; nil: nothing is.
+    package var acceptLoss: Int64?
 
     package init(
         metadata: Metadata, engine: EngineSpec, topology: Topology, placement: [Placement], port: Int? = nil,
@@ -286,7 +292,8 @@ package struct Cluster: Sendable, Hashable {
         availabilityMin: Int? = nil, preferredZones: [String] = [], databases: [DatabaseSpec] = [],
         accounts: [AccountSpec] = [], retainFor: Duration = .seconds(24 * 3600),
         deletionPolicy: DeletionPolicy = .retain, suspend: Bool = false, failover: FailoverMode = .automatic,
-        maxDataLoss: Int64? = nil, maintenance: Maintenance? = nil, gameDay: GameDayMode = .forbidden
+        maxDataLoss: Int64? = nil, maintenance: Maintenance? = nil, gameDay: GameDayMode = .forbidden,
+        standbyOf: String? = nil, promotionToken: DemotionToken? = nil, acceptLoss: Int64? = nil
     ) {
         self.metadata = metadata
         self.engine = engine
@@ -309,6 +316,9 @@ package struct Cluster: Sendable, Hashable {
         self.maxDataLoss = maxDataLoss
         self.maintenance = maintenance
         self.gameDay = gameDay
+        self.standbyOf = standbyOf
+        self.promotionToken = promotionToken
+        self.acceptLoss = acceptLoss
     }
 
     package var replicas: Int { placement.reduce(0) { $0 + $1.replicas } }

@@ -222,6 +222,8 @@ package struct DatabaseReport: Sendable, Hashable {
     package var isInitialized: Bool
     /// Ordinals whose replication account it has, sorted: every replica that ever was to follow, as accounts stay.
     package var replicationAccounts: [Int]
+    /// Members of other clusters whose replication account it has, sorted.
+    package var standbyAccounts: [InstanceID] = []
 
     package init(
         version: String, serverID: Int64, readOnly: Bool, binlogPosition: GTIDSet = GTIDSet(),

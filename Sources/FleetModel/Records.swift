@@ -205,6 +205,13 @@ package struct ClusterRecords: Sendable, Hashable {
     package var failures: [String: FailureRecord]
     /// By command (`evenkeel suspend`), beside the manifest's own.
     package var suspended: Bool
+    /// Nil: it leads.
+    package var standby: StandbyRole?
+    package var steppingDown: StepDown?
+    /// The end of its last lead, until it leads again.
+    package var demotion: DemotionToken?
+    /// How it came to lead; nil where it was founded to, or does not.
+    package var lead: LeadTaken?
 
     package init(uid: String, name: String, gtidDomain: Int64) {
         self.uid = uid

@@ -7,13 +7,19 @@ package struct Peer: Sendable, Hashable {
     package var host: String
     package var address: String
     package var port: Int
+    /// Of another cluster's member; empty: the cluster is that of the task's target.
+    package var clusterUID: String
 
-    package init(ordinal: Int, host: String, address: String, port: Int) {
+    package init(ordinal: Int, host: String, address: String, port: Int, clusterUID: String = "") {
         self.ordinal = ordinal
         self.host = host
         self.address = address
         self.port = port
+        self.clusterUID = clusterUID
     }
+
+    /// Where it names no cluster it is one of `cluster`, by uid.
+    package func id(in cluster: String) -> InstanceID { InstanceID(clusterUID: clusterUID.isEmpty ? cluster : clusterUID, ordinal: ordinal) }
 }
 
 /// What a founding install and a clone need to make an instance.
@@ -64,8 +70,9 @@ package indirect enum Action: Sendable, Hashable {
     case upgrade(isPrimary: Bool, version: String)
     /// On the founding primary, still closed: our own accounts (replication ones for these ordinals).
     case initialize(replicas: [Int])
-    /// Makes sure that the replication account of one replica exists, on the writer.
-    case prepareReplica(ordinal: Int)
+    /// Makes sure that the replication account of one replica exists, on the writer. `cluster`: the uid of the standby
+    /// whose member it is; empty: it is one of the writer's own cluster.
+    case prepareReplica(ordinal: Int, cluster: String = "")
     /// Attaches to a source and starts both threads, closed. Drains what was received before. `acknowledges`: from its
     /// first row on, and what it had already; otherwise asynchronously.
     case replicate(source: Peer, acknowledges: Bool = false)
@@ -238,14 +245,18 @@ package struct TaskResult: Sendable, Hashable {
     package var position: GTIDSet?
     /// Exact version, after install, clone, setVariables and upgrade.
     package var engineVersion: String?
+    /// What people have to know of it: after rejoin, which rows were taken out and where they are kept.
+    package var note: String?
 
     package init(
-        acted: Bool = true, readBack: [String: String] = [:], position: GTIDSet? = nil, engineVersion: String? = nil
+        acted: Bool = true, readBack: [String: String] = [:], position: GTIDSet? = nil, engineVersion: String? = nil,
+        note: String? = nil
     ) {
         self.acted = acted
         self.readBack = readBack
         self.position = position
         self.engineVersion = engineVersion
+        self.note = note
     }
 }
 
@@ -272,5 +283,15 @@ package struct RunningAttempt: Sendable, Hashable {
         self.task = task
         self.started = started
         self.progress = progress
+    }
+}
+
+extension PlannedTask {
+    /// Whoever this task works on: nobody else may at the same time.
+    package var participants: [InstanceID] {
+        var all: [InstanceID] = []
+        if case .instance(let id, _) = target { all.append(id) }
+        if let alsoBusy { all.append(alsoBusy) }
+        return all
     }
 }

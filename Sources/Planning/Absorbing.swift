@@ -38,10 +38,10 @@ extension Planner {
         switch task.action {
         case .configure: forgetStarts(of: id, &records)
         case .initialize(let replicas): records.preparedReplicas = union(records.preparedReplicas, replicas)
-        case .prepareReplica(let ordinal): records.preparedReplicas = union(records.preparedReplicas, [ordinal])
+        case .prepareReplica(let ordinal, ""): records.preparedReplicas = union(records.preparedReplicas, [ordinal])
         case .open(_, let semiSync): noteOpening(semiSync: semiSync, takesOver: false, &records)
         case .promote(let epoch, _, let semiSync, let refused):
-            noteOpening(semiSync: semiSync, takesOver: [records.failover?.epoch, records.switchover?.epoch].contains(epoch), &records)
+            noteOpening(semiSync: semiSync, takesOver: [records.failover?.epoch, records.switchover?.epoch, records.lead?.epoch].contains(epoch), &records)
             records.preparedReplicas.removeAll { refused.contains($0) }
         case .setVariables(let values, _):
             for case (let name, let declared?) in values {
@@ -51,6 +51,7 @@ extension Planner {
             }
         case .demote(let epoch):
             if records.switchover?.epoch == epoch { records.switchover?.position = result.position }
+            if let position = result.position { noteStepDown(epoch, position, &records) }
         case .ensureDatabase(let database): records.databases[database.name] = database.deletionPolicy
         case .ensureAccount(let account, let fingerprint):
             records.accounts[account.key] = AppliedAccount(fingerprint: fingerprint, grants: account.grants)
@@ -64,7 +65,8 @@ extension Planner {
                 records.failover?.isFenced = true
                 records.failover?.tail = result.position
             }
-        case .install, .clone, .start, .restart, .upgrade, .replicate, .acknowledge, .close, .rejoin, .applyChannel, .dropDatabase, .dropAccount:
+        case .install, .clone, .start, .restart, .upgrade, .replicate, .acknowledge, .close, .rejoin, .applyChannel, .dropDatabase, .dropAccount,
+            .prepareReplica:
             // What was dropped leaves the inventory once it is seen to be gone for good.
             break
         }
@@ -80,6 +82,16 @@ extension Planner {
         }
         records.isFounded = true
         records.isSemiSync = semiSync
+    }
+
+    /// The lead has ended: from here on nothing opens a member, until the lead is taken again.
+    private static func noteStepDown(_ epoch: Int64, _ position: GTIDSet, _ records: inout ClusterRecords) {
+        guard let steppingDown = records.steppingDown, steppingDown.epoch == epoch else { return }
+        records.steppingDown = nil
+        records.standby = steppingDown.to
+        records.demotion = DemotionToken(clusterUID: records.uid, epoch: epoch, position: position)
+        (records.lead, records.ackSet, records.expelled, records.floor) = (nil, [], [:], GTIDSet())
+        (records.isSemiSync, records.isUnprotected) = (false, false)
     }
 
     /// What failed by an old configuration is tried at once by the new one.

@@ -32,6 +32,7 @@ extension ClusterSituation {
     /// Commits wait no more where a replica acknowledges.
     private mutating func releaseCommits(by action: Action) {
         guard let source = action.acknowledgedSource,
+            source.clusterUID.isEmpty,
             let index = observed[source.host]?.report.instances.firstIndex(where: {
                 $0.id.ordinal == source.ordinal && $0.id.clusterUID == records.uid
             })
@@ -43,8 +44,9 @@ extension ClusterSituation {
     private func source(of action: Action, notOn host: String) -> DatabaseReport? {
         let ordinal: Int?
         switch action {
-        case .clone(_, let donor): ordinal = donor.ordinal
-        case .replicate(let source, _), .rejoin(let source): ordinal = source.ordinal
+        case .clone(_, let source), .replicate(let source, _), .rejoin(let source):
+            if let upstream, source.clusterUID == upstream.records.uid { return upstream.database(of: source) }
+            ordinal = source.ordinal
         case .open, .promote: ordinal = records.switchover?.from
         default: ordinal = nil
         }
@@ -175,8 +177,10 @@ private struct Change {
         case .dropDatabase(let name): database.databases.removeAll { $0.name == name }
         case .ensureAccount(let account, let fingerprint): account.put(into: &database, fingerprint)
         case .dropAccount(let name, let host): database.accounts.removeAll { $0.name == name && $0.host == host }
-        case .prepareReplica(let ordinal):
+        case .prepareReplica(let ordinal, ""):
             database.replicationAccounts = Planner.union(database.replicationAccounts, [ordinal])
+        case .prepareReplica(let ordinal, let cluster):
+            database.standbyAccounts = Set(database.standbyAccounts).union([InstanceID(clusterUID: cluster, ordinal: ordinal)]).sorted()
         case .install, .clone, .purge, .applyChannel: break
         }
         report.database = database
@@ -213,6 +217,13 @@ private struct Change {
         database.isInitialized = source.isInitialized
         database.binlogPosition = source.binlogPosition
         database.appliedPosition = source.binlogPosition
+    }
+}
+
+extension RelatedCluster {
+    fileprivate func database(of peer: Peer) -> DatabaseReport? {
+        let id = InstanceID(clusterUID: records.uid, ordinal: peer.ordinal)
+        return observed[peer.host]?.report.instances.first { $0.id == id }?.database
     }
 }
 

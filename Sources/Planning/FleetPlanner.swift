@@ -109,6 +109,8 @@ private final class FleetWork: Sendable {
     let catalogs: [VariableCatalog]
     let running: [UnitID: [RunningAttempt]]
     let failovers: FailoverLedger
+    /// By cluster, the names of those that follow it or took the lead from it, sorted.
+    private let followers: [String: [String]]
 
     var fleet: DesiredFleet { _read { yield request.fleet } }
 
@@ -118,10 +120,25 @@ private final class FleetWork: Sendable {
         units = Self.units(request)
         hosts = HostDirectory(of: request.fleet)
         failovers = FailoverLedger(of: request.snapshot.records.clusters.values)
+        followers = Self.followers(request.fleet, allocation.records)
         var facts = request.snapshot.observed
         for catalog in request.snapshot.catalogs { facts.add(catalog) }
         catalogs = facts.catalogs
         running = Dictionary(grouping: request.snapshot.running, by: \.task.unit)
+    }
+
+    private static func followers(_ fleet: DesiredFleet, _ records: FleetRecords) -> [String: [String]] {
+        let standbys = records.clusters.values.filter { cluster in
+            cluster.standby != nil || cluster.lead != nil || fleet.clusters[cluster.name]?.value.standbyOf != nil
+        }
+        guard !standbys.isEmpty else { return [:] }
+        let names = Dictionary(records.clusters.values.map { ($0.uid, $0.name) }, uniquingKeysWith: { first, _ in first })
+        var followers: [String: Set<String>] = [:]
+        for cluster in standbys {
+            let followed = [fleet.clusters[cluster.name]?.value.standbyOf, cluster.standby?.name, cluster.lead.flatMap { names[$0.from] }]
+            for name in followed.compactMap({ $0 }) where name != cluster.name { followers[name, default: []].insert(cluster.name) }
+        }
+        return followers.mapValues { $0.sorted() }
     }
 
     private static func units(_ request: FleetPlanRequest) -> [UnitID] {
@@ -197,11 +214,23 @@ private final class FleetWork: Sendable {
         let desired = fleet.clusters[name]
         guard let allocated = allocation.records.clusters[name] else { return nil }
         let records = try request.snapshot.whole(allocated)
-        return ClusterSituation(
+        var situation = ClusterSituation(
             name: name, desired: desired, fieldPaths: fleet.fieldPaths, hosts: hosts, records: records,
             observed: try request.snapshot.observed.hosts(of: records), running: running[UnitID(.cluster, name)] ?? [],
             secrets: secrets(name, desired, records), catalogs: catalogs, policy: request.snapshot.policy,
             failovers: failovers, now: request.now)
+        situation.upstream = try RelatedCluster.upstream(of: records, desired?.value).flatMap(related)
+        situation.followers = try (followers[name] ?? []).compactMap(related)
+        return situation
+    }
+
+    private func related(_ name: String) throws -> RelatedCluster? {
+        guard let allocated = allocation.records.clusters[name] else { return nil }
+        let records = try request.snapshot.whole(allocated)
+        let busy = (running[UnitID(.cluster, name)] ?? []).flatMap { $0.task.participants }.filter { $0.clusterUID == records.uid }
+        return RelatedCluster(
+            name: name, standbyOf: fleet.clusters[name]?.value.standbyOf, records: records,
+            observed: try request.snapshot.observed.hosts(of: records), busy: Set(busy.map(\.ordinal)))
     }
 
     /// Fingerprints that the snapshot has; where nobody tried to read a secret it is taken to be what it was.

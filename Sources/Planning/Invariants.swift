@@ -106,6 +106,8 @@ package enum Invariants {
             guard case .instance(let id, _) = task.target else { continue }
             switch task.action {
             case .open(let epoch, _), .promote(let epoch, _, _, _):
+                if let leader = otherLead(situation) { return "\(id) would be opened for writing while \(leader) leads" }
+                if let former = leadBeforeLast(situation) { return "\(id) would be opened for writing without the last rows of \(former)" }
                 let before = ClusterMeasure(situation).writable
                 guard situation.records.primary == id.ordinal, situation.records.epoch == epoch else {
                     return "\(id) would be opened for writing, but the store names another writer or epoch"
@@ -117,6 +119,22 @@ package enum Invariants {
             }
         }
         return nil
+    }
+
+    /// The cluster that leads by the records, where this one does not.
+    private static func otherLead(_ situation: ClusterSituation) -> String? {
+        if let role = situation.records.standby { return role.name }
+        return situation.followers.first { follower in
+            follower.records.lead.map { $0.from == situation.records.uid && $0.epoch >= situation.records.epoch } ?? false
+        }?.name
+    }
+
+    /// The cluster whose lead ended last, where the lead that is taken, and gives nothing up, begins before that end.
+    private static func leadBeforeLast(_ situation: ClusterSituation) -> String? {
+        guard let lead = situation.records.lead, lead.loss == nil, lead.epoch == situation.records.epoch else { return nil }
+        return (situation.followers + [situation.upstream].compactMap { $0 }).first { other in
+            other.records.demotion.map { $0.epoch < lead.epoch && !lead.position.contains($0.position) } ?? false
+        }?.name
     }
 
     /// Whether nothing that this instance still takes can be acknowledged: it was killed, or everybody who could

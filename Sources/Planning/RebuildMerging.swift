@@ -136,6 +136,14 @@ struct ClusterMerge {
         settleFounded(isWriterSeen: ordinal != nil)
         records.primary = ordinal
         cluster.writerKnownBy = how
+        if ordinal == nil, let leading = records.standby?.name ?? declared?.standbyOf, isClosed {
+            // Its uid is known once all clusters are.
+            records.standby = records.standby ?? StandbyRole(clusterUID: "", name: leading)
+            records.primary = head
+            cluster.writerKnownBy = "it follows \(leading)"
+            return
+        }
+        if ordinal != nil { records.standby = nil }
         if let choice = choices.writers[cluster.name] { take(choice, seen: ordinal) } else if ordinal == nil { tellMissing() }
     }
 
@@ -152,6 +160,17 @@ struct ClusterMerge {
         let writable = ready.filter { $0.report.database?.readOnly == false }
         if writable.count == 1, choices.without.isEmpty { return (writable[0].ordinal, "it alone is open for writing") }
         return (nil, "")
+    }
+
+    private var isClosed: Bool { ready.allSatisfy { $0.report.database?.readOnly ?? true } }
+
+    /// Who replicates from none of its own instances.
+    private var head: Int? {
+        let own = Set(records.members.map { "\($0.address):\($0.port)" })
+        let heads = ready.filter { found in
+            found.report.database?.replication.map { !own.contains("\($0.sourceHost):\($0.sourcePort)") } ?? false
+        }
+        return (heads.first ?? ready.first)?.ordinal
     }
 
     /// Whether it holds data: then it is never founded anew.

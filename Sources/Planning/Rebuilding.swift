@@ -37,11 +37,21 @@ private struct Rebuilder {
         gather()
         let names = Set(found.keys).union(facts.known.clusters.keys).union(facts.fleet.clusters.keys)
         for name in names.sorted() { rebuild(name) }
+        nameUpstreams()
         count()
         checkUnique()
         findSilent()
         checkChoices(names)
         proposal.strays.sort { ($0.host, $0.id) < ($1.host, $1.id) }
+    }
+
+    /// Standbys follow clusters by their uids, which are known by now. One whose cluster is not there yet learns it later.
+    private mutating func nameUpstreams() {
+        for (name, cluster) in proposal.records.clusters {
+            guard let standby = cluster.standby, standby.clusterUID.isEmpty else { continue }
+            let uid = proposal.records.clusters[standby.name]?.uid ?? ""
+            proposal.records.clusters[name]?.standby?.clusterUID = uid
+        }
     }
 
     private mutating func gather() {

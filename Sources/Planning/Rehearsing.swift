@@ -109,10 +109,12 @@ extension ClusterSituation {
         var passed: [Wait] = []
         for wait in waits {
             guard case .host(let name) = wait.reason else { continue }
-            if let seen = observed[name] {
+            let seen = [observed[name], upstream?.observed[name]].compactMap { $0 }
+            if !seen.isEmpty {
                 // Fresh, and only not fresh enough for a change of writer: its next look is under way.
-                guard seen.isFresh(at: now), seen.renewed < now else { continue }
+                guard seen.contains(where: { $0.isFresh(at: now) && $0.renewed < now }) else { continue }
                 observed[name]?.renewed = now
+                upstream?.observed[name]?.renewed = now
             } else {
                 observed[name] = ObservedHost(report: assumedReport(name), renewed: now)
             }
@@ -121,8 +123,11 @@ extension ClusterSituation {
         if passed.isEmpty, let next = earliestTime(waits) {
             let ahead = next.moment - now
             now = next.moment
-            for name in observed.keys where observed[name].map({ $0.isFresh(at: now + .zero - ahead) }) ?? false {
+            for name in observed.keys where observed[name].map({ $0.isFresh(at: now - ahead) }) ?? false {
                 observed[name]?.renewed = now
+            }
+            for name in upstream.map({ Array($0.observed.keys) }) ?? [] where upstream?.observed[name]?.isFresh(at: now - ahead) == true {
+                upstream?.observed[name]?.renewed = now
             }
             passed.append(next.wait)
         }

@@ -41,6 +41,42 @@ package struct HostDirectory: Sendable {
     }
 }
 
+/// Another cluster as one that follows it, or that it follows, sees it.
+package struct RelatedCluster: Sendable {
+    package var name: String
+    /// Whom its manifest in force says that it follows.
+    package var standbyOf: String?
+    package var records: ClusterRecords
+    /// By host name, of its members' hosts.
+    package var observed: [String: ObservedHost]
+    /// Members that an attempt works on.
+    package var busy: Set<Int>
+    /// A pass of its own is changing its records at this moment: who leads is not concluded from them.
+    package var isChanging: Bool
+
+    package init(
+        name: String, standbyOf: String?, records: ClusterRecords, observed: [String: ObservedHost] = [:], busy: Set<Int> = [],
+        isChanging: Bool = false
+    ) {
+        self.name = name
+        self.standbyOf = standbyOf
+        self.records = records
+        self.observed = observed
+        self.busy = busy
+        self.isChanging = isChanging
+    }
+
+    /// Names of the clusters that a cluster's steps see: whom it follows, or followed until its manifest changed.
+    package static func upstream(of records: ClusterRecords, _ desired: Cluster?) -> String? {
+        desired?.standbyOf ?? records.standby?.name
+    }
+
+    /// Whether this one follows a cluster, or took the lead from it.
+    package func isFollower(of uid: String, named name: String) -> Bool {
+        standbyOf == name || records.standby?.clusterUID == uid || records.lead?.from == uid
+    }
+}
+
 /// Everything that decides what happens to one cluster: step reads nothing else.
 package struct ClusterSituation: Sendable {
     package var name: String
@@ -59,6 +95,12 @@ package struct ClusterSituation: Sendable {
     package var policy: PlanningPolicy
     /// Of the whole fleet, for budgets.
     package var failovers: FailoverLedger
+    /// Whom it follows, or is to; nil: nobody, or that cluster has no records.
+    package var upstream: RelatedCluster?
+    /// Those that follow it, or took the lead from it, by name.
+    package var followers: [RelatedCluster] = []
+    /// Members that another cluster's attempt copies.
+    package var donating: Set<Int> = []
     package var now: Instant
 
     package init(

@@ -45,14 +45,15 @@ extension Action {
         case .install(let blueprint):
             key += "/"
             key += digest(blueprint.configuration)
-        case .clone(_, let donor): add("from-" + String(donor.ordinal))
+        case .clone(_, let donor): add("from-" + (donor.clusterUID.isEmpty ? "" : donor.clusterUID + "-") + String(donor.ordinal))
         case .configure(let configuration):
             key += "/"
             key += digest(configuration)
         case .restart(let isPrimary): add(isPrimary ? "primary" : "replica")
         case .upgrade(_, let version): add(version)
         case .initialize(let replicas): if !replicas.isEmpty { add(replicas.map(String.init).joined(separator: ",")) }
-        case .prepareReplica(let ordinal), .expel(let ordinal): add(String(ordinal))
+        case .prepareReplica(let ordinal, let cluster): add((cluster.isEmpty ? "" : cluster + "-") + String(ordinal))
+        case .expel(let ordinal): add(String(ordinal))
         case .replicate(let source, let acknowledges):
             addPeer(source, to: &key)
             if acknowledges { key += "-acknowledging" }

@@ -73,7 +73,6 @@ extension AttemptOrder {
                 clusterUID: uid, purpose: Credentials.replication(ordinal))
         }
         if let own = needs.own {
-            order.secrets["replicationUser"] = Credentials.replicationUser(own)
             order.secrets["replicationPassword"] = credentials.password(
                 clusterUID: uid, purpose: Credentials.replication(own))
         }

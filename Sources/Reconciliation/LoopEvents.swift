@@ -134,7 +134,9 @@ package struct OfferSecrets: Sendable, Hashable {
         self.init(clusterUID: clusterUID)
         switch action {
         case .initialize(let replicas): self.replicas = replicas
-        case .prepareReplica(let ordinal): replicas = [ordinal]
+        case .prepareReplica(let ordinal, let cluster):
+            replicas = [ordinal]
+            if !cluster.isEmpty { self.clusterUID = cluster }
         case .replicate, .acknowledge, .rejoin: own = instance.ordinal
         case .ensureAccount(let account, _): self.account = account
         default: break

@@ -217,6 +217,7 @@ extension LoopMachine {
         // That another instance has what the writer wrote alone shows in positions only.
         let isResting = units[unit].map { !$0.waitsForFacts && $0.ended.isEmpty && !cluster.isUnprotected } ?? false
         if changes.concern(cluster.uid, isResting: isResting) || !isResting { enqueue(unit) }
+        if changes.concern(cluster.uid, isResting: true) { enqueueRelatives(of: name) }
     }
 
     /// An agent tells an end only after it has looked at what the attempt left, so facts that count now show it.
@@ -255,7 +256,10 @@ extension LoopMachine {
 
     private mutating func enqueueClusters(on host: String) {
         guard isLeading else { return }
-        for name in (clustersByHost[host] ?? []).sorted() { enqueue(UnitID(.cluster, name)) }
+        for name in (clustersByHost[host] ?? []).sorted() {
+            enqueue(UnitID(.cluster, name))
+            enqueueRelatives(of: name)
+        }
     }
 
     /// Whether nothing was heard of a host for so long that it may be lost.

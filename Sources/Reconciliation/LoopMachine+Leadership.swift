@@ -129,7 +129,9 @@ extension LoopMachine {
         catalogs = state.catalogs.sorted { $0.version < $1.version }
         clusterNames = [:]
         clustersByHost = [:]
+        followers = [:]
         for cluster in records.clusters.values { index(cluster) }
+        for cluster in records.clusters.values where cluster.lead != nil { relate(cluster) }
         units = [:]
         let hasDesired = desired != nil
         statuses.keepOnly { hasDesired && $0.kind != .source }

@@ -174,10 +174,12 @@ extension LoopMachine {
         default: break
         }
         let running = running(of: unit).filter { attempt in !ended.contains { $0.id == attempt.id } }
-        return ClusterSituation(
+        var situation = ClusterSituation(
             name: unit.name, desired: desired?.clusters[unit.name], fieldPaths: desired?.fieldPaths ?? FieldPaths(),
             hosts: directory, records: cluster, observed: seen, running: running, secrets: secrets, catalogs: catalogs,
             policy: settings.policy, failovers: failovers, now: now)
+        addRelations(to: &situation)
+        return situation
     }
 
     func running(of unit: UnitID) -> [RunningAttempt] {
@@ -185,7 +187,7 @@ extension LoopMachine {
     }
 
     /// A donor whose receiver's host is silent gives nothing any more; the copy's end may never be told.
-    private func running(_ attempt: OpenAttempt) -> RunningAttempt {
+    func running(_ attempt: OpenAttempt) -> RunningAttempt {
         guard attempt.record.task.alsoBusy != nil, isSilent(attempt.host) else { return attempt.running }
         return attempt.withoutDonor
     }
@@ -277,16 +279,6 @@ extension LoopMachine {
         let isProgress = ended.contains { if case .succeeded(let result) = $0.outcome { result.acted } else { false } }
         if isProgress { units[unit]?.pauses = 0 }
         if isIdle { rest(unit) }
-    }
-}
-
-extension PlannedTask {
-    /// Whoever this task works on: nobody else may at the same time.
-    var participants: [InstanceID] {
-        var all: [InstanceID] = []
-        if case .instance(let id, _) = target { all.append(id) }
-        if let alsoBusy { all.append(alsoBusy) }
-        return all
     }
 }
 

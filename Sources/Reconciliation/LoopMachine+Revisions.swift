@@ -234,6 +234,10 @@ extension LoopMachine {
         let isRelative = isRelativeToForce(read)
         if hostsChange || !isRelative { directory = HostDirectory(of: read.assembly.fleet) }
         desired = read.assembly.fleet
+        let declared = isRelative ? Array(read.assembly.changed.lazy.filter { $0.kind == .cluster }.map(\.name)) : Array(read.assembly.fleet.clusters.keys)
+        for name in declared where read.assembly.fleet.clusters[name]?.value.standbyOf != nil {
+            if let cluster = records.clusters[name] { relate(cluster) }
+        }
         if isRelative {
             noteUndeclared(read.assembly.changed.lazy.filter { $0.kind == .cluster }.map(\.name), isAll: false)
         } else {
@@ -259,6 +263,7 @@ extension LoopMachine {
 
     /// A manifest changed: its secrets may have, and a pause for the old one's failures is over.
     private mutating func noteChange(_ unit: UnitID) {
+        if unit.kind == .cluster { enqueueRelatives(of: unit.name) }
         units[unit]?.secrets = .unknown
         units[unit]?.pause = nil
         units[unit]?.pauses = 0

@@ -120,6 +120,7 @@ extension LoopMachine {
             if let last = cluster.failovers.last, last != records.clusters[unit.name]?.failovers.last { failovers.note(last) }
             records.clusters[unit.name] = cluster
             index(cluster)
+            enqueueRelatives(of: unit.name)
         }
         if let channel = pass.channel { records.channels[channel.name] = channel.digest }
         if let suspension = pass.suspension, units[unit]?.suspension == suspension { units[unit]?.suspension = nil }
@@ -222,7 +223,9 @@ extension LoopMachine {
     private func event(of entry: EndedAttempt, _ task: PlannedTask) -> Event {
         switch entry.outcome {
         case .succeeded(let result):
-            event("TaskSucceeded", task.unit, .info, task.label + (result.acted ? "" : " (it was there already)"))
+            event(
+                "TaskSucceeded", task.unit, result.note == nil ? .info : .warning,
+                task.label + (result.acted ? "" : " (it was there already)") + (result.note.map { ": " + $0 } ?? ""))
         case .failed(let message): event("TaskFailed", task.unit, .warning, task.label + ": " + message)
         case .refused(let message): event("TaskRefused", task.unit, .info, task.label + ": " + message)
         case .cancelled: event("TaskCancelled", task.unit, .info, task.label)

@@ -14,6 +14,9 @@ extension LoopMachine {
         guard let cluster = records.clusters[unit.name], cluster.isFounded, let primary = cluster.primary.flatMap(cluster.member) else {
             throw RequestObjection(sentence: "\(unit) has no primary yet.")
         }
+        if let standby = cluster.standby {
+            throw RequestObjection(sentence: "\(unit) is a standby of \(standby.name): none of its instances takes writes. To move the lead here, see `evenkeel describe \(unit)`.")
+        }
         if cluster.suspended || desired?.clusters[unit.name]?.value.suspend == true {
             throw RequestObjection(sentence: "\(unit) is suspended: `evenkeel resume \(unit)` first.")
         }

@@ -204,6 +204,7 @@ extension LoopMachine {
         for member in cluster.members where member.phase != .purged {
             clustersByHost[member.host, default: []].insert(cluster.name)
         }
+        relate(cluster)
     }
 
     mutating func source(_ name: String, _ change: (inout SourceState) -> Void) {

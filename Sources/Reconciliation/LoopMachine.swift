@@ -28,6 +28,8 @@ package struct LoopMachine: Sendable {
     /// Names by uid, and clusters by the hosts of their members.
     var clusterNames: [String: String] = [:]
     var clustersByHost: [String: Set<String>] = [:]
+    /// By cluster, the names of those that follow it, or did.
+    var followers: [String: Set<String>] = [:]
 
     /// What the hosts hold by `records`; nil until it is needed.
     var loads: HostLoads?

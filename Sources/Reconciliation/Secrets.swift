@@ -31,7 +31,6 @@ package struct Credentials: Sendable {
 }
 
 extension Credentials {
-    /// The name of the replication account of one replica, and the purpose of its password.
-    package static func replicationUser(_ ordinal: Int) -> String { "evenkeel_repl_\(ordinal)" }
+    /// The purpose of the password of one replica's replication account.
     package static func replication(_ ordinal: Int) -> String { "replication.\(ordinal)" }
 }

@@ -33,7 +33,7 @@ final class UnseenPass: Sendable {
     }
 
     private static func isTimeless(_ situation: ClusterSituation) -> Bool {
-        situation.observed.isEmpty && situation.running.isEmpty && situation.records.failures.isEmpty
+        situation.observed.isEmpty && situation.upstream == nil && situation.followers.isEmpty && situation.running.isEmpty && situation.records.failures.isEmpty
             && situation.desired?.value.maintenance == nil
             && situation.records.members.allSatisfy { member in
                 if case .retired = member.phase { return false }

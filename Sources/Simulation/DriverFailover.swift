@@ -38,12 +38,12 @@ extension DriverSteps {
     }
 
     /// On the writer: from here on it admits the replica no more, and takes nothing of what that has sent.
-    static func expel(_ ordinal: Int) -> [DriverStep] {
+    static func expel(_ replica: InstanceID) -> [DriverStep] {
         [
             DriverStep(5...60) { context in
                 guard let instance = context.instance, let process = instance.process else { return .end(.refused("it does not run")) }
                 guard !process.readOnly || instance.source == nil else { return .end(.refused("it is not the writer")) }
-                if context.world.planted != .weakRefusal { instance.lockedAccounts.insert(ordinal) }
+                if context.world.planted != .weakRefusal { instance.lockedAccounts.insert(replica) }
                 return .end(.succeeded(TaskResult(position: instance.position)))
             }
         ]

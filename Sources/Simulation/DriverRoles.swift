@@ -68,6 +68,7 @@ extension DriverSteps {
                     return .end(.failed("no replica is attached to acknowledge its writes"))
                 }
                 instance.process?.readOnly = false
+                instance.isDemoted = false
                 instance.source = nil
                 context.world.oracle.opened(instance, context.world)
                 return .next
@@ -96,12 +97,19 @@ extension DriverSteps {
                     return isLate ? .end(.failed("still writable: commits wait")) : .again
                 }
                 instance.process?.readOnly = true
+                if context.world.planted == .briefDemotion {
+                    context.world.after(.seconds(3)) {
+                        instance.process?.semiSyncPrimary = false
+                        instance.process?.readOnly = false
+                    }
+                }
+                instance.isDemoted = true
                 return .end(.succeeded(TaskResult(acted: !process.readOnly, position: instance.position)))
             }
         ]
     }
 
-    static func promote(_ position: GTIDSet, _ semiSync: Bool, _ refused: [Int]) -> [DriverStep] {
+    static func promote(_ position: GTIDSet, _ semiSync: Bool, _ refused: [InstanceID]) -> [DriverStep] {
         [
             DriverStep(10...60) { context in
                 guard let instance = context.instance, let process = instance.process else { return .end(.refused("it does not run")) }
@@ -124,6 +132,7 @@ extension DriverSteps {
             DriverStep(5...30) { context in
                 guard let instance = context.instance, instance.process != nil else { return .end(.failed("it stopped")) }
                 instance.process?.readOnly = false
+                instance.isDemoted = false
                 context.world.oracle.opened(instance, context.world)
                 return .next
             },

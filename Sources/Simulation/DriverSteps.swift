@@ -5,16 +5,18 @@ import FleetModel
 // The model's driver: each action as steps that check, act and verify, in the driver's order.
 
 enum DriverSteps {
-    static func steps(for action: Action) -> [DriverStep] {
-        switch action {
+    /// `cluster`: the uid of the one that the target is a member of.
+    static func steps(for action: Action, in cluster: String) -> [DriverStep] {
+        func member(_ ordinal: Int) -> InstanceID { InstanceID(clusterUID: cluster, ordinal: ordinal) }
+        return switch action {
         case .install(let blueprint): install(blueprint)
         case .clone(let blueprint, _): clone(blueprint)
         case .start: start()
         case .configure(let text): [DriverStep(5...30) { $0.withDirectory { $0.configuration = text } }]
         case .restart: restart()
         case .upgrade(_, let version): upgrade(version)
-        case .initialize(let replicas): initialize(replicas)
-        case .prepareReplica(let ordinal): prepareReplica(ordinal)
+        case .initialize(let replicas): initialize(replicas.map(member))
+        case .prepareReplica(let ordinal, let other): prepareReplica(InstanceID(clusterUID: other.isEmpty ? cluster : other, ordinal: ordinal))
         case .replicate(let source, let acknowledges): replicate(source, acknowledges)
         case .acknowledge(let source): acknowledge(source)
         case .open(_, let semiSync): open(semiSync)
@@ -26,10 +28,10 @@ enum DriverSteps {
         case .dropAccount(let name, let host):
             content(.dropAccount(name + "@" + host)) { $0.accounts[name + "@" + host] == nil }
         case .demote: demote()
-        case .promote(_, let position, let semiSync, let refused): promote(position, semiSync, refused)
+        case .promote(_, let position, let semiSync, let refused): promote(position, semiSync, refused.map(member))
         case .retire: retire()
         case .purge: [DriverStep(50...300) { $0.purge() }]
-        case .expel(let ordinal): expel(ordinal)
+        case .expel(let ordinal): expel(member(ordinal))
         case .revoke: revoke()
         case .fence: fence()
         case .rejoin(let source): rejoin(source)
@@ -99,7 +101,7 @@ enum DriverSteps {
                 if acted && context.host.startsFailUntil > context.world.now { return .end(.failed("it does not start")) }
                 if acted, !instance.start(insists: insists) { return .end(.failed("it does not start by its configuration")) }
                 if acted, let problem = problem(instance) { return .end(problem) }
-                if acted, context.world.planted == .openStart { instance.process?.readOnly = false }
+                if acted { context.world.started(instance) }
                 return .end(.succeeded(TaskResult(acted: acted, readBack: instance.process?.variables ?? [:])))
             }
         ]
@@ -122,12 +124,12 @@ enum DriverSteps {
 
     // MARK: Content
 
-    static func initialize(_ replicas: [Int]) -> [DriverStep] {
+    static func initialize(_ replicas: [InstanceID]) -> [DriverStep] {
         [
             DriverStep(100...400) { context in
                 guard let instance = context.instance, instance.process != nil else { return .end(.refused("it does not run")) }
-                for ordinal in replicas where !instance.content.replicationAccounts.contains(ordinal) {
-                    instance.append(.replicationAccount(ordinal))
+                for replica in replicas where !instance.content.replicationAccounts.contains(replica) {
+                    instance.append(.replicationAccount(replica))
                 }
                 return .next
             },
@@ -139,16 +141,21 @@ enum DriverSteps {
         ]
     }
 
-    static func prepareReplica(_ ordinal: Int) -> [DriverStep] {
+    static func prepareReplica(_ replica: InstanceID) -> [DriverStep] {
         [
             DriverStep(5...40) { context in
-                let wasLocked = context.instance?.lockedAccounts.remove(ordinal) != nil
-                if let instance = context.instance, instance.process?.readOnly == true, instance.source == nil {
+                if let instance = context.instance, instance.process?.readOnly == true, instance.source != nil {
+                    // Whom it refuses alone it lets in again; accounts come with the rows.
+                    let wasLocked = instance.lockedAccounts.remove(replica) != nil
+                    return .end(wasLocked ? .succeeded(TaskResult()) : .refused("it replicates: it is not the writer now"))
+                }
+                let wasLocked = context.instance?.lockedAccounts.remove(replica) != nil
+                if let instance = context.instance, instance.process?.readOnly == true {
                     // A closed writer makes sure of it without its binlog.
-                    let isNew = instance.content.replicationAccounts.insert(ordinal).inserted
+                    let isNew = instance.content.replicationAccounts.insert(replica).inserted
                     return .end(.succeeded(TaskResult(acted: wasLocked || isNew)))
                 }
-                let result = context.write(.replicationAccount(ordinal)) { $0.replicationAccounts.contains(ordinal) }
+                let result = context.write(.replicationAccount(replica)) { $0.replicationAccounts.contains(replica) }
                 if wasLocked, case .end(.succeeded) = result { return .end(.succeeded(TaskResult())) }
                 return result
             },

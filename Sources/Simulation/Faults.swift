@@ -41,6 +41,7 @@ struct Faults {
 
     private func strike(_ world: World) {
         if world.chance(leaveAlone) { return loseOthers(world) }
+        if world.script.isLeading, world.chance(Faults.ofRegion) { return cutRegion(world) }
         switch Int.random(in: 0..<20, using: &world.random) {
         case 0: world.servers.first { $0.isRunning }?.crash()
         case 1: world.pick(world.agents)?.crash()
@@ -76,6 +77,19 @@ struct Faults {
         guard let host = world.pick(world.hosts) else { return }
         host.cutUntil = world.now + world.milliseconds(200...15_000)
         world.note("\(host.name) is cut off for a while")
+    }
+
+    /// Of faults in a world of two regions: so often one region is cut off from the other and, half the time, the server.
+    private static let ofRegion = 0.08
+
+    private func cutRegion(_ world: World) {
+        guard let region = world.pick(Script.regions.map(\.metadata.name)) else { return }
+        let end = world.now + world.milliseconds(1000...40_000)
+        let withServer = world.chance(0.5)
+        world.note("region \(region) is cut off\(withServer ? ", also from the server," : "") for a while")
+        world.regionsCutUntil = end
+        guard withServer else { return }
+        for host in world.hosts where host.region == region { host.serverCutUntil = max(host.serverCutUntil, end) }
     }
 
     // MARK: What a failover is for
@@ -172,9 +186,9 @@ struct Faults {
             world.note("drift: the writer \(instance.id) is made read-only")
             instance.process?.readOnly = true
         case 6 where instance.isWritable && !instance.isMadeWritable:
-            guard let ordinal = instance.content.replicationAccounts.sorted().last else { return }
-            world.note("drift: the replication account of \(ordinal) is dropped on \(instance.id)")
-            instance.append(.dropReplicationAccount(ordinal))
+            guard let replica = instance.content.replicationAccounts.sorted().last else { return }
+            world.note("drift: the replication account of \(replica) is dropped on \(instance.id)")
+            instance.append(.dropReplicationAccount(replica))
         default: break
         }
         _ = host

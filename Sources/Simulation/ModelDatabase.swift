@@ -9,16 +9,28 @@ struct Transaction: Hashable {
         /// A client's row, by number.
         case write(Int)
         case initialize
-        case replicationAccount(Int)
+        case replicationAccount(InstanceID)
         case database(DatabaseSpec)
         case dropDatabase(String)
         case account(AccountSpec, authentication: String)
         case dropAccount(String)
-        case dropReplicationAccount(Int)
+        case dropReplicationAccount(InstanceID)
     }
 
     var serverID: Int64
     var content: Content
+    /// Of a history that ends with it. Each cluster numbers what it wrote under a domain of its own, and the history is one
+    /// list all the same, since replication copies it.
+    var position: GTIDSet
+
+    static func == (left: Transaction, right: Transaction) -> Bool {
+        left.serverID == right.serverID && left.content == right.content
+    }
+
+    func hash(into hasher: inout Hasher) {
+        hasher.combine(serverID)
+        hasher.combine(content)
+    }
 
     /// Of a table: what a start that cuts may drop.
     var isRow: Bool {
@@ -34,7 +46,7 @@ struct DatabaseContent: Equatable {
     }
 
     var isInitialized = false
-    var replicationAccounts: Set<Int> = []
+    var replicationAccounts: Set<InstanceID> = []
     var databases: [String: DatabaseSpec] = [:]
     var accounts: [String: Account] = [:]
 
@@ -46,13 +58,13 @@ struct DatabaseContent: Equatable {
         switch transaction.content {
         case .write: break
         case .initialize: isInitialized = true
-        case .replicationAccount(let ordinal): replicationAccounts.insert(ordinal)
+        case .replicationAccount(let replica): replicationAccounts.insert(replica)
         case .database(let spec): databases[spec.name] = spec
         case .dropDatabase(let name): databases[name] = nil
         case .account(let spec, let authentication):
             accounts[spec.key] = Account(spec: spec, authentication: authentication)
         case .dropAccount(let key): accounts[key] = nil
-        case .dropReplicationAccount(let ordinal): replicationAccounts.remove(ordinal)
+        case .dropReplicationAccount(let replica): replicationAccounts.remove(replica)
         }
     }
 }

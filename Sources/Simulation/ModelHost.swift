@@ -9,6 +9,7 @@ final class ModelHost {
 
     let name: String
     let address: String
+    let region: String
     var journal = JournalState()
     var instances: [InstanceID: ModelInstance] = [:]
     /// What works on an instance now: never more than one.
@@ -33,9 +34,10 @@ final class ModelHost {
     /// The journal's disk is full until then.
     var fullUntil = Instant(milliseconds: 0)
 
-    init(name: String, address: String) {
+    init(name: String, address: String, region: String) {
         self.name = name
         self.address = address
+        self.region = region
     }
 
     var sortedInstances: [ModelInstance] { instances.values.sorted { $0.id < $1.id } }

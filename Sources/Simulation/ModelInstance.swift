@@ -26,8 +26,8 @@ struct ModelProcess {
     var unacknowledged: [Int] = []
     /// When the first of them began to wait.
     var waitingSince = Instant(milliseconds: 0)
-    /// When replicas were last sent something, by ordinal: their dump threads.
-    var dumps: [Int: Instant] = [:]
+    /// When replicas were last sent something: their dump threads.
+    var dumps: [InstanceID: Instant] = [:]
     /// Stopped by SIGSTOP until then.
     var hungUntil = Instant(milliseconds: 0)
 }
@@ -57,7 +57,7 @@ final class ModelInstance {
     var binlog: [Transaction] = []
     var content = DatabaseContent()
     /// Replication accounts that are locked here and on no other instance.
-    var lockedAccounts: Set<Int> = []
+    var lockedAccounts: Set<InstanceID> = []
     /// Received and not applied yet, as files: a crash leaves them, and a start of one thread while both are down purges
     /// them.
     var relay: [Transaction] = []
@@ -73,19 +73,24 @@ final class ModelInstance {
     private var processesMade: UInt64 = 0
     /// Made by hand into a second writer: the one fault that the invariants have to forgive, until it is closed.
     var isMadeWritable = false
+    /// It stopped writes when it was told to, and was not told to take them since.
+    var isDemoted = false
 
     init(id: InstanceID) { self.id = id }
 
     var isWritable: Bool { process?.readOnly == false }
 
     func admits(_ replica: ModelInstance) -> Bool {
-        content.replicationAccounts.contains(replica.id.ordinal) && !lockedAccounts.contains(replica.id.ordinal)
+        content.replicationAccounts.contains(replica.id) && !lockedAccounts.contains(replica.id)
     }
 
     func isHung(at now: Instant) -> Bool { process.map { $0.hungUntil > now } ?? false }
 
     func append(_ content: Transaction.Content) {
-        append(received: Transaction(serverID: serverID, content: content))
+        var position = position
+        let sequence = (position.domains[gtidDomain]?.sequence ?? 0) + 1
+        position.domains[gtidDomain] = GTIDSet.Last(serverID: serverID, sequence: sequence)
+        append(received: Transaction(serverID: serverID, content: content, position: position))
     }
 
     func append(received transaction: Transaction) {
@@ -95,15 +100,10 @@ final class ModelInstance {
 
     // MARK: Positions
 
-    var position: GTIDSet { position(of: binlog) }
-
-    private func position(of history: [Transaction]) -> GTIDSet {
-        guard let last = history.last else { return GTIDSet() }
-        return GTIDSet(domains: [gtidDomain: GTIDSet.Last(serverID: last.serverID, sequence: Int64(history.count))])
-    }
+    var position: GTIDSet { binlog.last?.position ?? GTIDSet() }
 
     /// `Gtid_IO_Pos`: empty after a restart.
-    var ioPosition: GTIDSet { process?.hasReceived == true ? position(of: binlog + relay) : GTIDSet() }
+    var ioPosition: GTIDSet { process?.hasReceived == true ? relay.last?.position ?? position : GTIDSet() }
 
     /// All that it ever received, by its relay logs, also those aside.
     var receivedHistory: [Transaction] {
@@ -115,7 +115,7 @@ final class ModelInstance {
         return longest
     }
 
-    var receivedPosition: GTIDSet { position(of: receivedHistory) }
+    var receivedPosition: GTIDSet { receivedHistory.last?.position ?? GTIDSet() }
 
     /// How far it has received, applied or not.
     var receivedCount: Int { binlog.count + relay.count }

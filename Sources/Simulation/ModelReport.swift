@@ -43,7 +43,9 @@ extension ModelInstance {
                 grants: account.spec.grants)
         }.sorted { $0.key < $1.key }
         database.isInitialized = content.isInitialized
-        database.replicationAccounts = content.replicationAccounts.subtracting(lockedAccounts).sorted()
+        let replicas = content.replicationAccounts.subtracting(lockedAccounts).sorted()
+        database.replicationAccounts = replicas.filter { $0.clusterUID == id.clusterUID }.map(\.ordinal)
+        database.standbyAccounts = replicas.filter { $0.clusterUID != id.clusterUID }
         return database
     }
 }

@@ -9,7 +9,7 @@ final class Oracle {
     private(set) var acknowledged: [Int: Transaction] = [:]
     private var epochs: [String: Int64] = [:]
     private var founded: Set<String> = []
-    private var failoverEpoch: Int64 = 0
+    private var failoverEpochs: [String: Int64] = [:]
     private var highestTerm: Int64 = 0
     private var journals: [String: (term: Int64, epochs: [InstanceID: Int64])] = [:]
     private(set) var attemptsOpened = 0
@@ -17,10 +17,13 @@ final class Oracle {
     private(set) var rejoinsMovedAside = 0
     /// How often the writer ceased to wait for anybody.
     private(set) var timesAlone = 0
-    private var waited = false
+    private var waiting: Set<String> = []
     /// The one that was opened last.
     private var writer: ModelInstance?
     private(set) var acknowledgedCount = 0
+    private var leads: Set<LeadTaken> = []
+    /// How often a standby began to lead.
+    private(set) var leadsTaken = 0
 
     func fail(_ reason: String) { if violation == nil { violation = reason } }
 
@@ -49,7 +52,7 @@ final class Oracle {
         acknowledged[place] = write
         acknowledgedCount += 1
         guard instance.process?.semiSyncPrimary == true else { return }
-        let copies = world.allInstances.count { $0.instance.holds(write, at: place) }
+        let copies = world.allInstances.count { $0.instance.id.clusterUID == instance.id.clusterUID && $0.instance.holds(write, at: place) }
         if copies < 2 { fail("\(instance.id) acknowledged \(write.content) with \(copies) copies") }
     }
 
@@ -102,12 +105,14 @@ final class Oracle {
             fail("the epoch of \(cluster.name) went back from \(epoch) to \(cluster.epoch)")
         }
         epochs[cluster.uid] = cluster.epoch
-        if let failover = cluster.failover, failover.epoch > failoverEpoch {
-            failoverEpoch = failover.epoch
+        if let failover = cluster.failover, failover.epoch > failoverEpochs[cluster.uid] ?? 0 {
+            failoverEpochs[cluster.uid] = failover.epoch
             failoversBegun += 1
         }
-        if waited, !cluster.isSemiSync { timesAlone += 1 }
-        waited = cluster.isSemiSync
+        let isStandby = cluster.standby != nil
+        if waiting.contains(cluster.uid), !cluster.isSemiSync, !isStandby { timesAlone += 1 }
+        if cluster.isSemiSync { waiting.insert(cluster.uid) } else { waiting.remove(cluster.uid) }
+        if !isStandby, let lead = cluster.lead, leads.insert(lead).inserted { leadsTaken += 1 }
         if founded.contains(cluster.uid), !cluster.isFounded { fail("\(cluster.name) is founded no more") }
         if cluster.isFounded { founded.insert(cluster.uid) }
     }

@@ -23,4 +23,11 @@ package enum PlantedBug: String, Sendable, CaseIterable {
     case openStart
     /// A removed instance's directory goes at once.
     case eagerPurge
+    /// A demotion is over after a while, whoever leads by then.
+    case briefDemotion
+    /// A demoted writer that is started again takes writes again.
+    case openRestart
+
+    /// Found where the lead moves between clusters.
+    package var isOfLeading: Bool { self == .briefDemotion || self == .openRestart }
 }

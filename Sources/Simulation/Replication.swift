@@ -13,6 +13,7 @@ extension World {
     /// Whether databases on the two hosts hear each other.
     func areConnected(_ one: ModelHost, _ other: ModelHost) -> Bool {
         if isLost(one) || isLost(other) { return false }
+        if one.region != other.region, regionsCutUntil > now { return false }
         return one === other || [one, other].allSatisfy { max($0.cutUntil, $0.replicationCutUntil) <= now }
     }
 
@@ -69,12 +70,12 @@ extension World {
         let count = replica.receivedCount
         let last = replica.relay.last ?? replica.binlog.last
         guard count <= primary.binlog.count, count == 0 || primary.binlog[count - 1] == last else {
-            replica.process?.ioError = "1236: the source has not what this replica has"
+            replica.process?.ioError = "error 1236: the source has not what this replica has"
             replica.process?.isConnected = false
             return
         }
         replica.process?.isConnected = true
-        primary.process?.dumps[replica.id.ordinal] = now
+        primary.process?.dumps[replica.id] = now
         let received = primary.binlog[count...].prefix(50)
         replica.relay += received
         // What came before it acknowledged is acknowledged only with something that comes later.
@@ -87,17 +88,17 @@ extension World {
     /// A dump thread stays for so long after a replica fell silent.
     static let dumpMax: Duration = .seconds(45)
 
-    /// Ordinals of the replicas that are connected to an instance, as it sees them: also those that it does not hear any
-    /// more and that have not said goodbye.
+    /// Ordinals of the replicas of its own cluster that are connected to an instance, as it sees them: also those that it
+    /// does not hear any more and that have not said goodbye.
     func connectedReplicas(of primary: ModelInstance, on host: ModelHost) -> [Int] {
         let dumps = primary.process?.dumps ?? [:]
-        let there = dumps.filter { ordinal, sent in
-            if primary.lockedAccounts.contains(ordinal) { return false }
-            let other = allInstances.first { $0.instance.id.ordinal == ordinal && $0.instance.id.clusterUID == primary.id.clusterUID }
+        let there = dumps.filter { id, sent in
+            if id.clusterUID != primary.id.clusterUID || primary.lockedAccounts.contains(id) { return false }
+            let other = allInstances.first { $0.instance.id == id }
             let isHeard = other.map { areConnected(host, $0.host) && !$0.instance.isHung(at: now) } ?? false
             return now - sent < (isHeard ? .milliseconds(200) : World.dumpMax)
         }
-        return there.keys.sorted()
+        return there.keys.map(\.ordinal).sorted()
     }
 
     // MARK: Acknowledging

@@ -1,6 +1,7 @@
 import FleetModel
 
-/// The demo's fleet: three zones, five hosts, one cluster; and the commits that are pushed to it one after the other.
+/// The demo's fleet: three zones, five hosts, one cluster (or a second one in a second region); and the commits that are
+/// pushed to it one after the other.
 struct Script {
     static let source = "fleet"
     static let hosts: [(name: String, zone: String, address: String)] = [
@@ -8,18 +9,43 @@ struct Script {
         ("hz-c-1", "zone-c", "127.0.3.1"), ("hz-c-2", "zone-c", "127.0.3.2"),
     ]
 
+    static let standbyHosts: [(name: String, zone: String, address: String)] = [
+        ("sh-a-1", "zone-sh", "127.0.4.1"), ("sh-a-2", "zone-sh", "127.0.4.2"),
+    ]
+    static let regions = [
+        Region(metadata: Metadata(name: "hz"), displayName: "Hangzhou", locationCode: 1, isDefault: true),
+        Region(metadata: Metadata(name: "sh"), displayName: "Shanghai", locationCode: 2, isDefault: false),
+    ]
+
+    static func region(of zone: String) -> String { zone == "zone-sh" ? "sh" : "hz" }
+
+    /// Of two clusters in two regions, between which the lead moves.
+    let isLeading: Bool
     private(set) var fleets: [DesiredFleet] = []
     /// The last one that was pushed.
     private(set) var newest = 0
 
     /// `commits`: what each does to the cluster; the first declares it.
     init(_ commits: [(subject: String, change: (inout Cluster) -> Void)]) {
+        isLeading = false
         var cluster = Script.orders
         for (index, commit) in commits.enumerated() {
             commit.change(&cluster)
-            fleets.append(Script.fleet(cluster, index, commit.subject))
+            fleets.append(fleet([cluster], index, commit.subject))
         }
     }
+
+    /// `commits`: what each does to both clusters; the first declares one, the second the other.
+    init(ofTwo commits: [(subject: String, change: (inout Cluster, inout Cluster) -> Void)]) {
+        isLeading = true
+        var (orders, standby) = (Script.orders, Script.standby)
+        for (index, commit) in commits.enumerated() {
+            commit.change(&orders, &standby)
+            fleets.append(fleet(index == 0 ? [orders] : [orders, standby], index, commit.subject))
+        }
+    }
+
+    var hosts: [(name: String, zone: String, address: String)] { Script.hosts + (isLeading ? Script.standbyHosts : []) }
 
     var isOver: Bool { newest == fleets.count - 1 }
     var current: DesiredFleet { fleets[newest] }
@@ -53,9 +79,11 @@ struct Script {
     func altered(_ change: (inout Cluster) -> Void) -> Script {
         var script = self
         for index in fleets.indices {
-            guard var declared = fleets[index].clusters["orders"] else { continue }
-            change(&declared.value)
-            script.fleets[index].clusters["orders"] = declared
+            for (name, cluster) in fleets[index].clusters {
+                var declared = cluster
+                change(&declared.value)
+                script.fleets[index].clusters[name] = declared
+            }
         }
         return script
     }
@@ -78,6 +106,28 @@ struct Script {
         }),
     ])
 
+    /// The lead goes to the other region and back, by one commit and by two; a demotion that is taken back.
+    static let leading = Script(ofTwo: [
+        ("declare orders", { _, _ in }),
+        ("declare orders-sh, which follows", { _, _ in }),
+        ("the lead to orders-sh", { orders, standby in
+            orders.standbyOf = "orders-sh"
+            standby.standbyOf = nil
+        }),
+        ("more connections", { orders, standby in
+            orders.parameters["max_connections"] = "300"
+            standby.parameters["max_connections"] = "300"
+        }),
+        ("orders-sh leads no more", { _, standby in standby.standbyOf = "orders" }),
+        ("the lead to orders", { orders, _ in orders.standbyOf = nil }),
+        ("orders leads no more", { orders, _ in orders.standbyOf = "orders-sh" }),
+        ("orders leads again", { orders, _ in orders.standbyOf = nil }),
+        ("the lead to orders-sh once more", { orders, standby in
+            orders.standbyOf = "orders-sh"
+            standby.standbyOf = nil
+        }),
+    ])
+
     static let brief = Script([("declare orders", { _ in })])
 
     static func placement(_ counts: Int...) -> [Placement] {
@@ -97,20 +147,32 @@ struct Script {
             ], retainFor: .seconds(20))
     }
 
-    private static func fleet(_ cluster: Cluster, _ index: Int, _ subject: String) -> DesiredFleet {
+    private static var standby: Cluster {
+        var cluster = orders
+        cluster.metadata.name = "orders-sh"
+        (cluster.placement, cluster.preferredZones) = ([Placement(zone: "zone-sh", replicas: 2)], [])
+        cluster.standbyOf = "orders"
+        return cluster
+    }
+
+    private func fleet(_ clusters: [Cluster], _ index: Int, _ subject: String) -> DesiredFleet {
         let commit = String(repeating: "0", count: 39) + String(index, radix: 16)
         var fleet = DesiredFleet(revision: Revision(commit: commit, subject: subject))
-        let region = Region(metadata: Metadata(name: "hz"), displayName: "Hangzhou", locationCode: 1, isDefault: true)
-        fleet.regions["hz"] = Declared(value: region, file: "regions.yaml", line: 1)
+        for region in isLeading ? Script.regions : [Script.regions[0]] {
+            fleet.regions[region.metadata.name] = Declared(value: region, file: "regions.yaml", line: 1)
+        }
         for zone in Set(hosts.map(\.zone)).sorted() {
-            let value = AvailabilityZone(metadata: Metadata(name: zone), region: "hz", rooms: ["r1"])
+            let value = AvailabilityZone(metadata: Metadata(name: zone), region: Script.region(of: zone), rooms: ["r1"])
             fleet.zones[zone] = Declared(value: value, file: "zones.yaml", line: 1)
         }
         for host in hosts {
             let value = Host(metadata: Metadata(name: host.name), zone: host.zone, room: "r1", address: host.address)
             fleet.hosts[host.name] = Declared(value: value, file: "hosts.yaml", line: 1)
         }
-        fleet.clusters["orders"] = Declared(value: cluster, file: "clusters/orders.yaml", line: 1, revision: commit)
+        for cluster in clusters {
+            let name = cluster.metadata.name
+            fleet.clusters[name] = Declared(value: cluster, file: "clusters/\(name).yaml", line: 1, revision: commit)
+        }
         return fleet
     }
 }

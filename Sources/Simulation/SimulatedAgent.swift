@@ -164,6 +164,7 @@ final class SimulatedAgent {
                 guard self.host.startsFailUntil <= self.world.now else { return self.handle(.closedStartEnded(id, error: "it does not start")) }
                 self.world.note("agent \(self.host.name) starts \(id) closed by itself")
                 guard instance.start() else { return self.handle(.closedStartEnded(id, error: "it does not start by its configuration")) }
+                if self.world.planted == .openRestart { self.world.started(instance) }
             }
             self.handle(.closedStartEnded(id, error: nil))
         }
@@ -182,6 +183,7 @@ final class SimulatedAgent {
             }
             process.readOnly = false
             instance.process = process
+            instance.isDemoted = false
             self.world.note("agent \(self.host.name) opens \(id) by its grant")
             self.world.oracle.opened(instance, self.world)
             self.handle(.grantEnded(id, opened: true))
@@ -238,7 +240,7 @@ final class SimulatedAgent {
         let context = StepContext(world: world, host: host, order: order, operation: operation) { destination in
             self.later(.milliseconds(1)) { self.handle(.copyReady(attempt: order.id, destination)) }
         }
-        advance(context, DriverSteps.steps(for: order.action)[...])
+        advance(context, DriverSteps.steps(for: order.action, in: order.instance.clusterUID)[...])
     }
 
     private func advance(_ context: StepContext, _ steps: ArraySlice<DriverStep>) {

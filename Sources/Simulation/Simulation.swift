@@ -20,6 +20,8 @@ package struct SimulationResult: Sendable {
     package var movedAside: Int
     /// How often a writer went on alone.
     package var timesAlone: Int
+    /// How often a standby began to lead.
+    package var leadsTaken: Int
 }
 
 /// What a number of seeds came to.
@@ -36,12 +38,12 @@ package enum Simulation {
 
     /// Runs one seed after the other, each a world of its own; stops after `failuresMax` failures.
     package static func run(
-        seeds: Range<UInt64>, planted: PlantedBug? = nil, rolling: Bool = false, whenAlone: WhenAlone = .wait,
+        seeds: Range<UInt64>, planted: PlantedBug? = nil, rolling: Bool = false, leading: Bool = false, whenAlone: WhenAlone = .wait,
         failuresMax: Int = 1, progress: (SimulationResult) -> Void = { _ in }
     ) -> SimulationReport {
         var report = SimulationReport()
         for seed in seeds where report.failures.count < failuresMax {
-            let result = run(seed: seed, planted: planted, rolling: rolling, whenAlone: whenAlone)
+            let result = run(seed: seed, planted: planted, rolling: rolling, leading: leading, whenAlone: whenAlone)
             report.results.append(result)
             progress(result)
         }
@@ -49,31 +51,37 @@ package enum Simulation {
     }
 
     /// The demo's fleet through all of its commits: without faults for seed 0, with faults for every other.
-    /// `rolling`: through commits that are rolled out instead, some of them refused by every server.
+    /// `rolling`: through commits that are rolled out instead, some of them refused by every server. `leading`: through those
+    /// that move the lead between two clusters.
     package static func run(
-        seed: UInt64, planted: PlantedBug? = nil, rolling: Bool = false, whenAlone: WhenAlone = .wait
+        seed: UInt64, planted: PlantedBug? = nil, rolling: Bool = false, leading: Bool = false, whenAlone: WhenAlone = .wait
     ) -> SimulationResult {
-        let script = rolling ? Script.rolling : .whole
+        let script = leading ? Script.leading : rolling ? .rolling : .whole
+        // Nobody may give up there what the lost host alone may hold.
+        let losesHost = Simulation.losesHost(seed) && !leading
         let world = World(seed: seed, script: script.altered { $0.whenAlone = whenAlone }, planted: planted)
         world.faults = seed == 0 ? .none : .hard
         if whenAlone == .continue, world.faults.isActive { world.faults.leaveAlone = 0.08 }
         // Else the budget of failovers would be spent before.
-        if losesHost(seed) { world.faults.loseWriters = false }
+        if losesHost { world.faults.loseWriters = false }
         world.begin()
         var failure: String?
         while failure == nil, !world.script.isOver {
             let patience = world.faults.isActive ? world.milliseconds(2000...40_000) : Simulation.settleMax
-            let isSettled = world.run(for: patience) { world.isSettled || world.isHalted }
+            let isSettled = world.run(for: patience) { world.isSettled || world.isHalted || world.isDemoted }
             if !world.faults.isActive, !isSettled { failure = world.oracle.violation ?? "not settled: \(world.unsettled)" }
             guard world.oracle.violation == nil else { break }
+            if failure == nil, !world.mayPush, !world.run(for: settleMax, until: { world.mayPush }) {
+                failure = world.oracle.violation ?? "orders-sh does not follow: \(world.unsettled)"
+            }
             world.push()
-            if losesHost(seed), world.script.newest == lossCommit { world.loseWriterForGood() }
+            if losesHost, world.script.newest == lossCommit { world.loseWriterForGood() }
         }
         if world.faults.isActive { _ = world.run(for: world.milliseconds(5000...40_000)) }
         let moment = world.endFaults()
         // What was done by hand last is seen first.
         _ = world.run(for: .seconds(12) + (world.servers.map(\.stillness).max() ?? .zero))
-        if losesHost(seed) {
+        if losesHost {
             if failure == nil, world.oracle.violation == nil { failure = world.problemWithoutHost }
         } else if failure == nil, world.oracle.violation == nil, !world.run(for: settleMax, until: { world.isSettled }) {
             failure = "it did not converge within \(settleMax): \(world.unsettled)"
@@ -82,7 +90,7 @@ package enum Simulation {
         world.areClientsGone = true
         _ = world.run(for: .seconds(3))
         _ = world.run(for: commitsMax) { world.isQuiet }
-        failure = world.oracle.violation ?? failure ?? (losesHost(seed) ? nil : world.endStateProblem)
+        failure = world.oracle.violation ?? failure ?? (losesHost ? nil : world.endStateProblem)
         return result(world, seed, failure, settled)
     }
 
@@ -96,7 +104,7 @@ package enum Simulation {
             seed: seed, failure: failure, trace: world.trace, events: world.events,
             simulated: world.now - world.beginning, settled: settled, attempts: world.oracle.attemptsOpened,
             writes: world.oracle.acknowledgedCount, failovers: world.oracle.failoversBegun,
-            movedAside: world.oracle.rejoinsMovedAside, timesAlone: world.oracle.timesAlone)
+            movedAside: world.oracle.rejoinsMovedAside, timesAlone: world.oracle.timesAlone, leadsTaken: world.oracle.leadsTaken)
     }
 }
 
@@ -112,6 +120,7 @@ extension World {
         note("no more faults")
         faults = .none
         storeDownUntil = now
+        regionsCutUntil = min(regionsCutUntil, now)
         for host in hosts where !host.isGone {
             host.cutUntil = min(host.cutUntil, now)
             host.serverCutUntil = min(host.serverCutUntil, now)
@@ -156,6 +165,12 @@ extension World {
     /// No commit waits, and no attempt is under way.
     var isQuiet: Bool {
         allInstances.allSatisfy { $0.instance.process?.unacknowledged.isEmpty ?? true } && store.loadNow().openAttempts.isEmpty
+            && (!script.isLeading || areCopiesWhole)
+    }
+
+    private var areCopiesWhole: Bool {
+        let counts = allInstances.filter { $0.instance.directory == .ready }.map(\.instance.binlog.count)
+        return counts.allSatisfy { $0 == counts.first }
     }
 
     private var recordedWriter: ModelInstance? {
@@ -189,8 +204,11 @@ extension World {
         guard let leader = servers.first(where: \.isLeader)?.machine else { return "nobody leads" }
         let view = leader.view(at: now)
         guard view.desired?.revision == script.current.revision else { return "revision \(view.desired?.revision.commit ?? "none") is in force" }
-        let waits = view.units[UnitID(.cluster, "orders")]?.waits.map(\.message) ?? []
-        return "\(leader.settled(nil)); waits \(waits); plan \(String(describing: view.units[UnitID(.cluster, "orders")]?.plan)); \(instancesText)"
+        let units = script.current.clusters.keys.sorted().map { name in
+            let unit = view.units[UnitID(.cluster, name)]
+            return "\(name) waits \(unit?.waits.map(\.message) ?? []); plan \(String(describing: unit?.plan))"
+        }
+        return "\(leader.settled(nil)); \(units.joined(separator: "; ")); \(instancesText)"
     }
 
     /// For people who look at a failed seed.
@@ -198,62 +216,25 @@ extension World {
         let texts = allInstances.map { host, instance in
             let process = instance.process
             let threads = process.map { "\($0.readOnly ? "closed" : "open") io \($0.ioRunning) sql \($0.sqlRunning) connected \($0.isConnected) acks \($0.isAcking) waiting \($0.unacknowledged.count) \($0.ioError)" }
-            return "\(instance.id.ordinal)@\(host.name) \(instance.directory) from \(instance.source?.address ?? "nobody") \(instance.binlog.count)+\(instance.relay.count) \(threads ?? "stopped")"
+            return "\(instance.clusterName)-\(instance.id.ordinal)@\(host.name) \(instance.directory) from \(instance.source?.address ?? "nobody") \(instance.binlog.count)+\(instance.relay.count) \(threads ?? "stopped") admits \(instance.content.replicationAccounts.subtracting(instance.lockedAccounts).sorted())"
         }
         return texts.joined(separator: "; ")
     }
 
-    /// The state that everything must end in, whatever happened on the way; nil where it is so.
-    var endStateProblem: String? {
-        guard let cluster = script.current.clusters["orders"]?.value,
-            let records = store.loadNow().records.clusters["orders"]
-        else { return "there is no cluster" }
-        let active = records.members.filter { $0.phase == .active }
-        if records.failover != nil || records.switchover != nil { return "a change of writer has not ended" }
-        if !records.leftBehind.isEmpty { return "\(records.leftBehind) are left behind" }
-        if let open = store.loadNow().openAttempts.first { return "attempt \(open.id) is open" }
-        if active.count != cluster.replicas { return "\(active.count) members are active, \(cluster.replicas) are declared" }
-        guard let writer = instance(records.uid, records.primary) else { return "there is no writer" }
-        if !writer.isWritable { return "the writer is closed" }
-        if writer.process?.unacknowledged.isEmpty == false { return "commits wait on the writer for an acknowledgement" }
-        oracle.requireAll(writer, "ends")
-        if let violation = oracle.violation { return violation }
-        for member in active {
-            guard let instance = instance(records.uid, member.ordinal) else { return "\(member.ordinal) is not there" }
-            if let problem = problem(of: instance, writer, cluster) { return "\(instance.id) \(problem)" }
-        }
-        let left = allInstances.filter { pair in !active.contains { $0.ordinal == pair.instance.id.ordinal } }
-        if let half = left.first(where: { $0.instance.directory != .retired }) { return "\(half.instance.id) was left behind" }
-        return nil
+    // MARK: Two clusters
+
+    /// A standby that was never known to follow would be founded as a cluster of its own by a commit that it leads.
+    var mayPush: Bool {
+        guard script.isLeading, script.newest > 0 else { return true }
+        let records = store.loadNow().records.clusters["orders-sh"]
+        return records.map { $0.standby != nil || $0.lead != nil } ?? false
     }
 
-    private func instance(_ uid: String, _ ordinal: Int?) -> ModelInstance? {
-        allInstances.first { $0.instance.id.clusterUID == uid && $0.instance.id.ordinal == ordinal }?.instance
-    }
-
-    private func problem(of instance: ModelInstance, _ writer: ModelInstance, _ cluster: Cluster) -> String? {
-        guard let process = instance.process else { return "does not run" }
-        if process.version != cluster.engine.version, !process.version.hasPrefix(cluster.engine.version + ".") {
-            return "runs \(process.version), declared is \(cluster.engine.version)"
-        }
-        if instance !== writer {
-            if !process.readOnly { return "is writable" }
-            if !process.isConnected || instance.source?.address != writer.address { return "does not replicate from the writer" }
-        }
-        let accounts = instance.content.accounts
-        for account in cluster.accounts {
-            guard let there = accounts[account.key] else { return "has no account \(account.key)" }
-            if there.spec.grants != account.grants { return "has other grants for \(account.key)" }
-            if there.authentication != Secrets.authentication(Secrets.password(account.passwordFrom)) { return "has another password for \(account.key)" }
-        }
-        for key in accounts.keys where !cluster.accounts.contains(where: { $0.key == key }) { return "still has the account \(key)" }
-        for database in cluster.databases where instance.content.databases[database.name] == nil { return "has no database \(database.name)" }
-        for (name, value) in cluster.parameters
-        where process.variables[name] != ModelConfiguration.readBack(value)
-            && process.variables[name] != ModelConfiguration.startReadBack(value)
-        {
-            return "has \(name) = \(process.variables[name] ?? "nothing"), declared is \(value)"
-        }
-        return nil
+    /// By the commit in force nobody leads, and it has come to that.
+    var isDemoted: Bool {
+        guard !script.current.clusters.values.contains(where: { $0.value.standbyOf == nil }) else { return false }
+        let state = store.loadNow()
+        return state.openAttempts.isEmpty && state.records.clusters.values.allSatisfy { $0.standby != nil }
+            && state.records.clusters.values.contains { $0.demotion != nil } && allInstances.allSatisfy { !$0.instance.isWritable }
     }
 }

@@ -22,6 +22,8 @@ final class World {
     var script: Script
     /// The store answers no commit until then.
     var storeDownUntil = Instant(milliseconds: 0)
+    /// No database hears one of the other region until then.
+    var regionsCutUntil = Instant(milliseconds: 0)
     var trace: [String] = []
     private var writes = 0
     var areClientsGone = false
@@ -32,7 +34,7 @@ final class World {
         random = SeededGenerator(seed: seed)
         beginning = now
         self.script = script
-        hosts = Script.hosts.map { ModelHost(name: $0.name, address: $0.address) }
+        hosts = script.hosts.map { ModelHost(name: $0.name, address: $0.address, region: Script.region(of: $0.zone)) }
         agents = hosts.map { SimulatedAgent($0, self) }
         servers = [SimulatedServer("one", self)]
     }
@@ -134,6 +136,11 @@ final class World {
             }
         }
         after(milliseconds(100...400)) { self.write() }
+    }
+
+    /// An instance was started, closed, unless a bug is planted.
+    func started(_ instance: ModelInstance) {
+        if planted == .openStart || planted == .openRestart && instance.isDemoted { instance.process?.readOnly = false }
     }
 
     /// The process of an instance ends, by whatever hand.

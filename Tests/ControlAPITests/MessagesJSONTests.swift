@@ -7,7 +7,7 @@ private let donor = InstanceID(clusterUID: "u", ordinal: 2)
 private let endpoint = CopyEndpoint(attempt: "7", address: "127.0.1.1", port: 4444, token: "t", certificateDigest: "ab")
 private let order = AttemptOrder(
     id: "7", term: 3, epoch: 2, instance: InstanceID(clusterUID: "u", ordinal: 1), clusterName: "orders",
-    action: .open(epoch: 2, semiSync: true), secrets: ["replicationUser": "r"],
+    action: .open(epoch: 2, semiSync: true), secrets: ["replicationPassword": "r"],
     rivals: [Peer(ordinal: 2, host: "b", address: "127.0.2.1", port: 3306)])
 private let statuses = [
     AttemptStatus(id: "1", state: .accepted),

@@ -81,7 +81,7 @@ class OnlyAcker(FleetTestCase):
 
     def test_5_our_own_account_dropped_by_hand(self):
         replica = self.fleet.replicas()[0]
-        account = f"evenkeel_repl_{replica['ordinal']}"
+        account = f"evenkeel_repl_{self.fleet.cluster()['uid']}_{replica['ordinal']}"
         primary = self.fleet.database(self.fleet.primary())
         primary.rows(f"DROP USER '{account}'@'%'")
         self.fleet.wait_until(

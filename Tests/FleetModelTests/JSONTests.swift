@@ -61,6 +61,7 @@ private let metadata = Metadata(name: "orders", labels: ["team": "checkout", "a"
 private let grant = Grant(on: "orders.*", privileges: ["INSERT", "SELECT"], withGrantOption: true)
 private let database = DatabaseSpec(name: "orders", characterSet: "utf8mb4", collation: "utf8mb4_bin", deletionPolicy: .delete)
 private let account = AccountSpec(name: "app", host: "127.%", passwordFrom: .file("orders-app"), grants: [grant])
+private let token = DemotionToken(clusterUID: "u2", epoch: 7, position: GTIDSet("3-1-5,7-2-9") ?? GTIDSet())
 private let moment = Instant(milliseconds: 1_700_000_000_123)
 private let maintenance = Maintenance(until: moment, reason: "disks")
 
@@ -80,7 +81,7 @@ private let maintenance = Maintenance(until: moment, reason: "disks")
             resources: ClusterResources(memoryBytes: 1, storageBytes: 2), parameters: ["max_connections": "200"],
             durability: .async, whenAlone: .continue, relaySync: .always, availabilityMin: 1, preferredZones: ["a"], databases: [database], accounts: [account],
             retainFor: .seconds(60), deletionPolicy: .delete, suspend: true, failover: .manual, maxDataLoss: 7, maintenance: maintenance,
-            gameDay: .allowed))
+            gameDay: .allowed, standbyOf: "stock", promotionToken: token, acceptLoss: 4))
 }
 
 private let instance: InstanceReport = {
@@ -106,6 +107,7 @@ private let instance: InstanceReport = {
     report.database?.replication?.ioConnecting = true
     report.database?.replication?.delaySeconds = 60
     report.database?.connectedReplicas = [2]
+    report.database?.standbyAccounts = [InstanceID(clusterUID: "u2", ordinal: 1)]
     report.disk = .full
     return report
 }()
@@ -160,9 +162,18 @@ private let instance: InstanceReport = {
     records.isUnprotected = true
     records.failures = ["k": FailureRecord(count: 1, last: moment, message: "no", retryAt: moment)]
     records.suspended = true
+    records.standby = StandbyRole(clusterUID: "u2", name: "stock", isSuperseded: true)
+    records.steppingDown = StepDown(to: StandbyRole(clusterUID: "u2", name: "stock"), epoch: 8)
+    records.demotion = token
+    records.lead = LeadTaken(from: "u2", epoch: 9, position: token.position, loss: 3)
     try check(records)
     if let switchover = records.switchover { try check(switchover) }
     if let failover = records.failover { try check(failover) }
+    if let lead = records.lead { try check(lead) }
+    if let steppingDown = records.steppingDown { try check(steppingDown) }
+    if let standby = records.standby { try check(standby) }
+    #expect(DemotionToken(token.description) == token)
+    #expect(DemotionToken(String(token.description.dropLast())) == nil)
     var fleet = FleetRecords(storeID: "s")
     fleet.clusters = ["orders": records]
     (fleet.nextServerNumber, fleet.nextDomainNumber, fleet.clustersMade) = (4, 5, 6)
@@ -251,7 +262,7 @@ func `an action without what it needs is refused`(_ json: String) {
     try check(task.cause)
     try check(Cause.observation("orders-1 stopped"))
     try check(RunningAttempt(id: "7", task: task, started: moment, progress: "copying"))
-    let result = TaskResult(acted: false, readBack: ["a": "1"], position: GTIDSet("0-1-5"), engineVersion: "10.11.19")
+    let result = TaskResult(acted: false, readBack: ["a": "1"], position: GTIDSet("0-1-5"), engineVersion: "10.11.19", note: "two rows")
     try check(result)
     for outcome in [AttemptOutcome.succeeded(result), .failed("no"), .cancelled, .refused("term")] { try check(outcome) }
 }

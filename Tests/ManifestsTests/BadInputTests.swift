@@ -200,7 +200,11 @@ import Testing
         ("durability: {whenAlone: go}", "c.yaml:8:27: error: `spec.durability.whenAlone` must be `wait` or `continue`, not \"go\"", ""),
         ("durability: {sync: always}", "c.yaml:8:16: error: unknown field `sync` in `spec.durability`", "its fields are `mode`, `relaySync`, `whenAlone`"),
         ("failover: off", "c.yaml:8:13: error: `spec.failover` must be `automatic` or `manual`, not \"off\"", ""),
-        ("standbyOf: x", "c.yaml:8:14: error: `spec.standbyOf` is not supported in this release", "remove it; a cluster of another region cannot be followed yet."),
+        ("standbyOf: x", "c.yaml:8:14: error: `spec.standbyOf` must be a mapping, not \"x\"", "write its fields on lines of their own, indented below it"),
+        ("standbyOf: {}", "c.yaml:8:14: error: `standbyOf` names no cluster", "write `standbyOf: {cluster: NAME}`, or leave it out"),
+        ("standbyOf: {cluster: orders}", "c.yaml:8:24: error: a cluster cannot follow itself", "name the cluster that leads"),
+        ("standbyOf: {cluster: stock}", "c.yaml:8:24: error: no Cluster `stock` is declared", ""),
+        ("promotion: {token: 1.2.3.4}", "c.yaml:8:22: error: `spec.promotion.token` is no demotion token: \"1.2.3.4\"", "copy it whole from `evenkeel describe cluster NAME` of the cluster that led"),
         ("upgrade: x", "c.yaml:8:12: error: `spec.upgrade` is not supported in this release", "remove it; the engine's version changes with `engine.version`."),
         ("? [a]\n: b", "c.yaml:8:5: error: a field's name must be a plain word", "write `name: value`"),
     ]) func `a field that is not as it should be`(_ more: String, _ expected: String, _ help: String) throws {

@@ -5,7 +5,7 @@ import Testing
 @testable import Manifests
 
 @Suite struct ExampleTests {
-    @Test(arguments: ["single-host", "three-zones"])
+    @Test(arguments: ["single-host", "three-zones", "two-regions"])
     func `every example validates without a diagnostic`(_ name: String) throws {
         let files = try ManifestDirectory.read(root.appending(path: "examples/\(name)").path())
         #expect(files.count >= 3)

@@ -71,7 +71,8 @@ private func delivery(_ payload: String = "{}") -> Delivery {
         await #expect(throws: DeliveryFailure.transient("script page did not end within 500 ms and was ended")) {
             try await script.runner().run(delivery(), script: "page", timeLimit: .milliseconds(500))
         }
-        #expect(ContinuousClock.now - began < .seconds(20))
+        // What it started would go on for 300 s.
+        #expect(ContinuousClock.now - began < .seconds(100))
         let child = try script.read("child").trimmingCharacters(in: .whitespacesAndNewlines)
         #expect(try await hasEnded(child))
     }

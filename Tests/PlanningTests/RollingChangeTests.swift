@@ -135,6 +135,15 @@ extension TestFleet {
     let field = isVersion ? "spec.engine.version" : "spec.parameters.back_log"
     #expect(finding.message.contains("orders-2") && finding.message.contains("[ERROR] no") && finding.message.contains(field))
     #expect(plan.conditions.contains { $0.type == .stalled && $0.reason == "RolloutHalted" })
+    // What is told names the field also while it does not answer yet.
+    var database: DatabaseReport?
+    fleet.change(2) { report in
+        report.origin = InstanceOrigin(address: "", serverID: 2, gtidDomain: 1, engineVersion: isVersion ? old : new)
+        database = report.database.take()
+    }
+    let told = Planner.step(fleet.situation()).findings.first { $0.reason == "RolloutHalted" }?.message
+    #expect(told?.contains(field) ?? isVersion)
+    fleet.change(2) { $0.database = database }
     // What heals goes on meanwhile.
     fleet.change(3) { $0.process = .stopped }
     #expect(Planner.step(fleet.situation()).tasks.contains { $0.action.name == "start" })

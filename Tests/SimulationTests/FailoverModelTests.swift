@@ -22,7 +22,7 @@ import Testing
         }
         let writer = instance(1)
         writer.append(.write(1))
-        writer.append(.replicationAccount(2))
+        writer.append(.replicationAccount(InstanceID(clusterUID: "u", ordinal: 2)))
         writer.append(.write(2))
         writer.process?.unacknowledged = [0, 2]
         writer.crash(loss: 0)
@@ -33,7 +33,9 @@ import Testing
     @Test func `what was received outlives a crash, and a start of threads that were down, as files only`() {
         let replica = instance(2)
         replica.startReplicating(acknowledging: true)
-        replica.relay = [Transaction(serverID: 1, content: .write(1)), Transaction(serverID: 1, content: .write(2))]
+        let writer = instance(1)
+        for row in 1...2 { writer.append(.write(row)) }
+        replica.relay = writer.binlog
         #expect(replica.ioPosition.description == "7-1-2")
         replica.crash(loss: 0)
         replica.start()
@@ -42,6 +44,16 @@ import Testing
         #expect(replica.receivedCount == 0 && replica.receivedPosition.description == "7-1-2")
         replica.applyRelayFiles()
         #expect(replica.position.description == "7-1-2")
+    }
+
+    @Test func `each cluster numbers what it wrote, in one history`() {
+        let (first, second) = (instance(1), instance(2))
+        second.gtidDomain = 8
+        for row in 1...3 { first.append(.write(row)) }
+        for transaction in first.binlog { second.append(received: transaction) }
+        second.append(.write(4))
+        #expect(second.position.description == "7-1-3,8-2-1" && second.position.contains(first.position))
+        #expect(!first.position.contains(second.position) && second.binlog.starts(with: first.binlog))
     }
 
     @Test func `a commit that waits is in no copy`() {

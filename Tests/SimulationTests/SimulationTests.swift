@@ -41,6 +41,19 @@ import Testing
         #expect(result.failure == nil, "seed \(seed)\n\(result.trace.suffix(60).joined(separator: "\n"))")
     }
 
+    @Test(arguments: 0...3 as ClosedRange<UInt64>)
+    func `the lead moves between two clusters, and nothing is lost`(seed: UInt64) {
+        let result = Simulation.run(seed: seed, leading: true)
+        #expect(result.failure == nil, "seed \(seed)\n\(result.trace.suffix(60).joined(separator: "\n"))")
+        #expect(result.leadsTaken >= (seed == 0 ? 3 : 1))
+    }
+
+    @Test(arguments: PlantedBug.allCases.filter(\.isOfLeading))
+    func `who leads no more and takes writes is found`(bug: PlantedBug) {
+        let found = Simulation.run(seeds: 0..<6, planted: bug, leading: true).failures.first?.failure ?? "not found"
+        #expect(found.contains("take writes at once") || found.contains("acknowledged"), "\(bug): \(found)")
+    }
+
     @Test func `one seed gives one history`() {
         let first = Simulation.run(seed: 7)
         let second = Simulation.run(seed: 7)

@@ -92,7 +92,7 @@ extension InstanceWorker {
     /// A connection to the source as this replica's account; by the extra port where commits that wait have taken all
     /// others.
     func connect(to source: Peer, _ password: String) async throws -> MySQLConnection {
-        let user = ReplicationAccount.name(layout.id.ordinal)
+        let user = ReplicationAccount.name(layout.id)
         do {
             return try await .connect(
                 to: .tcp(host: source.address, port: source.port), user: user, password: password, within: AdminSession.quick)

@@ -24,7 +24,7 @@ extension InstanceWorker {
 
     /// Locks the account here only; true where something had to be done.
     func refuse(_ ordinal: Int, _ session: AdminSession) async throws -> Bool {
-        let account = StoredAccount(name: ReplicationAccount.name(ordinal), host: "%")
+        let account = StoredAccount(name: ReplicationAccount.name(InstanceID(clusterUID: layout.id.clusterUID, ordinal: ordinal)), host: "%")
         let found = try await session.authentication(of: account)
         let isOpen = found?.isLocked == false
         if isOpen { try await session.run("ALTER USER \(account.sql) ACCOUNT LOCK") }

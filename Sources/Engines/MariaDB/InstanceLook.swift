@@ -95,7 +95,7 @@ actor InstanceLook {
     ) async throws -> DatabaseReport {
         if session == nil { session = try await AdminSession.open(layout, as: administrator, within: deadline.left) }
         guard let session else { throw MySQLError(.connection, message: "no connection") }
-        var questions = LookQuestions(session: session, deadline: deadline, administrator: administrator)
+        var questions = LookQuestions(id: layout.id, session: session, deadline: deadline, administrator: administrator)
         questions.fingerprintKey = fingerprintKey
         var report = try await questions.database(variables: names)
         if let hanging, try await questions.isThere(connection: hanging) {
@@ -110,7 +110,7 @@ actor InstanceLook {
     /// What the server says of its variables; nil where it does not answer.
     func catalog() async -> VariableCatalog? {
         guard let session else { return nil }
-        return try? await LookQuestions(session: session, deadline: .now + Self.bound, administrator: administrator).catalog()
+        return try? await LookQuestions(id: layout.id, session: session, deadline: .now + Self.bound, administrator: administrator).catalog()
     }
 }
 

@@ -3,6 +3,7 @@ import MySQLClient
 
 /// What a look asks a running server. All questions share one deadline.
 struct LookQuestions {
+    let id: InstanceID
     var session: AdminSession
     var deadline: ContinuousClock.Instant
     var administrator: String
@@ -22,12 +23,16 @@ struct LookQuestions {
             let threads = try await session.run("SHOW PROCESSLIST", within: deadline.left).records
             report.areCommitsWaiting = threads.contains(where: Self.isWaitingCommit)
             report.connectedReplicas = Set(
-                threads.filter { $0["Command"] == "Binlog Dump" }.compactMap { ReplicationAccount.ordinal($0["User"] ?? "") }
+                threads.filter { $0["Command"] == "Binlog Dump" }.compactMap { ReplicationAccount.instance($0["User"] ?? "") }
+                    .filter { $0.clusterUID == id.clusterUID }.map(\.ordinal)
             ).sorted()
         }
         report.variables = values.filter { names.contains($0.key) }
         report.databases = try await databases()
-        (report.accounts, report.replicationAccounts) = try await accounts()
+        let replicas: Set<InstanceID>
+        (report.accounts, replicas) = try await accounts()
+        report.replicationAccounts = replicas.filter { $0.clusterUID == id.clusterUID }.map(\.ordinal).sorted()
+        report.standbyAccounts = replicas.filter { $0.clusterUID != id.clusterUID }.sorted()
         // After what it stands for: whoever has received this position has what was seen.
         let positions = try await session.positions(within: deadline.left)
         (report.binlogPosition, report.appliedPosition) = (positions.binlog, positions.applied)
@@ -72,9 +77,9 @@ struct LookQuestions {
         }.sorted { $0.name < $1.name }
     }
 
-    /// Users that applications and people log in as: not the server's own, not ours, no roles. Of ours the ordinals of
-    /// the replicas that they are for.
-    private func accounts() async throws -> (accounts: [AccountFacts], replicas: [Int]) {
+    /// Users that applications and people log in as: not the server's own, not ours, no roles. Of ours the
+    /// replicas that they are for.
+    private func accounts() async throws -> (accounts: [AccountFacts], replicas: Set<InstanceID>) {
         let answer = try await session.run(
             """
             SELECT User, Host, JSON_VALUE(Priv, '$.authentication_string'), JSON_VALUE(Priv, '$.account_locked')
@@ -82,11 +87,11 @@ struct LookQuestions {
             """, within: deadline.left)
         let key = fingerprintKey.flatMap(Self.bytes)
         var accounts: [AccountFacts] = []
-        var replicas: Set<Int> = []
+        var replicas: Set<InstanceID> = []
         for row in answer.rows {
             guard let name = row[0], let host = row[1] else { continue }
             let isLocked = ["1", "true"].contains(row[3] ?? "")
-            if host == "%", !isLocked, let ordinal = ReplicationAccount.ordinal(name) { replicas.insert(ordinal) }
+            if host == "%", !isLocked, let replica = ReplicationAccount.instance(name) { replicas.insert(replica) }
             if isHidden(name, host) { continue }
             // A locked account cannot log in, whatever its password is: no declared one matches it.
             let text = ["1", "true"].contains(row[3] ?? "") ? "locked " + (row[2] ?? "") : row[2] ?? ""
@@ -96,7 +101,7 @@ struct LookQuestions {
                 .map { Grant(on: $0.on, privileges: $0.privileges, withGrantOption: $0.withGrantOption) }.sorted()
             accounts.append(facts)
         }
-        return (accounts.sorted { $0.key < $1.key }, replicas.sorted())
+        return (accounts.sorted { $0.key < $1.key }, replicas)
     }
 
     private func isHidden(_ name: String, _ host: String) -> Bool {

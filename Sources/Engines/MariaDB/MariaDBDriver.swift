@@ -143,7 +143,9 @@ package final class MariaDBDriver: EngineDriver {
         case .restart(let isPrimary): try await worker.restart(isPrimary: isPrimary, report)
         case .upgrade(let isPrimary, let version): try await worker.upgrade(to: version, isPrimary: isPrimary, report)
         case .initialize(let replicas): try await worker.initialize(replicas: replicas, secrets: work.secrets)
-        case .prepareReplica(let ordinal): try await worker.prepareReplica(ordinal, secrets: work.secrets)
+        case .prepareReplica(let ordinal, let cluster):
+            try await worker.prepareReplica(
+                InstanceID(clusterUID: cluster.isEmpty ? work.instance.clusterUID : cluster, ordinal: ordinal), secrets: work.secrets)
         case .replicate(let source, let acknowledges):
             try await worker.replicate(
                 from: source, acknowledges: acknowledges, password: work.secrets["replicationPassword"] ?? "", report)

@@ -31,7 +31,7 @@ extension InstanceWorker {
             do {
                 started = try await startClosed(cutsTail: true)
             } catch let error as EngineError where tailCannotBeCut(since: logged) {
-                return try moveAside("its binary log ends with what cannot be cut: \(error)", report)
+                return try moveAside("its binary log ends with what cannot be cut: \(error)", kept, report)
             }
         } else {
             try await waitUntilReady(from: Files.size(layout.errorLog))
@@ -41,14 +41,15 @@ extension InstanceWorker {
             guard let attached = try await attachIfHeld(by: source, password, report) else {
                 if kept == nil { kept = try await keepTailAside(lackedBy: try await history(of: source, password), report) }
                 let tail = kept.map { ": \($0.what)" } ?? ""
-                return try moveAside("\(layout.id) holds what \(source.address):\(source.port) does not\(tail)", report)
+                return try moveAside("\(layout.id) holds what \(source.address):\(source.port) does not\(tail)", kept, report)
             }
             position = attached
         } catch let differs as DiffersInRows {
-            return try moveAside(differs.why, report)
+            return try moveAside(differs.why, kept, report)
         }
-        if let kept { report(EngineProgress(phase: "cut what \(source.address):\(source.port) does not hold: \(kept)")) }
-        return TaskResult(acted: started || position.acted, position: position.value)
+        let note = kept.map { "cut what \(source.address):\(source.port) does not hold: \($0)" }
+        if let note { report(EngineProgress(phase: note)) }
+        return TaskResult(acted: started || position.acted, position: position.value, note: note)
     }
 
     /// Attaches where the source holds all that is held here; nil where it does not.
@@ -145,13 +146,17 @@ extension InstanceWorker {
         errorLog(since: logged).text.contains("Cannot truncate the binary log to file")
     }
 
-    private func moveAside(_ why: String, _ report: @Sendable (EngineProgress) -> Void) throws -> TaskResult {
+    private func moveAside(
+        _ why: String, _ kept: TailAside?, _ report: @Sendable (EngineProgress) -> Void
+    ) throws -> TaskResult {
         guard try process.kill(waitingAtMost: Self.rejoinEndBound).isOver else {
             throw EngineError(.transient, "\(layout.id) was killed and has not ended yet: its directory is moved when it has")
         }
         let place = try SetAside(layout, in: host).move(why)
-        report(EngineProgress(phase: "moved aside to \(place): \(why)"))
-        return TaskResult()
+        let text = kept.map { ", as text in \(place)\($0.directory.dropFirst(layout.directory.count))/tail.sql" } ?? ""
+        let note = "moved aside to \(place): \(why)\(text)"
+        report(EngineProgress(phase: note))
+        return TaskResult(note: note)
     }
 }
 

@@ -3,11 +3,17 @@ import MySQLClient
 
 // Attaching replicas.
 
-/// The account by which the replica of an ordinal replicates: one for each, so that each can be refused alone.
+/// The account by which a replica replicates: one for each, so that each can be refused alone. It carries the uid of its
+/// cluster, since a standby has those of the cluster that it follows beside its own.
 enum ReplicationAccount {
     static let prefix = "evenkeel_repl_"
-    static func name(_ ordinal: Int) -> String { prefix + String(ordinal) }
-    static func ordinal(_ name: String) -> Int? { name.hasPrefix(prefix) ? Int(name.dropFirst(prefix.count)) : nil }
+    static func name(_ id: InstanceID) -> String { prefix + id.clusterUID + "_" + String(id.ordinal) }
+
+    static func instance(_ name: String) -> InstanceID? {
+        let parts = name.dropFirst(prefix.count).split(separator: "_", omittingEmptySubsequences: false)
+        guard name.hasPrefix(prefix), parts.count == 2, !parts[0].isEmpty, let ordinal = Int(parts[1]) else { return nil }
+        return InstanceID(clusterUID: String(parts[0]), ordinal: ordinal)
+    }
 }
 
 extension InstanceWorker {
@@ -90,7 +96,7 @@ extension InstanceWorker {
         _ session: AdminSession, _ status: ReplicaStatus?, to source: Peer, acknowledges: Bool
     ) async throws -> Bool {
         guard let status, status.host == source.address, status.port == source.port, status.io == .running,
-            status.isApplying, status.delaySeconds == 0, status.user == ReplicationAccount.name(layout.id.ordinal)
+            status.isApplying, status.delaySeconds == 0, status.user == ReplicationAccount.name(layout.id)
         else { return false }
         guard try await !session.isOn("rpl_semi_sync_master_enabled"),
             try await session.isOn("rpl_semi_sync_slave_enabled") == acknowledges
@@ -188,7 +194,7 @@ extension InstanceWorker {
     private func changeMaster(to source: Peer, _ password: String) -> SQL {
         """
         CHANGE MASTER TO MASTER_HOST = \(source.address), MASTER_PORT = \(source.port),
-        MASTER_USER = \(ReplicationAccount.name(layout.id.ordinal)), MASTER_PASSWORD = \(secret: password),
+        MASTER_USER = \(ReplicationAccount.name(layout.id)), MASTER_PASSWORD = \(secret: password),
         MASTER_USE_GTID = slave_pos, MASTER_HEARTBEAT_PERIOD = 0.5, MASTER_CONNECT_RETRY = 1, MASTER_DELAY = 0
         """
     }

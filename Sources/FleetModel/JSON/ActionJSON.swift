@@ -24,7 +24,10 @@ extension Action: JSONCodable {
             writer.member("isPrimary", isPrimary)
             writer.member("version", version)
         case .initialize(let replicas): writer.member("replicas", replicas)
-        case .prepareReplica(let ordinal), .expel(let ordinal): writer.member("ordinal", ordinal)
+        case .prepareReplica(let ordinal, let cluster):
+            writer.member("ordinal", ordinal)
+            writer.member("cluster", ifFilled: cluster)
+        case .expel(let ordinal): writer.member("ordinal", ordinal)
         case .replicate(let source, let acknowledges):
             writer.member("source", source)
             if acknowledges { writer.member("acknowledges", acknowledges) }
@@ -78,7 +81,12 @@ extension Action: JSONCodable {
             return .upgrade(isPrimary: isPrimary, version: version)
         },
         "initialize": { .initialize(replicas: try $0.argument("replicas")) },
-        "prepareReplica": { .prepareReplica(ordinal: try $0.argument("ordinal")) },
+        "prepareReplica": { reader in
+            let place = reader
+            let cluster: String = try reader.optionalArgument("cluster") ?? ""
+            reader = place
+            return .prepareReplica(ordinal: try reader.argument("ordinal"), cluster: cluster)
+        },
         "replicate": { reader in
             let place = reader
             let acknowledges: Bool = try reader.optionalArgument("acknowledges") ?? false

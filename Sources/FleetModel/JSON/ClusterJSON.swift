@@ -172,6 +172,9 @@ extension Cluster: JSONCodable {
             writer.member("maxDataLoss", ifPresent: maxDataLoss)
             writer.member("maintenance", ifPresent: maintenance)
             writer.member("gameDay", gameDay)
+            writer.member("standbyOf", ifPresent: standbyOf)
+            writer.member("promotionToken", ifPresent: promotionToken)
+            writer.member("acceptLoss", ifPresent: acceptLoss)
         }
     }
 
@@ -202,6 +205,9 @@ extension Cluster: JSONCodable {
             case "maxDataLoss": try reader.read(&maxDataLoss)
             case "maintenance": try reader.read(&maintenance)
             case "gameDay": try reader.read(&gameDay)
+            case "standbyOf": try reader.read(&standbyOf)
+            case "promotionToken": try reader.read(&promotionToken)
+            case "acceptLoss": try reader.read(&acceptLoss)
             default: try reader.skip()
             }
         }

@@ -219,6 +219,7 @@ extension DatabaseReport: JSONCodable {
             writer.member("isInitialized", isInitialized)
             writer.member("replicationAccounts", ifFilled: replicationAccounts)
             writer.member("connectedReplicas", ifPresent: connectedReplicas)
+            writer.member("standbyAccounts", ifFilled: standbyAccounts)
         }
     }
 
@@ -241,6 +242,7 @@ extension DatabaseReport: JSONCodable {
             case "isInitialized": try reader.read(&isInitialized)
             case "replicationAccounts": try reader.read(&replicationAccounts)
             case "connectedReplicas": try reader.read(&connectedReplicas)
+            case "standbyAccounts": try reader.read(&standbyAccounts)
             case "areCommitsWaiting": try reader.read(&areCommitsWaiting)
             default: try reader.skip()
             }

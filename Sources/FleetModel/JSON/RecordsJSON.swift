@@ -237,6 +237,10 @@ extension ClusterRecords: JSONCodable {
             writer.member("returning", ifFilled: returning)
             writer.member("failures", ifFilled: failures)
             writer.member("suspended", suspended)
+            writer.member("standby", ifPresent: standby)
+            writer.member("steppingDown", ifPresent: steppingDown)
+            writer.member("demotion", ifPresent: demotion)
+            writer.member("lead", ifPresent: lead)
         }
     }
 
@@ -251,7 +255,7 @@ extension ClusterRecords: JSONCodable {
             case "parameters" where !hasContent, "databases" where !hasContent, "accounts" where !hasContent,
                 "preparedReplicas" where !hasContent, "failures" where !hasContent, "switchover" where !hasContent,
                 "requestedPrimary" where !hasContent, "failover" where !hasContent, "leftBehind" where !hasContent, "floor" where !hasContent, "expelled" where !hasContent,
-                "joining" where !hasContent, "returning" where !hasContent:
+                "joining" where !hasContent, "returning" where !hasContent, "steppingDown" where !hasContent, "demotion" where !hasContent:
                 try reader.skip()
             case "uid": try reader.read(&uid)
             case "name": try reader.read(&name)
@@ -282,6 +286,10 @@ extension ClusterRecords: JSONCodable {
             case "returning": try reader.read(&returning)
             case "failures": try reader.read(&failures)
             case "suspended": try reader.read(&suspended)
+            case "standby": try reader.read(&standby)
+            case "steppingDown": try reader.read(&steppingDown)
+            case "demotion": try reader.read(&demotion)
+            case "lead": try reader.read(&lead)
             default: try reader.skip()
             }
         }

@@ -9,6 +9,7 @@ extension Peer: JSONCodable {
             writer.member("host", host)
             writer.member("address", address)
             writer.member("port", port)
+            writer.member("cluster", ifFilled: clusterUID)
         }
     }
 
@@ -20,6 +21,7 @@ extension Peer: JSONCodable {
             case "host": try reader.read(&host)
             case "address": try reader.read(&address)
             case "port": try reader.read(&port)
+            case "cluster": try reader.read(&clusterUID)
             default: try reader.skip()
             }
         }
@@ -185,6 +187,7 @@ extension TaskResult: JSONCodable {
             writer.member("readBack", ifFilled: readBack)
             writer.member("position", ifPresent: position)
             writer.member("engineVersion", ifPresent: engineVersion)
+            writer.member("note", ifPresent: note)
         }
     }
 
@@ -196,6 +199,7 @@ extension TaskResult: JSONCodable {
             case "readBack": try reader.read(&readBack)
             case "position": try reader.read(&position)
             case "engineVersion": try reader.read(&engineVersion)
+            case "note": try reader.read(&note)
             default: try reader.skip()
             }
         }

@@ -6,6 +6,7 @@ enum ClusterChecks {
         checkTopology(&cluster, &decoder)
         checkRisks(cluster, &decoder)
         checkPrimary(cluster, &decoder)
+        checkStandby(cluster, &decoder)
         for (index, database) in cluster.databases.enumerated() { checkCollation(database, index, &decoder) }
         for (index, account) in cluster.accounts.enumerated() { check(account, index, cluster, &decoder) }
     }
@@ -70,6 +71,25 @@ enum ClusterChecks {
             decoder.error(
                 field: "spec.failover.maxDataLoss", "`maxDataLoss` is for automatic failovers, and with `mode: manual` there are none",
                 help: "leave it out, or write `mode: automatic`")
+        }
+    }
+
+    private static func checkStandby(_ cluster: Cluster, _ decoder: inout Decoder) {
+        if decoder.isGiven("spec.standbyOf"), cluster.standbyOf == nil, !decoder.hasError {
+            decoder.error(field: "spec.standbyOf", "`standbyOf` names no cluster", help: "write `standbyOf: {cluster: NAME}`, or leave it out")
+        }
+        if let leading = cluster.standbyOf, leading == cluster.metadata.name {
+            decoder.error(field: "spec.standbyOf.cluster", "a cluster cannot follow itself", help: "name the cluster that leads")
+        }
+        guard cluster.promotionToken != nil || cluster.acceptLoss != nil else { return }
+        if cluster.standbyOf != nil {
+            decoder.error(
+                field: "spec.promotion", "`promotion` is for a cluster that is to lead, and `standbyOf` says that it follows",
+                help: "remove one of the two")
+        }
+        if cluster.promotionToken != nil, cluster.acceptLoss != nil {
+            decoder.error(
+                field: "spec.promotion.acceptLoss", "with a token nothing is given up", help: "leave out `token` or `acceptLoss`")
         }
     }
 

@@ -120,7 +120,19 @@ extension KindTable where Value == Cluster {
         .optional(
             "gameDay", \.gameDay, .choice, default: .forbidden, "forbidden",
             "`allowed`: `evenkeel gameday` may hurt this cluster on purpose, where its agents were started with `--game-day`. For test clusters only."),
-        .unsupported("standbyOf", "a cluster of another region cannot be followed yet."),
+        .group("standbyOf", "The cluster that it follows; absent: it leads ([standby clusters](standby.md)).", Table([
+            .optional(
+                "cluster", \.standbyOf, .name("a cluster's name"), absent: "it leads",
+                "Its instances are read-only copies of that cluster's. Removing it moves the lead here, with what `promotion` says.")
+        ])),
+        .group("promotion", "How a cluster that was a standby takes the lead.", Table([
+            .optional(
+                "token", \.promotionToken, .demotionToken, absent: "what the store has of the demotion",
+                "The demotion token of the cluster that led, from `evenkeel describe`: it is opened once it holds everything up to there."),
+            .optional(
+                "acceptLoss", \.acceptLoss, .commits, absent: "nothing is given up",
+                "The epoch of a cluster that is lost: the lead is taken without what only that cluster has."),
+        ])),
         .unsupported("upgrade", "the engine's version changes with `engine.version`."),
     ])
 }
@@ -133,6 +145,22 @@ extension Shape where Value == Int64 {
         return Shape(
             description: count.description, read: { decoder, node, path in count.read(&decoder, node, path).map { Int64($0) } },
             write: { count.write(Int($0), &$1) })
+    }
+}
+
+extension Shape where Value == DemotionToken {
+    static var demotionToken: Shape {
+        let text = Shape<String>.text(lengthMax: 1000, expected: "a demotion token") { text throws(ScalarProblem) in
+            guard DemotionToken(text) != nil else {
+                throw ScalarProblem(
+                    "is no demotion token: \"\(Decoder.shortened(text))\"", help: "copy it whole from `evenkeel describe cluster NAME` of the cluster that led")
+            }
+            return text
+        }
+        return Shape(
+            description: text.description,
+            read: { decoder, node, path in text.read(&decoder, node, path).flatMap { DemotionToken($0) } },
+            write: { text.write($0.description, &$1) })
     }
 }
 

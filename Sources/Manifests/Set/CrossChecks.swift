@@ -16,6 +16,7 @@ extension ManifestSet {
             return checkRoom(host, &found).map(AnyDeclared.host)
         case .cluster(let cluster):
             for (index, placement) in cluster.value.placement.enumerated() { check(placement, index, cluster, &found) }
+            checkStandby(cluster, &found)
         case .alertChannel:
             break
         }
@@ -150,6 +151,25 @@ extension ManifestSet {
             diagnostic.help = "set `schedulable: true` and no `drain` on another Host of the zone; instances that are there stay, a new one waits"
         }
         found.diagnostics.append(diagnostic)
+    }
+
+    /// Whom it follows is declared, and leads, or takes the lead from it. By what is declared and not by what is in force:
+    /// clusters are judged in no order.
+    private func checkStandby(_ cluster: Declared<Cluster>, _ found: inout Findings) {
+        guard let leading = cluster.value.standbyOf, leading != cluster.value.metadata.name else { return }
+        let field = "spec.standbyOf.cluster"
+        guard let site = index.sites(UnitID(.cluster, leading)).first else {
+            error(
+                .cluster(cluster), field, "no Cluster `\(leading)` is declared",
+                Suggestion.help(for: leading, among: force.fleet.clusters.keys, else: "there are "), &found)
+            return
+        }
+        guard case .cluster(let other)? = document(at: site)?.declared, let third = other.value.standbyOf,
+            third != cluster.value.metadata.name
+        else { return }
+        error(
+            .cluster(cluster), field, "`\(leading)` follows `\(third)` itself: a standby follows the cluster that leads",
+            "write `\(third)`", &found)
     }
 
     private func counted(_ number: Int, _ noun: String) -> String {

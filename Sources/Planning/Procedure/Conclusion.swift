@@ -27,7 +27,7 @@ extension PrimaryReplicaProcedure {
     }
 
     /// The end of an attempt on a host that is silent may never be told.
-    private func isHeard(_ attempt: RunningAttempt) -> Bool {
+    func isHeard(_ attempt: RunningAttempt) -> Bool {
         guard case .instance(let id, _) = attempt.task.target else { return true }
         return views.first { $0.ordinal == id.ordinal }?.knowledge == .fresh
     }
@@ -62,12 +62,18 @@ extension PrimaryReplicaProcedure {
             let isUnwanted =
                 switch attempt.task.action {
                 case .install, .clone: records.member(id.ordinal)?.phase != .active
-                case .rejoin(let source): source.ordinal != records.primary
-                case .replicate(let source, _): source.ordinal != records.primary && !isChanging
+                case .rejoin(let source): !isFollowed(source)
+                case .replicate(let source, _): !isFollowed(source) && !isChanging
                 default: false
                 }
             if isUnwanted { decision.cancel.append(attempt.id) }
         }
+    }
+
+    /// Whether it is the writer or head of this cluster, or of the one that it follows.
+    private func isFollowed(_ source: Peer) -> Bool {
+        if source.clusterUID.isEmpty { return source.ordinal == records.primary }
+        return records.standby?.clusterUID == source.clusterUID && upstream?.cluster.records.primary == source.ordinal
     }
 
     private mutating func forgetFailures() {
@@ -101,7 +107,8 @@ extension PrimaryReplicaProcedure {
             conditions.append(Condition(.reconciling, true, reason: "Progressing", message: progress()))
         }
         let clamped = clampedValues().map { "; " + $0 }.joined()
-        let message = isReady ? "\(serving) of \(active) instances serve" + clamped : decision.waits.first?.message ?? progress()
+        let doing = records.standby.map { "follow \($0.name)" } ?? "serve"
+        let message = isReady ? "\(serving) of \(active) instances \(doing)" + clamped : decision.waits.first?.message ?? progress()
         conditions.append(Condition(.ready, isReady, reason: isReady ? "Converged" : "NotConverged", message: message))
         return conditions
     }

@@ -16,10 +16,14 @@ extension PrimaryReplicaProcedure {
         tellHaltedRollout()
         settleAckSet(primary)
         settleProtection(primary)
+        tellLoss()
         tellUnprotected(primary)
         if !isLeftAlone(primary), !goOnAlone(primary) { expelSilent(primary) }
         keepWriter(primary)
-        if !isLeftAlone(primary) { keepOwnAccounts(primary) }
+        if !isLeftAlone(primary) {
+            keepOwnAccounts(primary)
+            admitStandbys(primary)
+        }
         for view in views where view.isActive && view.ordinal != primary.ordinal { keepReplica(view, primary) }
         for view in views where view.record.phase == .leaving && view.ordinal != primary.ordinal && view.isWritable {
             if records.leftBehind.contains(view.ordinal) { fence(formerWriter: view) } else { close(view) }
@@ -114,8 +118,12 @@ extension PrimaryReplicaProcedure {
         }
         if !view.isWritable {
             if !isReturning(view) { find("WriterClosed", label(view), on: view, "the primary is read-only", drift: true) }
-            guard !wants || ackers > 0 else {
+            guard !wants || ackers > 0 || isTakingLead(report) && !hasAccountsOfAckers(view) else {
                 wait(.fact("acknowledgement"), "a replica that can acknowledge, before \(label(view)) is opened")
+                return
+            }
+            if let lead = records.lead, isTakingLead(report) {
+                takeLead(view, lead, semiSync: wants)
                 return
             }
             let isOrdered = emit(
@@ -170,9 +178,9 @@ extension PrimaryReplicaProcedure {
 
     // MARK: Replicas
 
-    private mutating func keepReplica(_ view: MemberView, _ primary: MemberView) {
+    mutating func keepReplica(_ view: MemberView, _ primary: MemberView) {
         if records.leftBehind.contains(view.ordinal) {
-            bringBack(view, primary)
+            if records.standby == nil { bringBack(view, primary) } else { bringBack(superseded: view) }
             return
         }
         if waitsForHost(view) || isLeftToAttempt(view) { return }
@@ -199,17 +207,33 @@ extension PrimaryReplicaProcedure {
         }
     }
 
+    private func isTakingLead(_ report: InstanceReport) -> Bool {
+        records.lead?.epoch == records.epoch && report.database?.replication != nil
+    }
+
+    /// Without any nobody can begin to acknowledge for it, and they are made only where it is open: its commits wait until then.
+    private func hasAccountsOfAckers(_ writer: MemberView) -> Bool {
+        let there = writer.database?.replicationAccounts ?? []
+        return views.contains { $0.isActive && mayAcknowledge($0, for: writer.record) && there.contains($0.ordinal) }
+    }
+
     /// A new instance is a copy of a healthy one: of a replica where there is one, to spare the writer.
-    private mutating func copy(to view: MemberView, _ primary: MemberView) {
+    mutating func copy(to view: MemberView, _ primary: MemberView) {
         guard hasEngine(view), unknownParameters().isEmpty else { return }
         prepare(view, primary)
+        if records.standby != nil { return copy(toStandby: view, primary) }
         let replicas = views.filter { isServing($0) && $0.ordinal != primary.ordinal && !isTaken($0.ordinal) && !isInMaintenance($0) }
         let mayGive = isServing(primary) || primary.isAnswering && !primary.isWritable && !isAwaitingAcker(primary)
         guard let donor = replicas.first ?? (mayGive && !isTaken(primary.ordinal) ? primary : nil) else {
             wait(.fact("donor"), "a healthy donor for \(label(view)) that is not busy")
             return
         }
-        let isNew = !records.preparedReplicas.contains(view.ordinal) || view.report?.directory == .halfMade
+        copy(to: view, from: donor)
+    }
+
+    mutating func copy(to view: MemberView, from donor: MemberView) {
+        // The accounts of a standby's instances are made before the instances are.
+        let isNew = records.standby != nil || !records.preparedReplicas.contains(view.ordinal) || view.report?.directory == .halfMade
         let cause = isNew ? becausePlaced(in: view.record.zone) : .observation("\(label(view)) is gone from \(view.record.host)")
         if !isNew { find("InstanceLost", label(view), on: view, "its directory is gone", drift: true) }
         emit(
@@ -227,7 +251,7 @@ extension PrimaryReplicaProcedure {
 
     /// The replication account of a replica is made on the writer before the replica needs it.
     mutating func prepare(_ view: MemberView, _ primary: MemberView) {
-        guard !records.preparedReplicas.contains(view.ordinal), primary.isAnswering else { return }
+        guard !records.preparedReplicas.contains(view.ordinal), primary.isAnswering, records.standby == nil else { return }
         emit(
             .prepareReplica(ordinal: view.ordinal), on: primary, cause: becausePlaced(in: view.record.zone), "replication account for \(label(view))")
     }
@@ -252,7 +276,7 @@ extension PrimaryReplicaProcedure {
         }
         guard primary.isAnswering else { return }
         guard records.preparedReplicas.contains(view.ordinal) else {
-            prepare(view, primary)
+            if records.standby == nil { prepare(view, primary) } else { waitForAccount(view) }
             return
         }
         attach(view, to: primary, cause: becausePlaced(in: view.record.zone))
@@ -330,17 +354,23 @@ extension PrimaryReplicaProcedure {
         let message = "somebody wrote to this replica: it holds up to \(own), which \(label(primary)) does not"
         find("ErrantGTID", label(view), on: view, message, drift: true)
         let isAlone = view.isAttached(to: primary.record) && !isSafeToStopAcknowledging(view, primary)
-        guard isServing(primary), !isAlone, !decision.tasks.contains(where: { $0.action.name == "rejoin" }),
+        let writer = writer(over: primary)
+        guard isServing(writer), !isAlone, !decision.tasks.contains(where: { $0.action.name == "rejoin" }),
             !running.contains(where: { $0.task.action.name == "rejoin" })
         else { return false }
         return emit(
-            .rejoin(source: peer(primary.record)), on: view, isVoluntary: false, cause: .observation("\(label(view)): \(message)"),
-            "compare it with \(label(primary)); clone it again where its rows are others")
+            .rejoin(source: peer(writer.record)), on: view, isVoluntary: false, cause: .observation("\(label(view)): \(message)"),
+            "compare it with \(label(writer)); clone it again where its rows are others")
+    }
+
+    /// Whose rows those of a source are: a standby's are those of the primary that leads.
+    private func writer(over source: MemberView) -> MemberView {
+        records.standby == nil ? source : upstream?.primary ?? source
     }
 
     /// Whether its threads stopped because it holds, or lacks, what cannot be (errors 1236 and 1950): starting them again
     /// ends in the same.
-    private func hasDiverged(_ replication: ReplicationReport) -> Bool {
+    func hasDiverged(_ replication: ReplicationReport) -> Bool {
         replication.ioError.contains("error 1236") || replication.sqlError.contains("out-of-order sequence number")
     }
 
@@ -356,7 +386,7 @@ extension PrimaryReplicaProcedure {
 
     /// The last one that acknowledges never stops.
     private func isSafeToStopAcknowledging(_ view: MemberView, _ primary: MemberView) -> Bool {
-        cluster.durability == .async || hasOtherAcker(than: view, for: primary)
+        cluster.durability == .async || records.standby != nil || hasOtherAcker(than: view, for: primary)
     }
 
     private mutating func detached(_ view: MemberView, _ primary: MemberView, _ cause: Cause) {
@@ -373,10 +403,12 @@ extension PrimaryReplicaProcedure {
             }
             cause = .observation("\(label(view)): \(message)")
         }
-        if let replication, hasDiverged(replication) || cannotApply(view, replication), isServing(primary) {
+        let writer = writer(over: primary)
+        if let replication, hasDiverged(replication) || cannotApply(view, replication), isServing(writer) {
+            if isOneOfManyToRejoin(view) { return }
             emit(
-                .rejoin(source: peer(primary.record)), on: view, isVoluntary: false, cause: cause,
-                "compare it with \(label(primary)); clone it again where its rows are others")
+                .rejoin(source: peer(writer.record)), on: view, isVoluntary: false, cause: cause,
+                "compare it with \(label(writer)); clone it again where its rows are others")
             return
         }
         let acknowledges = acknowledgesAtOnce(view, primary)

@@ -116,21 +116,38 @@ extension ClusterSituation {
     }
 
     private func isBusy(_ ordinal: Int) -> Bool {
-        running.contains { attempt in
+        if donating.contains(ordinal) { return true }
+        return running.contains { attempt in
             if case .instance(let id, _) = attempt.task.target, id.ordinal == ordinal { return true }
-            return attempt.task.alsoBusy?.ordinal == ordinal
+            return attempt.task.alsoBusy == InstanceID(clusterUID: records.uid, ordinal: ordinal)
         }
     }
 
     private func view(of record: MemberRecord, isBusy: Bool) -> MemberView {
-        guard let seen = observed[record.host] else {
-            return MemberView(
-                record: record, knowledge: .unknown, age: nil, silence: nil, report: nil, engines: [], isBusy: isBusy)
+        MemberView(of: record, in: records.uid, at: observed[record.host], now, isBusy: isBusy)
+    }
+}
+
+extension RelatedCluster {
+    func views(at now: Instant) -> [MemberView] {
+        records.members.compactMap { record in
+            if case .purged = record.phase { return nil }
+            return MemberView(of: record, in: records.uid, at: observed[record.host], now, isBusy: busy.contains(record.ordinal))
         }
-        let report = seen.report.instances.first {
-            $0.id.ordinal == record.ordinal && $0.id.clusterUID == records.uid
+    }
+}
+
+extension MemberView {
+    /// `seen`: what is known of its host; nil: it never reported.
+    fileprivate convenience init(
+        of record: MemberRecord, in uid: String, at seen: ObservedHost?, _ now: Instant, isBusy: Bool
+    ) {
+        guard let seen else {
+            self.init(record: record, knowledge: .unknown, age: nil, silence: nil, report: nil, engines: [], isBusy: isBusy)
+            return
         }
-        return MemberView(
+        let report = seen.report.instances.first { $0.id.ordinal == record.ordinal && $0.id.clusterUID == uid }
+        self.init(
             record: record, knowledge: seen.isFresh(at: now) ? .fresh : .stale, age: now - seen.renewed,
             silence: now - max(seen.heard, seen.renewed), report: report,
             engines: seen.report.engines, isBusy: isBusy)

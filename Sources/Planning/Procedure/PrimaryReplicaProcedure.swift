@@ -33,6 +33,9 @@ struct PrimaryReplicaProcedure {
     let running: [RunningAttempt]
     let budget: FailoverBudget
     let views: [MemberView]
+    /// Whom it follows, or is to; nil where it leads and is to.
+    let upstream: Upstream?
+    let followers: [RelatedCluster]
     /// Of the records as they were before this step.
     let wasSemiSync: Bool
     let ackSetBefore: [Int]
@@ -52,6 +55,8 @@ struct PrimaryReplicaProcedure {
         budget = situation.policy.failovers
         let views = situation.views(context)
         self.views = views
+        upstream = situation.upstream.map { Upstream($0, at: situation.now) }
+        followers = situation.followers
         let firstZone = views.first(where: \.isActive)?.record.zone
         isOverZones = views.contains { $0.isActive && $0.record.zone != firstZone }
         wasSemiSync = situation.records.isSemiSync
@@ -78,7 +83,10 @@ struct PrimaryReplicaProcedure {
         }
         recordEngineVersion()
         refuseSeriesChange()
-        if !records.isFounded {
+        yieldToNewLead()
+        if isToFollow() {
+            follow()
+        } else if !records.isFounded {
             found()
         } else if records.failover != nil {
             continueFailover()
@@ -87,6 +95,7 @@ struct PrimaryReplicaProcedure {
         } else if records.switchover != nil {
             continueSwitchover()
         } else {
+            stepDown()
             keep()
         }
         conclude()
@@ -96,10 +105,14 @@ struct PrimaryReplicaProcedure {
 
     func id(_ ordinal: Int) -> InstanceID { InstanceID(clusterUID: context.uid, ordinal: ordinal) }
     func label(_ ordinal: Int) -> String { context.label(ordinal) }
-    func label(_ view: MemberView) -> String { context.label(view.ordinal) }
+    func label(_ view: MemberView) -> String { upstream?.label(view) ?? context.label(view.ordinal) }
 
+    /// By its server id, which is unique in the fleet, it is known for another cluster's.
     func peer(_ record: MemberRecord) -> Peer {
-        Peer(ordinal: record.ordinal, host: record.host, address: record.address, port: record.port)
+        let isForeign = upstream?.views.contains { $0.record.serverID == record.serverID } ?? false
+        return Peer(
+            ordinal: record.ordinal, host: record.host, address: record.address, port: record.port,
+            clusterUID: isForeign ? upstream?.cluster.records.uid ?? "" : "")
     }
 
     var primary: MemberView? { records.primary.flatMap(view) }
@@ -119,12 +132,14 @@ struct PrimaryReplicaProcedure {
         _ summary: String
     ) -> Bool {
         if isHeldByMaintenance(action, on: view, donor: donor, summary) { return false }
-        let isFree = !taken.contains(view.ordinal) && (donor.map { !taken.contains($0.ordinal) } ?? true)
+        let foreign = donor.flatMap { upstream?.id(of: $0) }
+        let own = foreign == nil ? donor : nil
+        let isFree = !taken.contains(view.ordinal) && (own.map { !taken.contains($0.ordinal) } ?? true)
         // A task that failed is wanted also while something else is done to its target.
         guard isFree || !records.failures.isEmpty else { return false }
         let task = PlannedTask(
             unit: context.unit, target: .instance(id(view.ordinal), host: view.record.host),
-            action: action, alsoBusy: donor.map { id($0.ordinal) }, isVoluntary: isVoluntary, cause: cause,
+            action: action, alsoBusy: foreign ?? own.map { id($0.ordinal) }, isVoluntary: isVoluntary, cause: cause,
             summary: summary)
         let failure = failure(of: task)
         guard isFree else { return false }
@@ -135,7 +150,7 @@ struct PrimaryReplicaProcedure {
         }
         noteOwnAct(action, on: view.ordinal)
         taken.append(view.ordinal)
-        if let donor { taken.append(donor.ordinal) }
+        if let own { taken.append(own.ordinal) }
         decision.tasks.append(task)
         return true
     }
@@ -213,7 +228,7 @@ struct PrimaryReplicaProcedure {
     /// In a cluster of several zones only replicas outside the writer's zone acknowledge: the writer's zone may be lost
     /// with both of them.
     func mayAcknowledge(_ view: MemberView, for writer: MemberRecord) -> Bool {
-        guard cluster.durability == .semiSync, view.ordinal != writer.ordinal else { return false }
+        guard cluster.durability == .semiSync, view.ordinal != writer.ordinal, records.standby == nil else { return false }
         return !isOverZones || view.record.zone != writer.zone
     }
 
@@ -223,8 +238,9 @@ struct PrimaryReplicaProcedure {
     }
 
     func isServing(_ view: MemberView) -> Bool {
+        if upstream?.id(of: view) != nil { return view.isWritable }
         guard let primary else { return false }
-        if view.ordinal == primary.ordinal { return view.isWritable }
+        if view.ordinal == primary.ordinal { return records.standby == nil ? view.isWritable : isFollowing(view) }
         guard view.isAttached(to: primary.record), !view.isWritable else { return false }
         return true
     }

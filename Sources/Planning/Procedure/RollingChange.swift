@@ -29,7 +29,7 @@ extension PrimaryReplicaProcedure {
         guard isHealthy(but: view, primary) else { return true }
         let due = change(of: view)
         guard view.ordinal == primary.ordinal else { return roll(view, due, isPrimary: false) }
-        if let candidate = candidates(for: primary).first {
+        if records.standby == nil, let candidate = candidates(for: primary).first {
             return begin(from: primary, to: candidate, reason(due, primary))
         }
         return roll(primary, due, isPrimary: true)
@@ -119,7 +119,9 @@ extension PrimaryReplicaProcedure {
     }
 
     private func haltMessage(_ view: MemberView) -> String {
-        let change = self.change(of: view)
+        // It may not answer yet after it was started again as before.
+        let refused = view.report?.refusedStart?.engineVersion
+        let change = Change(version: refused == version(of: view) ? nil : refused, parameters: parametersOfNextStart(view))
         let fields = (change.version == nil ? [] : ["spec.engine.version"]) + change.parameters.map(parameterField)
         let what = change.version ?? change.parameters.joined(separator: ", ")
         let field = fields.isEmpty ? "spec.parameters" : fields.joined(separator: ", ")

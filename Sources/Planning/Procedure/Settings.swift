@@ -153,16 +153,19 @@ extension PrimaryReplicaProcedure {
 
     /// The parameters for which a running instance must be started anew: those in its file that only a start sets and
     /// that differ from what it was started with. Empty where the file itself is not current yet.
-    func parametersNeedingRestart(_ view: MemberView) -> [String] {
-        guard view.isAnswering, let report = view.report, report.configDigest == configuration(view).digest,
-            report.startedParameters != configurations.byName, let database = report.database
+    func parametersNeedingRestart(_ view: MemberView) -> [String] { view.isAnswering ? parametersOfNextStart(view) : [] }
+
+    /// The same of an instance that may not answer: as its last start and its file tell.
+    func parametersOfNextStart(_ view: MemberView) -> [String] {
+        guard let report = view.report, report.configDigest == configuration(view).digest,
+            report.startedParameters != configurations.byName, let version = version(of: view)
         else { return [] }
         var names: [String] = []
         for (name, value) in parameters where report.startedParameters[name] != value {
-            if isDynamic(name, database.version) == false { names.append(name) }
+            if isDynamic(name, version) == false { names.append(name) }
         }
         for name in report.startedParameters.keys.sorted() where configurations.byName[name] == nil {
-            if isDynamic(name, database.version) == false { names.append(name) }
+            if isDynamic(name, version) == false { names.append(name) }
         }
         return names
     }

@@ -11,7 +11,10 @@ extension ClusterDocument {
         version = records.engineVersion
         epoch = records.epoch
         isSuspended = isSuspended || records.suspended
-        primary = records.primary.map { "\(name)-\($0)" } ?? ""
+        let writer = records.primary.map { "\(name)-\($0)" } ?? ""
+        (primary, head) = records.standby == nil ? (writer, "") : ("", writer)
+        standbyOf = records.standby?.name ?? ""
+        demotionToken = records.demotion?.description ?? ""
         ackSet = records.ackSet.map { "\(name)-\($0)" }
         instances = records.members.filter { $0.phase != .purged }.map { InstanceDocument($0, of: records, in: view) }
     }
@@ -46,7 +49,7 @@ extension InstanceDocument {
         port = member.port
         serverID = member.serverID
         take(member.phase)
-        role = records.primary == member.ordinal && records.isFounded ? "primary" : ""
+        role = records.primary == member.ordinal && records.isFounded ? records.standby == nil ? "primary" : "head" : ""
         take(view.observed[member.host], InstanceID(clusterUID: records.uid, ordinal: member.ordinal), now: view.now)
     }
 
@@ -75,7 +78,7 @@ extension InstanceDocument {
             isServing = isHealthy && !database.readOnly
             isSemiSync = database.semiSyncPrimary
         } else if let replication = database.replication {
-            role = "replica"
+            if role.isEmpty { role = "replica" }
             isServing = isHealthy && replication.ioRunning && replication.sqlRunning
             isSemiSync = database.semiSyncReplica
         }

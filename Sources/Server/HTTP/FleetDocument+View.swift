@@ -190,7 +190,7 @@ extension TaskDocument {
     private static func words(_ outcome: AttemptOutcome?) -> (String, String) {
         switch outcome {
         case nil: ("running", "")
-        case .succeeded(let result): ("succeeded", result.acted ? "" : "its effect was already there")
+        case .succeeded(let result): ("succeeded", result.note ?? (result.acted ? "" : "its effect was already there"))
         case .failed(let message): ("failed", message)
         case .cancelled: ("cancelled", "")
         case .refused(let message): ("refused", message)

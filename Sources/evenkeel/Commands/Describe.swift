@@ -75,6 +75,8 @@ struct UnitDescription: View {
                 ("Uid", cluster.uid), ("Engine", "\(cluster.engine), found \(cluster.version.isEmpty ? "-" : cluster.version)"),
                 ("Topology", "\(cluster.topology), \(cluster.durability), epoch \(cluster.epoch)"),
                 ("Primary", cluster.primary.isEmpty ? "-" : cluster.primary),
+                ("Standby of", cluster.standbyOf.isEmpty ? "" : cluster.standbyOf + (cluster.head.isEmpty ? "" : ", by \(cluster.head)")),
+                ("Demotion token", cluster.demotionToken),
                 ("Ack set", cluster.ackSet.isEmpty ? "-" : cluster.ackSet.joined(separator: ", ")),
                 ("Databases", cluster.databases.joined(separator: ", ")),
                 ("Accounts", cluster.accounts.map { "\($0.name)@\($0.host)" }.joined(separator: ", ")),
@@ -83,7 +85,7 @@ struct UnitDescription: View {
         }
         if !unit.refusal.isEmpty { rows.append(("Refused", unit.refusal)) }
         return rows.filter { !$0.1.isEmpty }.map { name, value in
-            "  " + name + String(repeating: " ", count: max(1, 12 - name.count)) + value + "\n"
+            "  " + name + String(repeating: " ", count: max(2, 12 - name.count)) + value + "\n"
         }.joined()
     }
 

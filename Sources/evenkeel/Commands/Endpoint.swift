@@ -45,7 +45,7 @@ struct EndpointView: View {
 
     /// The instance that takes writes now.
     var primary: InstanceDocument? { cluster.instances.first { $0.role == "primary" && $0.isServing } }
-    var replicas: [InstanceDocument] { cluster.instances.filter { $0.role == "replica" && $0.isServing } }
+    var replicas: [InstanceDocument] { cluster.instances.filter { ["replica", "head"].contains($0.role) && $0.isServing } }
     private var instances: [InstanceDocument] { cluster.instances.filter { $0.phase == "active" } }
 
     func render(_ format: Endpoint.Format) throws -> String {
@@ -60,6 +60,9 @@ struct EndpointView: View {
     }
 
     func text(terminal: Terminal, isWide: Bool) -> String {
+        guard cluster.standbyOf.isEmpty else {
+            return "\(name) is a standby of \(cluster.standbyOf): applications write there; see `evenkeel endpoint \(cluster.standbyOf)`.\n"
+        }
         guard let primary else { return "\(name) has no primary that takes writes now; see `evenkeel describe cluster \(name)`.\n" }
         var text = "primary    \(primary.address):\(primary.port)  (\(primary.name) on \(primary.host), \(primary.zone))\n"
         for replica in replicas {

@@ -23,17 +23,20 @@ struct Simulate: ParsableCommand {
     var whenAlone = WhenAlone.wait
     @Flag(help: "Through commits that are rolled out: versions, and values that need a restart.")
     var rolling = false
+    @Flag(help: "Two clusters in two regions, between which the lead moves.")
+    var leading = false
 
     func run() throws {
         if plants || plant != nil { return try findPlanted(plant.map { [$0] } ?? PlantedBug.allCases) }
-        let report = Simulation.run(seeds: start..<(start + seeds), rolling: rolling, whenAlone: whenAlone) { result in
+        let report = Simulation.run(seeds: start..<(start + seeds), rolling: rolling, leading: leading, whenAlone: whenAlone) { result in
             let outcome = result.failure ?? "converged"
             let alone = result.timesAlone > 0 ? ", \(result.timesAlone) times alone" : ""
-            print("seed \(result.seed): \(outcome) (\(result.attempts) attempts, \(result.writes) writes, \(result.failovers) failovers, \(result.movedAside) moved aside\(alone))")
+            let leads = result.leadsTaken > 0 ? ", \(result.leadsTaken) leads taken" : ""
+            print("seed \(result.seed): \(outcome) (\(result.attempts) attempts, \(result.writes) writes, \(result.failovers) failovers, \(result.movedAside) moved aside\(alone)\(leads))")
         }
         guard let failed = report.failures.first else { return }
         for line in failed.trace { print("  " + line) }
-        let flags = (rolling ? " --rolling" : "") + (whenAlone == .wait ? "" : " --when-alone \(whenAlone.rawValue)")
+        let flags = (rolling ? " --rolling" : "") + (leading ? " --leading" : "") + (whenAlone == .wait ? "" : " --when-alone \(whenAlone.rawValue)")
         print("replay: evenkeel simulate --start \(failed.seed) --seeds 1\(flags)")
         throw ExitStatus.error
     }
@@ -41,7 +44,7 @@ struct Simulate: ParsableCommand {
     private func findPlanted(_ bugs: [PlantedBug]) throws {
         var missed = 0
         for bug in bugs {
-            let report = Simulation.run(seeds: start..<(start + seeds), planted: bug)
+            let report = Simulation.run(seeds: start..<(start + seeds), planted: bug, leading: leading || bug.isOfLeading)
             if let found = report.failures.first {
                 print("\(bug.rawValue): found by seed \(found.seed): \(found.failure ?? "")")
             } else {

@@ -1,0 +1,85 @@
+import FleetModel
+import MetadataStore
+
+/// What everything must end in, whatever happened on the way.
+extension World {
+    /// Nil where it is so.
+    var endStateProblem: String? {
+        let state = store.loadNow()
+        let leading = script.current.clusters.filter { $0.value.value.standbyOf == nil }
+        guard let (name, cluster) = leading.first, let records = state.records.clusters[name] else { return "there is no cluster" }
+        if let problem = endStateProblem(of: records) { return problem }
+        if records.standby != nil { return "\(name) does not lead" }
+        guard let writer = instance(records.uid, records.primary) else { return "there is no writer" }
+        if !writer.isWritable { return "the writer is closed" }
+        if writer.process?.unacknowledged.isEmpty == false { return "commits wait on the writer for an acknowledgement" }
+        oracle.requireAll(writer, "ends")
+        if let violation = oracle.violation { return violation }
+        if let problem = problem(ofMembers: records, cluster.value, headFrom: nil) { return problem }
+        for (name, standby) in script.current.clusters where standby.value.standbyOf != nil {
+            guard let records = state.records.clusters[name] else { return "there is no \(name)" }
+            if let problem = endStateProblem(of: records) { return problem }
+            if records.standby == nil { return "\(name) is no standby" }
+            if let problem = problem(ofMembers: records, standby.value, headFrom: writer) { return problem }
+        }
+        let clusters = state.records.clusters.values
+        let left = allInstances.filter { pair in
+            !clusters.contains { cluster in
+                cluster.uid == pair.instance.id.clusterUID
+                    && cluster.members.contains { $0.ordinal == pair.instance.id.ordinal && $0.phase == .active }
+            }
+        }
+        if let half = left.first(where: { $0.instance.directory != .retired }) { return "\(half.instance.id) was left behind" }
+        return nil
+    }
+
+    private func endStateProblem(of records: ClusterRecords) -> String? {
+        guard let cluster = script.current.clusters[records.name]?.value else { return "there is no cluster" }
+        let active = records.members.filter { $0.phase == .active }
+        if records.failover != nil || records.switchover != nil || records.steppingDown != nil { return "a change of writer has not ended" }
+        if !records.leftBehind.isEmpty { return "\(records.leftBehind) are left behind" }
+        if let open = store.loadNow().openAttempts.first { return "attempt \(open.id) is open" }
+        return active.count == cluster.replicas ? nil : "\(active.count) members are active, \(cluster.replicas) are declared"
+    }
+
+    /// `upstream`: from whom its head replicates; nil: it leads.
+    private func problem(ofMembers records: ClusterRecords, _ cluster: Cluster, headFrom upstream: ModelInstance?) -> String? {
+        guard let head = instance(records.uid, records.primary) else { return "\(records.name) has no head" }
+        for member in records.members where member.phase == .active {
+            guard let instance = instance(records.uid, member.ordinal) else { return "\(records.name)-\(member.ordinal) is not there" }
+            if let problem = problem(of: instance, from: instance === head ? upstream : head, cluster) { return "\(instance.id) \(problem)" }
+            if script.isLeading { oracle.requireAll(instance, "ends") }
+        }
+        return oracle.violation
+    }
+
+    func instance(_ uid: String, _ ordinal: Int?) -> ModelInstance? {
+        allInstances.first { $0.instance.id.clusterUID == uid && $0.instance.id.ordinal == ordinal }?.instance
+    }
+
+    private func problem(of instance: ModelInstance, from source: ModelInstance?, _ cluster: Cluster) -> String? {
+        guard let process = instance.process else { return "does not run" }
+        if process.version != cluster.engine.version, !process.version.hasPrefix(cluster.engine.version + ".") {
+            return "runs \(process.version), declared is \(cluster.engine.version)"
+        }
+        if let source {
+            if !process.readOnly { return "is writable" }
+            if !process.isConnected || instance.source?.address != source.address { return "does not replicate from \(source.id)" }
+        }
+        let accounts = instance.content.accounts
+        for account in cluster.accounts {
+            guard let there = accounts[account.key] else { return "has no account \(account.key)" }
+            if there.spec.grants != account.grants { return "has other grants for \(account.key)" }
+            if there.authentication != Secrets.authentication(Secrets.password(account.passwordFrom)) { return "has another password for \(account.key)" }
+        }
+        for key in accounts.keys where !cluster.accounts.contains(where: { $0.key == key }) { return "still has the account \(key)" }
+        for database in cluster.databases where instance.content.databases[database.name] == nil { return "has no database \(database.name)" }
+        for (name, value) in cluster.parameters
+        where process.variables[name] != ModelConfiguration.readBack(value)
+            && process.variables[name] != ModelConfiguration.startReadBack(value)
+        {
+            return "has \(name) = \(process.variables[name] ?? "nothing"), declared is \(value)"
+        }
+        return nil
+    }
+}
