@@ -157,11 +157,12 @@ def processes_below(directory):
 class Fleet:
     """A fleet repository, its server, and one agent for each of its hosts.
 
-    `network`: the third part of every address, so that tests do not meet. `hosts`: those whose agents are started.
+    `network`: the third part of every address, so that tests do not meet. `example`: the folder that it is a copy of.
     """
 
-    def __init__(self, name, network, interval="1s", relayed=()):
+    def __init__(self, name, network, interval="1s", relayed=(), example=EXAMPLE):
         self.name = name
+        self.example = example
         self.network = network
         self.port = 13300 + network
         self.health_port = 17000 + network
@@ -187,14 +188,14 @@ class Fleet:
     # MARK: Files
 
     def _make_repository(self):
-        for path in sorted(EXAMPLE.rglob("*.yaml")):
-            target = self.repository / path.relative_to(EXAMPLE)
+        for path in sorted(self.example.rglob("*.yaml")):
+            target = self.repository / path.relative_to(self.example)
             target.parent.mkdir(parents=True, exist_ok=True)
             target.write_text(self.rewrite(path.read_text()))
         self.git("init", "-q", "-b", "main")
         self.git("config", "user.name", "Evenkeel tests")
         self.git("config", "user.email", "tests@evenkeel.invalid")
-        self.commit("A fleet in three zones")
+        self.commit("A fleet")
 
     def rewrite(self, text):
         """The example's addresses and port as this fleet's: 127.0.2.1 becomes 127.0.<network>.21."""
@@ -523,7 +524,8 @@ class Fleet:
         parts = []
         for arguments in (
             ("get", "clusters"), ("get", "instances", "-o", "wide"), ("get", "hosts"), ("get", "sources"),
-            ("describe", "cluster", "orders"), ("events", "--limit", "30"), ("tasks", "--limit", "30", "-o", "wide")):
+            *(("describe", "cluster", name) for name in sorted(self.declared("Cluster"))),
+            ("events", "--limit", "30"), ("tasks", "--limit", "30", "-o", "wide")):
             try:
                 done = self.cli(*arguments, status=None, timeout=20)
                 parts.append(f"$ evenkeel {' '.join(arguments)}\n{done.stdout}{done.stderr}")

@@ -13,7 +13,7 @@ import shutil
 import subprocess
 import threading
 
-from harness import Fleet
+from harness import EXAMPLE, Fleet
 
 CLONE_NEWNET = 0x40000000
 COMMAND_SECONDS = 20
@@ -141,9 +141,9 @@ class Hosts:
 class HostFleet(Fleet):
     """Its agents run on `Hosts`; the databases' addresses are theirs."""
 
-    def __init__(self, name, network, hosts):
+    def __init__(self, name, network, hosts, example=EXAMPLE):
         self.wires = hosts
-        super().__init__(name, network, relayed=("*",))
+        super().__init__(name, network, relayed=("*",), example=example)
         for host in self.hosts:
             hosts.add(self.address(host))
 

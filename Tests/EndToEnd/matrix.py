@@ -345,11 +345,15 @@ class MatrixCase(FleetTestCase):
     def assert_nothing_twice(self, fleet=None, name="orders"):
         """Whoever is lost twice is let in twice: that is no fault here."""
 
+    def holders(self):
+        """All instances that are to hold every row."""
+        return self.fleet.instances()
+
     def judge(self, writer, *others, gap_max=GAP_SECONDS):
         """Each row that was acknowledged is on every instance, all hold the same, and the seconds without writes are told."""
         acknowledged = {number for each in (writer, *writer.beside, *others) for number in each.acknowledged}
         self.assertGreater(len(writer.acknowledged), ROWS_BEFORE)
-        members = self.fleet.instances()
+        members = self.holders()
         self.assertEqual(len(members), self.needs)
         print(
             f"{type(self).__name__}.{self._testMethodName}: {writer.gap_longest:.2f} s without writes, "

@@ -53,15 +53,16 @@ class CuttableFleet(Fleet):
 
 
 class Watch:
-    """Asks every instance again and again whether it takes writes; remembers (time, instance) of each that did."""
+    """Asks every instance (of `orders` where none are given) again and again whether it takes writes; remembers
+    (time, instance) of each that did."""
 
-    def __init__(self, fleet):
+    def __init__(self, fleet, instances=None):
+        instances = instances or fleet.instances()
         self.fleet = fleet
         self.open = []
-        self.asked = {each["name"]: 0 for each in fleet.instances()}
+        self.asked = {each["name"]: 0 for each in instances}
         self._stop = threading.Event()
-        self._threads = [
-            threading.Thread(target=self._run, args=(each,), daemon=True) for each in fleet.instances()]
+        self._threads = [threading.Thread(target=self._run, args=(each,), daemon=True) for each in instances]
 
     def __enter__(self):
         for thread in self._threads:
