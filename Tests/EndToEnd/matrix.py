@@ -31,6 +31,8 @@ CROWD = 4
 CROWD_ROWS = 200_000
 ROWS_BEFORE = 50
 STOP_SECONDS = 15
+# A replica that was away applies what it missed: a minute of writes, at full speed, takes longer than to stop.
+CATCH_UP_SECONDS = 90
 
 
 def sampled(count):
@@ -365,7 +367,7 @@ class MatrixCase(FleetTestCase):
                 missing = acknowledged - self.rows(instance)
                 return not missing
             try:
-                self.fleet.wait_until(complete, STOP_SECONDS, f"{instance['name']} has all of {len(acknowledged)} acknowledged rows")
+                self.fleet.wait_until(complete, CATCH_UP_SECONDS, f"{instance['name']} has all of {len(acknowledged)} acknowledged rows")
             except AssertionError as error:
                 raise AssertionError(f"LOST {len(missing)} ROWS at {instance['name']}: {sorted(missing)[:20]}\n{error}") from None
         differing = {}
