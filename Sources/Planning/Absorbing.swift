@@ -90,8 +90,8 @@ extension Planner {
         records.steppingDown = nil
         records.standby = steppingDown.to
         records.demotion = DemotionToken(clusterUID: records.uid, epoch: epoch, position: position)
-        (records.lead, records.ackSet, records.expelled, records.floor) = (nil, [], [:], GTIDSet())
-        (records.isSemiSync, records.isUnprotected) = (false, false)
+        records.lead = nil
+        records.forgetAcknowledging(floor: GTIDSet())
     }
 
     /// What failed by an old configuration is tried at once by the new one.
@@ -125,6 +125,12 @@ extension Planner {
 }
 
 extension ClusterRecords {
+    /// A lead has ended, or begins at `floor`: who acknowledged for an earlier one counts no more.
+    mutating func forgetAcknowledging(floor: GTIDSet) {
+        (ackSet, expelled, self.floor) = ([], [:], floor)
+        (isSemiSync, isUnprotected) = (false, false)
+    }
+
     /// An instance that is stopped for good can acknowledge nothing any more.
     mutating func forget(_ ordinal: Int) {
         ackSet.removeAll { $0 == ordinal }

@@ -135,8 +135,9 @@ private final class FleetWork: Sendable {
         let names = Dictionary(records.clusters.values.map { ($0.uid, $0.name) }, uniquingKeysWith: { first, _ in first })
         var followers: [String: Set<String>] = [:]
         for cluster in standbys {
-            let followed = [fleet.clusters[cluster.name]?.value.standbyOf, cluster.standby?.name, cluster.lead.flatMap { names[$0.from] }]
-            for name in followed.compactMap({ $0 }) where name != cluster.name { followers[name, default: []].insert(cluster.name) }
+            for name in RelatedCluster.followed(by: cluster, fleet.clusters[cluster.name]?.value, name: { names[$0] }) {
+                followers[name, default: []].insert(cluster.name)
+            }
         }
         return followers.mapValues { $0.sorted() }
     }

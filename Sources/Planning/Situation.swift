@@ -71,6 +71,11 @@ package struct RelatedCluster: Sendable {
         desired?.standbyOf ?? records.standby?.name
     }
 
+    /// Names of the clusters of which this one is a follower: it follows them, or took the lead from them. `name`: of a uid.
+    package static func followed(by records: ClusterRecords, _ desired: Cluster?, name: (String) -> String?) -> [String] {
+        [desired?.standbyOf, records.standby?.name, records.lead.flatMap { name($0.from) }].compactMap { $0 }.filter { $0 != records.name }
+    }
+
     /// Whether this one follows a cluster, or took the lead from it.
     package func isFollower(of uid: String, named name: String) -> Bool {
         standbyOf == name || records.standby?.clusterUID == uid || records.lead?.from == uid

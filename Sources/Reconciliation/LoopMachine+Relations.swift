@@ -7,10 +7,9 @@ import Planning
 extension LoopMachine {
     /// Keeps who follows whom. From records by the uid, from manifests by the name; what is over stays, and does no harm.
     mutating func relate(_ cluster: ClusterRecords) {
-        let followed = [
-            desired?.clusters[cluster.name]?.value.standbyOf, cluster.standby?.name, cluster.lead.flatMap { clusterNames[$0.from] },
-        ]
-        for name in followed.compactMap({ $0 }) where name != cluster.name { followers[name, default: []].insert(cluster.name) }
+        for name in RelatedCluster.followed(by: cluster, desired?.clusters[cluster.name]?.value, name: { clusterNames[$0] }) {
+            followers[name, default: []].insert(cluster.name)
+        }
     }
 
     /// Those whose steps see this cluster, sorted.

@@ -12,7 +12,9 @@ extension PrimaryReplicaProcedure {
     private mutating func disruptOne(_ primary: MemberView) {
         if rollOne(primary) { return }
         if moveWriter(primary) { return }
-        retireOne(primary)
+        if !retireOne(but: primary), records.member(primary.ordinal)?.phase == .leaving {
+            wait(.fact("candidate"), "a replica that can take over from \(label(primary)), which is to leave")
+        }
     }
 
     /// Replicas that can become the writer, the best first: attached, caught up, acknowledging where the writer waits
@@ -56,17 +58,14 @@ extension PrimaryReplicaProcedure {
 
     // MARK: Removal
 
-    private mutating func retireOne(_ primary: MemberView) {
-        let leaving = views.filter { records.member($0.ordinal)?.phase == .leaving }
-        guard !leaving.isEmpty else { return }
-        for view in leaving where view.ordinal != primary.ordinal {
+    /// Stops one that is to leave, and neither the writer nor the head; false where there is none to stop now.
+    mutating func retireOne(but primary: MemberView) -> Bool {
+        for view in views where records.member(view.ordinal)?.phase == .leaving && view.ordinal != primary.ordinal {
             if waitsForHost(view) || view.isBusy || view.report?.directory == .halfMade { continue }
             emit(.retire, on: view, cause: becausePlaced(in: view.record.zone), "stop, keep its directory for \(cluster.retainFor.short)")
-            return
+            return true
         }
-        if leaving.contains(where: { $0.ordinal == primary.ordinal }) {
-            wait(.fact("candidate"), "a replica that can take over from \(label(primary)), which is to leave")
-        }
+        return false
     }
 
     /// Follows removed instances to their end: stopped and kept, then purged.

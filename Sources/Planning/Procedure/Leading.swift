@@ -20,8 +20,7 @@ extension PrimaryReplicaProcedure {
         records.standby = StandbyRole(clusterUID: leader.records.uid, name: leader.name, isSuperseded: true)
         records.epoch = max(records.epoch, lead.epoch)
         (records.failover, records.switchover, records.requestedPrimary, records.steppingDown) = (nil, nil, nil, nil)
-        (records.ackSet, records.expelled, records.floor) = ([], [:], GTIDSet())
-        (records.isSemiSync, records.isUnprotected) = (false, false)
+        records.forgetAcknowledging(floor: GTIDSet())
         (records.demotion, records.lead) = (nil, nil)
         records.leftBehind = views.filter(\.isActive).map(\.ordinal)
         decision.cancel += running.map(\.id)
@@ -185,8 +184,7 @@ extension PrimaryReplicaProcedure {
         records.lead = LeadTaken(from: former, epoch: records.epoch, position: position, loss: loss)
         records.primary = head.ordinal
         (records.standby, records.demotion) = (nil, nil)
-        (records.ackSet, records.expelled, records.floor) = ([], [:], position)
-        (records.isSemiSync, records.isUnprotected) = (false, false)
+        records.forgetAcknowledging(floor: position)
         records.preparedReplicas = head.database?.replicationAccounts ?? []
         // Whoever cannot be asked now may be set up to acknowledge from an earlier lead of this cluster.
         let unknown = views.filter { $0.ordinal != head.ordinal && !$0.isAnswering && !$0.isRetired }.map(\.ordinal)

@@ -195,10 +195,6 @@ extension PrimaryReplicaProcedure {
     /// Nothing is taken out of anybody's service: the head is restarted, and removed, after the others.
     private mutating func disruptStandby(_ head: MemberView) {
         if rollOne(head) { return }
-        for view in views where records.member(view.ordinal)?.phase == .leaving && view.ordinal != head.ordinal {
-            if waitsForHost(view) || view.isBusy || view.report?.directory == .halfMade { continue }
-            emit(.retire, on: view, cause: becausePlaced(in: view.record.zone), "stop, keep its directory for \(cluster.retainFor.short)")
-            return
-        }
+        _ = retireOne(but: head)
     }
 }
