@@ -15,12 +15,13 @@ extension World {
         if writer.process?.unacknowledged.isEmpty == false { return "commits wait on the writer for an acknowledgement" }
         oracle.requireAll(writer, "ends")
         if let violation = oracle.violation { return violation }
-        if let problem = problem(ofMembers: records, cluster.value, headFrom: nil) { return problem }
+        if let problem = problem(ofMembers: records, cluster.value, headFrom: []) { return problem }
+        let acknowledging = records.ackSet.compactMap { instance(records.uid, $0) }
         for (name, standby) in script.current.clusters where standby.value.standbyOf != nil {
             guard let records = state.records.clusters[name] else { return "there is no \(name)" }
             if let problem = endStateProblem(of: records) { return problem }
             if records.standby == nil { return "\(name) is no standby" }
-            if let problem = problem(ofMembers: records, standby.value, headFrom: writer) { return problem }
+            if let problem = problem(ofMembers: records, standby.value, headFrom: acknowledging.isEmpty ? [writer] : acknowledging) { return problem }
         }
         let clusters = state.records.clusters.values
         let left = allInstances.filter { pair in
@@ -42,12 +43,12 @@ extension World {
         return active.count == cluster.replicas ? nil : "\(active.count) members are active, \(cluster.replicas) are declared"
     }
 
-    /// `upstream`: from whom its head replicates; nil: it leads.
-    private func problem(ofMembers records: ClusterRecords, _ cluster: Cluster, headFrom upstream: ModelInstance?) -> String? {
+    /// `upstream`: from one of whom its head replicates; empty: it leads.
+    private func problem(ofMembers records: ClusterRecords, _ cluster: Cluster, headFrom upstream: [ModelInstance]) -> String? {
         guard let head = instance(records.uid, records.primary) else { return "\(records.name) has no head" }
         for member in records.members where member.phase == .active {
             guard let instance = instance(records.uid, member.ordinal) else { return "\(records.name)-\(member.ordinal) is not there" }
-            if let problem = problem(of: instance, from: instance === head ? upstream : head, cluster) { return "\(instance.id) \(problem)" }
+            if let problem = problem(of: instance, from: instance === head ? upstream : [head], cluster) { return "\(instance.id) \(problem)" }
             if script.isLeading { oracle.requireAll(instance, "ends") }
         }
         return oracle.violation
@@ -57,14 +58,16 @@ extension World {
         allInstances.first { $0.instance.id.clusterUID == uid && $0.instance.id.ordinal == ordinal }?.instance
     }
 
-    private func problem(of instance: ModelInstance, from source: ModelInstance?, _ cluster: Cluster) -> String? {
+    private func problem(of instance: ModelInstance, from sources: [ModelInstance], _ cluster: Cluster) -> String? {
         guard let process = instance.process else { return "does not run" }
         if process.version != cluster.engine.version, !process.version.hasPrefix(cluster.engine.version + ".") {
             return "runs \(process.version), declared is \(cluster.engine.version)"
         }
-        if let source {
+        if !sources.isEmpty {
             if !process.readOnly { return "is writable" }
-            if !process.isConnected || instance.source?.address != source.address { return "does not replicate from \(source.id)" }
+            if !process.isConnected || !sources.contains(where: { $0.address == instance.source?.address }) {
+                return "does not replicate from \(sources.map(\.id))"
+            }
         }
         let accounts = instance.content.accounts
         for account in cluster.accounts {

@@ -180,13 +180,20 @@ class StandbyCase(MatrixCase):
             "Slave_IO_Running": "Yes", "Slave_SQL_Running": "Yes", "Using_Gtid": "Slave_Pos", "Master_Host": source["address"]}
         return self.asked(lambda: wanted.items() <= self.root(instance).replication().items())
 
+    def acknowledges(self, instance, primary):
+        return instance["name"] != primary["name"] and self.follows(instance, primary) and self.asked(
+            lambda: self.root(instance).status("Rpl_semi_sync_slave_status") == "ON")
+
     def is_following(self, standby, lead):
-        """The head replicates asynchronously from the primary that leads, the others from the head, and none takes writes."""
+        """The head replicates asynchronously from a replica that acknowledges for the primary that leads, the others from the
+        head, and none takes writes."""
         primary, head, members = self.first_of(lead), self.first_of(standby), self.fleet.instances(standby)
         if not (primary and head and members and self.is_closed(*members)):
             return False
+        acknowledging = [each for each in self.fleet.instances(lead) if self.acknowledges(each, primary)]
         return (
-            all(self.follows(each, primary if each["name"] == head["name"] else head) for each in members)
+            any(self.follows(head, each) for each in acknowledging)
+            and all(self.follows(each, head) for each in members if each["name"] != head["name"])
             and self.asked(lambda: self.root(head).variable("rpl_semi_sync_slave_enabled") == "0")
             and self.asked(lambda: self.root(primary).value("SELECT @@read_only") == "0"))
 
@@ -331,7 +338,8 @@ class Standby(StandbyCase):
             self.writes(writer)
             self.lose(head)
             self.fleet.wait_until(
-                lambda: self.follows(other, self.old), FOLLOW_SECONDS, f"{other['name']} follows the primary that leads")
+                lambda: any(self.follows(other, each) for each in self.fleet.instances(LEAD)), FOLLOW_SECONDS,
+                f"{other['name']} follows the cluster that leads")
             acknowledged = self.acknowledged(writer)
             self.fleet.wait_until(
                 lambda: self.asked(lambda: not acknowledged - self.rows(other)), STOP_SECONDS, f"{other['name']} has every row")

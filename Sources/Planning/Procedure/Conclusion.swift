@@ -62,8 +62,8 @@ extension PrimaryReplicaProcedure {
             let isUnwanted =
                 switch attempt.task.action {
                 case .install, .clone: records.member(id.ordinal)?.phase != .active
-                case .rejoin(let source): !isFollowed(source)
-                case .replicate(let source, _): !isFollowed(source) && !isChanging
+                case .rejoin(let source): !isWriter(source)
+                case .replicate(let source, _): !mayFeed(source) && !isChanging
                 default: false
                 }
             if isUnwanted { decision.cancel.append(attempt.id) }
@@ -71,9 +71,15 @@ extension PrimaryReplicaProcedure {
     }
 
     /// Whether it is the writer or head of this cluster, or of the one that it follows.
-    private func isFollowed(_ source: Peer) -> Bool {
+    private func isWriter(_ source: Peer) -> Bool {
         if source.clusterUID.isEmpty { return source.ordinal == records.primary }
         return records.standby?.clusterUID == source.clusterUID && upstream?.cluster.records.primary == source.ordinal
+    }
+
+    /// Whether it is the writer or head of this cluster, or any whose rows are those of the cluster that it follows.
+    private func mayFeed(_ source: Peer) -> Bool {
+        if source.clusterUID.isEmpty { return isWriter(source) }
+        return records.standby?.clusterUID == source.clusterUID && upstream?.mayFeed(source.ordinal) == true
     }
 
     private mutating func forgetFailures() {

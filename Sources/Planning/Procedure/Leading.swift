@@ -71,7 +71,7 @@ extension PrimaryReplicaProcedure {
             for view in [primary, head] where view.knowledge == .fresh && !view.isFreshForWriter {
                 return wait(.host(view.record.host), "a report of \(view.record.host) not older than 2 s, before \(label(primary)) stops writes")
             }
-            guard primary.isFreshForWriter, primary.isWritable, head.isFreshForWriter, head.isAttached(to: primary.record), head.hasCaughtUp,
+            guard primary.isFreshForWriter, primary.isWritable, head.isFreshForWriter, head.follows(primary, among: views), head.hasCaughtUp,
                 isNear(head, primary)
             else {
                 return wait(.fact(label(head)), "\(label(head)) to follow \(label(primary)) closely, before that stops writes")

@@ -85,6 +85,12 @@ final class MemberView {
         return points(to: source) && replication.ioRunning && replication.sqlRunning
     }
 
+    /// Replicates from this writer, or from one of its replicas of which nothing else is known.
+    func follows(_ writer: MemberView, among members: [MemberView]) -> Bool {
+        isAttached(to: writer.record)
+            || members.contains { $0.isActive && isAttached(to: $0.record) && ($0.knowledge != .fresh || $0.isAttached(to: writer.record)) }
+    }
+
     func points(to source: MemberRecord) -> Bool {
         guard isAnswering, let replication = report?.database?.replication else { return false }
         return replication.sourceHost == source.address && replication.sourcePort == source.port

@@ -1,7 +1,7 @@
 import FleetModel
 
-// A standby: closed copies of another cluster. One member, the head, replicates from the primary that leads, the others
-// from the head. Nobody waits for it, so that who is the head is changed without ado.
+// A standby: closed copies of another cluster. One member, the head, replicates from a replica of the primary that leads
+// (from that itself where nobody acknowledges for it), the others from the head. Nobody waits for it, so that who is the head is changed without ado.
 
 extension PrimaryReplicaProcedure {
     /// Whether the cluster is a standby, and stays one in this step.
@@ -126,13 +126,16 @@ extension PrimaryReplicaProcedure {
             return
         }
         guard records.preparedReplicas.contains(view.ordinal) else { return waitForAccount(view) }
-        attach(view, to: lead, cause: because("spec.standbyOf.cluster"))
+        if upstream.isChangingWriter, upstream.views.contains(where: { view.isAttached(to: $0.record) }) {
+            return wait(.fact("lead"), "the end of the change of primary of \(upstream.name), before \(label(view)) follows another one")
+        }
+        attach(view, to: upstream.source(for: view) ?? lead, cause: because("spec.standbyOf.cluster"))
     }
 
     /// Whether the head follows the primary that leads.
     func isFollowing(_ view: MemberView) -> Bool {
-        guard let lead = upstream?.primary, !view.isWritable else { return false }
-        return view.isAttached(to: lead.record)
+        guard let upstream, let lead = upstream.primary, !view.isWritable else { return false }
+        return view.follows(lead, among: upstream.views)
     }
 
     // MARK: Copies

@@ -17,6 +17,24 @@ struct Upstream {
     /// Its recorded writer, or head.
     var primary: MemberView? { cluster.records.primary.flatMap { ordinal in views.first { $0.ordinal == ordinal } } }
 
+    /// Whether its writer is being changed: who replicates from whom changes with it.
+    var isChangingWriter: Bool { cluster.records.switchover != nil || cluster.records.failover != nil }
+
+    /// From whom a head replicates: from a replica that acknowledges, for what that has applied the next primary has too;
+    /// from the primary where there is none. Who feeds it already goes on as long as it can.
+    func source(for head: MemberView) -> MemberView? {
+        guard let primary else { return nil }
+        let able = views.filter { view in
+            view.isActive && cluster.records.ackSet.contains(view.ordinal) && view.isAttached(to: primary.record)
+        }
+        return able.first { head.points(to: $0.record) } ?? able.first { $0.hasCaughtUp && !$0.isBusy } ?? primary
+    }
+
+    /// Whether its rows are those of the writer, or are going to be.
+    func mayFeed(_ ordinal: Int) -> Bool {
+        !cluster.records.leftBehind.contains(ordinal) && views.contains { $0.ordinal == ordinal && $0.isActive }
+    }
+
     /// Who can be copied: a replica that follows the writer, to spare it; else the writer.
     var donor: MemberView? {
         guard let primary, primary.isWritable else { return nil }
