@@ -42,6 +42,8 @@ package indirect enum AgentEvent: Sendable, Hashable {
     case selfFenceEnded(InstanceID, error: String?)
     /// A database process has ended, whoever started or stopped it.
     case processExited(InstanceID)
+    /// A look at this instance shows trouble that the last one did not.
+    case stalled(InstanceID)
     /// The entries of the `journal` directive that answered `event` are not on disk. The machine is to be handed this
     /// in the state that it had *before* `event`; see `AgentMachine`.
     case journalFailed(reason: String, event: AgentEvent)

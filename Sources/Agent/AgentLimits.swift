@@ -45,10 +45,10 @@ package enum AgentLimits {
 
     /// A writer in whose place another could be promoted is killed after so long without a word from a server, and
     /// without an answer of any of those others. They are asked when the server is silent for longer than between two of
-    /// its heartbeats (2 s), each time for an answer within `peersMax`.
-    package static let isolationMax: Duration = .seconds(3)
-    package static let serverQuietMax: Duration = .milliseconds(2500)
-    package static let peersMax: Duration = .seconds(1)
+    /// its heartbeats (1 s), each time for an answer within `peersMax`. No later than a server takes it for lost.
+    package static let isolationMax: Duration = .seconds(2)
+    package static let serverQuietMax: Duration = .milliseconds(1500)
+    package static let peersMax: Duration = .milliseconds(500)
     package static let peersInterval: Duration = .milliseconds(500)
     /// Between two tries to kill it.
     package static let selfFenceRetry: Duration = .seconds(1)

@@ -91,7 +91,9 @@ extension AgentMachine {
         } else {
             unsavedFences[id] = max(epoch, unsavedFences[id] ?? 0)
         }
-        watches[id]?.contact = PeerContact()
+        // A question that is under way is still to be answered.
+        let asked = watches[id]?.contact.asked
+        watches[id]?.contact = PeerContact(asked: asked)
         watches[id]?.selfFenceDue = now
     }
 

@@ -102,6 +102,7 @@ package struct AgentMachine: Sendable {
         case .peersAsked(let instance, let answered): peersAsked(instance, answered: answered)
         case .selfFenceEnded(let instance, let error): selfFenceEnded(instance, error: error)
         case .processExited(let instance): processExited(instance)
+        case .stalled(let instance): watches[instance]?.look.renew(at: now)
         case .journalFailed(let reason, let event): journalFailed(reason, during: event)
         }
     }

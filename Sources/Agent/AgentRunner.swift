@@ -73,6 +73,9 @@ package actor AgentRunner {
             group.addTask { [parts, mailbox] in
                 for await instance in parts.driver.exits { mailbox.post(.processExited(instance)) }
             }
+            group.addTask { [parts, mailbox] in
+                for await instance in parts.driver.stalls { mailbox.post(.stalled(instance)) }
+            }
             group.addTask { [self] in await runRoleHook() }
             for await item in mailbox.items {
                 mailbox.noteTaken()

@@ -35,11 +35,16 @@ package protocol EngineDriver: Sendable {
     /// Instances whose process ended without the driver's doing, as it happens, whoever had started it. One that ends
     /// before it first answers is told by the call that started it.
     var exits: AsyncStream<InstanceID> { get }
+    /// Instances of which something stands still since just now, as a look shows: their disk takes no writes.
+    var stalls: AsyncStream<InstanceID> { get }
 }
 
 extension EngineDriver {
     /// For engines whose replicas attach by themselves, or only by order.
     package func resumeReplication(_ instance: InstanceID, acknowledges: Bool) async throws -> Bool { false }
+
+    /// For engines of which only looks tell.
+    package var stalls: AsyncStream<InstanceID> { AsyncStream { $0.finish() } }
 
     /// For engines without a greeting: nobody is ever known not to answer.
     package func answers(anyOf peers: [Peer], within: Duration) async -> Bool { true }

@@ -294,7 +294,7 @@ extension LoopMachine {
     }
 
     /// A quiet stream gets a heartbeat this often.
-    static let heartbeat: Duration = .seconds(2)
+    static let heartbeat: Duration = .seconds(1)
     /// A refused agent is shown as a finding so long after its last try.
     static let hostProblemKept: Duration = .seconds(60)
 }

@@ -236,7 +236,7 @@ extension LoopMachine {
     /// A wait whose moment has come is looked at again no sooner than this.
     static let waitMin: Duration = .milliseconds(50)
     /// A host is asked for a report no more often than this.
-    static let askMin: Duration = .milliseconds(500)
+    static let askMin: Duration = .milliseconds(250)
 }
 
 extension Finding {

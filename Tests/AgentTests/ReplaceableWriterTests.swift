@@ -222,8 +222,8 @@ import Testing
     @Test func `an answer now and then is enough`() {
         var bench = served()
         for _ in 0..<10 {
-            #expect(!kills(pass(.milliseconds(1500), &bench, answered: false)))
-            #expect(!kills(pass(.milliseconds(1500), &bench, answered: true, took: .milliseconds(5))))
+            #expect(!kills(pass(AgentLimits.isolationMax / 2, &bench, answered: false)))
+            #expect(!kills(pass(AgentLimits.isolationMax / 2, &bench, answered: true, took: .milliseconds(5))))
         }
     }
 

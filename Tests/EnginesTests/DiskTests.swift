@@ -1,6 +1,7 @@
 import FleetModel
 import Glibc
 import MySQLClient
+import Synchronization
 import Testing
 
 @testable import Engines
@@ -173,11 +174,13 @@ extension RealServers {
         // Whoever opens a pipe that nobody reads waits.
         let path = directory + "/probe"
         #expect(mkfifo(path, 0o600) == 0)
-        let (probe, began) = (DiskProbe(path), ContinuousClock.now)
+        let alarms = Mutex(0)
+        let (probe, began) = (DiskProbe(path) { alarms.withLock { $0 += 1 } }, ContinuousClock.now)
         #expect(probe.ask() == nil)
         // The write may wait for its turn where other tests are busy, and counts from its begin.
         #expect(try await eventually(within: .seconds(60)) { probe.ask() == .stalled })
         #expect(ContinuousClock.now - began >= DiskProbe.stallMin)
+        #expect(try await eventually(within: .seconds(60)) { alarms.withLock { $0 } == 1 })
         let reader = open(path, O_RDONLY | O_NONBLOCK)
         defer { close(reader) }
         #expect(try await eventually(within: .seconds(60)) { probe.ask() == nil })

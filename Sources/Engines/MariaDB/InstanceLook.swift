@@ -17,11 +17,11 @@ actor InstanceLook {
     private let executor = QueueExecutor(label: "evenkeel.look")
     nonisolated var unownedExecutor: UnownedSerialExecutor { executor.asUnownedSerialExecutor() }
 
-    init(_ layout: InstanceLayout, administrator: String, process: ServerProcess) {
+    init(_ layout: InstanceLayout, administrator: String, process: ServerProcess, stalled: @escaping @Sendable () -> Void) {
         self.layout = layout
         self.administrator = administrator
         self.process = process
-        disk = DiskProbe(layout.diskProbe)
+        disk = DiskProbe(layout.diskProbe, stalled: stalled)
     }
 
     static let bound: Duration = .seconds(2)

@@ -11,6 +11,8 @@ package final class MariaDBDriver: EngineDriver {
     private let probe = PeerProbe()
     private let ended: AsyncStream<InstanceID>.Continuation
     package let exits: AsyncStream<InstanceID>
+    private let stalled: AsyncStream<InstanceID>.Continuation
+    package let stalls: AsyncStream<InstanceID>
 
     private struct State {
         var instances: [InstanceID: Known] = [:]
@@ -27,7 +29,7 @@ package final class MariaDBDriver: EngineDriver {
 
     private let state = Mutex(State())
 
-    /// Exits that nobody took yet; the oldest go first, for a look shows the same.
+    /// Exits, and stalls, that nobody took yet; the oldest go first, for a look shows the same.
     static let exitsMax = 1024
 
     /// `transport` carries copies between hosts: `TLSCopyTransport()`.
@@ -36,6 +38,7 @@ package final class MariaDBDriver: EngineDriver {
         self.transport = transport
         finder = BinaryFinder(host.binaryDirectories, enginesIn: host.enginesDirectory)
         (exits, ended) = AsyncStream.makeStream(bufferingPolicy: .bufferingNewest(Self.exitsMax))
+        (stalls, stalled) = AsyncStream.makeStream(bufferingPolicy: .bufferingNewest(Self.exitsMax))
     }
 
     private func known(_ id: InstanceID) -> Known {
@@ -46,7 +49,8 @@ package final class MariaDBDriver: EngineDriver {
             let calls = CallsInFlight()
             let known = Known(
                 worker: InstanceWorker(layout, host: host, finder: finder, process: process),
-                look: InstanceLook(layout, administrator: host.administrator, process: process), process: process,
+                look: InstanceLook(layout, administrator: host.administrator, process: process) { [stalled] in stalled.yield(id) },
+                process: process,
                 stopper: InstanceStopper(layout, host: host, process: process, calls: calls), calls: calls)
             state.instances[id] = known
             return known

@@ -30,9 +30,9 @@ struct WriterLoss: Hashable {
 
 extension PrimaryReplicaProcedure {
     /// A host from which nothing was heard for so long is looked into. Its agent's heartbeats come every second.
-    static let silenceMin: Duration = .seconds(3)
+    static let silenceMin: Duration = .seconds(2)
     /// While something is suspected the facts are looked at again after this.
-    static let suspicionStep: Duration = .milliseconds(500)
+    static let suspicionStep: Duration = .milliseconds(250)
 
     /// Who may have acknowledged a write of the present writer: each may hold a row that nobody else has.
     func possibleAckers(of writer: MemberView) -> [MemberView] {
