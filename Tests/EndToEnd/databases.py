@@ -10,6 +10,7 @@ import time
 
 QUERY_SECONDS = 15
 CONNECT_SECONDS = 2
+ROWS_SECONDS = 120  # A commit syncs its binary log and its engine's, which takes a busy disk a second.
 
 
 class QueryFailed(Exception):
@@ -216,7 +217,7 @@ class Writer:
         if connection:
             connection.close()
 
-    def wait_for(self, count, seconds=20):
+    def wait_for(self, count, seconds=ROWS_SECONDS):
         """Waits until so many rows more were acknowledged."""
         target = len(self.acknowledged) + count
         end = time.monotonic() + seconds

@@ -16,23 +16,22 @@ import unittest
 
 import hosts
 from databases import Connection, QueryFailed, Writer
-from harness import FleetTestCase, is_full, processes_below, sample, wait_until
-from test_11_failover import Watch
+from harness import CATCH_UP_SECONDS, FleetTestCase, is_full, processes_below, sample, wait_until
+from test_11_failover import UNDISTURBED_SECONDS, Watch
 
 BACK_SECONDS = 90
 FAILOVER_SECONDS = 40
 FAILOVERS_MAX = 1  # Of the rows before; three in an hour are the limit, a row may need two.
 GAP_SECONDS = 20.0
-UNDISTURBED_SECONDS = 4.0  # Where nothing happens to writes: what a loaded machine makes of it.
 PATIENCE_SECONDS = 1.0
 LOYAL_SECONDS = 120.0
 ASK_SECONDS = 0.05
 CROWD = 4
 CROWD_ROWS = 200_000
 ROWS_BEFORE = 50
+ROW_SECONDS = 1  # Two syncs of a busy disk.
+WHILE_SECONDS = 5.0
 STOP_SECONDS = 15
-# A replica that was away applies what it missed: a minute of writes, at full speed, takes longer than to stop.
-CATCH_UP_SECONDS = 90
 
 
 def sampled(count):
@@ -310,23 +309,28 @@ class MatrixCase(FleetTestCase):
         return {int(row[0]) for row in self.root(instance).rows("SELECT id FROM orders.acked")}
 
     def writes(self, writer, count=ROWS_BEFORE, seconds=FAILOVER_SECONDS):
-        """So many rows more are acknowledged."""
+        """So many rows more are acknowledged, within `seconds` and a second a row."""
+        seconds = max(seconds, count * ROW_SECONDS)
         target = len(writer.acknowledged) + count
         self.fleet.wait_until(
             lambda: len(writer.acknowledged) >= target, seconds, f"{count} rows more are acknowledged")
+
+    def goes_on_writing(self, writer, seconds=WHILE_SECONDS):
+        """Rows are acknowledged again and again, for so long."""
+        end = time.monotonic() + seconds
+        while time.monotonic() < end:
+            self.writes(writer, 10)
 
     # MARK: What follows
 
     def wait_failed_over(self, seconds=FAILOVER_SECONDS, to=None):
         """The new primary, once it takes writes under a new epoch."""
         def opened():
-            cluster, primary = self.fleet.cluster(), self.fleet.primary()
+            cluster = self.fleet.cluster()
+            primary = self.fleet.primary_in(cluster)
             if not primary or primary["name"] == self.old["name"] or cluster["epoch"] <= self.epoch:
                 return None
-            try:
-                return primary if self.root(primary).value("SELECT @@read_only") == "0" else None
-            except (QueryFailed, OSError, subprocess.TimeoutExpired):
-                return None
+            return primary if self.root(primary).value("SELECT @@read_only") == "0" else None
 
         new = self.fleet.wait_until(opened, seconds, f"another instance is the primary than {self.old['name']}")
         type(self).failovers += 1
@@ -379,7 +383,7 @@ class MatrixCase(FleetTestCase):
             differing.update((name, sorted(rows - everywhere)[:20]) for name, rows in held.items())
             return not any(differing.values())
         try:
-            self.fleet.wait_until(are_equal, STOP_SECONDS, "all instances hold the same rows")
+            self.fleet.wait_until(are_equal, CATCH_UP_SECONDS, "all instances hold the same rows")
         except AssertionError as error:
             raise AssertionError(f"DIVERGED: held by some only {differing}\n{error}") from None
         if gap_max is not None:

@@ -327,7 +327,7 @@ class ByHand(Helpers):
             done = []
             client = threading.Thread(target=lambda: done.append(self.switch(target)))
             client.start()
-            self.writes(writer, 1000)
+            self.goes_on_writing(writer)
             session.end()
             client.join(BACK_SECONDS)
             self.assertTrue(done, "switchover has no end")
@@ -429,13 +429,13 @@ class ByHand(Helpers):
             head = self.fleet.commit("All gone")
             self.fleet.wait_until(
                 lambda: "no longer declares" in self.fleet.cli("get", "sources").stdout, HEAL_SECONDS, "approval is asked for")
-            self.writes(writer, 500)
+            self.goes_on_writing(writer)
             self.assertIsNotNone(self.fleet.primary())
             self.fleet.cli("approve", head)
             self.fleet.wait_until(
                 lambda: any((each.get("accepted") or {}).get("commit") == head for each in self.fleet.document()["sources"]),
                 HEAL_SECONDS, "the commit is in force")
-            self.writes(writer, 500)
+            self.goes_on_writing(writer)
             file.write_text(text)
             self.fleet.commit("All back")
             self.fleet.converge(BACK_SECONDS)

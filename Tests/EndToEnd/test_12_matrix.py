@@ -302,7 +302,7 @@ class Processes(MatrixCase):
                 self.fail("connections had no end")
             except QueryFailed as error:
                 self.assertIn("Too many connections", str(error))
-            self.writes(writer, 500)
+            self.goes_on_writing(writer)
             self.fleet.wait_until(
                 lambda: self.fleet.now() > self.since + 15_000, 60, "it has been so for many looks")
             self.assert_no_failover()

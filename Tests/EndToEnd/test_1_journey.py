@@ -5,7 +5,7 @@ import re
 import unittest
 
 from databases import QueryFailed, Writer
-from harness import FleetTestCase
+from harness import CATCH_UP_SECONDS, FleetTestCase
 
 
 class Journey(FleetTestCase):
@@ -227,7 +227,7 @@ class Journey(FleetTestCase):
             def missing():
                 return set(writer.acknowledged) - {int(row[0]) for row in database.rows("SELECT id FROM orders.acked")}
 
-            self.fleet.wait_until(lambda: not missing(), 15, f"{instance['name']} has every acknowledged row")
+            self.fleet.wait_until(lambda: not missing(), CATCH_UP_SECONDS, f"{instance['name']} has every acknowledged row")
 
 
 if __name__ == "__main__":

@@ -192,8 +192,10 @@ class Repository(FleetTestCase):
         forgotten = self.fleet.head
         self.rewritten_since = self.fleet.now()
         while_gone()
-        self.fleet.git("reset", "-q", "--hard", self.good)
+        # Made aside: a fetch must not find the branch at the good commit, which is another history too.
+        self.fleet.git("checkout", "-q", "--detach", self.good)
         self.fleet.edit((r"max_connections: \d+", f"max_connections: {connections}"), message="Another history")
+        self.fleet.git("checkout", "-q", "-B", "main")
         return forgotten
 
     def assert_rewritten(self, forgotten, connections):

@@ -7,7 +7,7 @@ import socket
 import unittest
 
 from databases import Connection, QueryFailed, Writer
-from harness import ROOT, FleetTestCase, free_port
+from harness import CATCH_UP_SECONDS, ROOT, FleetTestCase, free_port
 
 SWITCHOVERS = 3
 GAP_SECONDS = 5.0
@@ -50,7 +50,7 @@ class Switchover(FleetTestCase):
         for instance in self.fleet.instances():
             database = self.fleet.database(instance)
             self.fleet.wait_until(
-                lambda: not acknowledged - {int(row[0]) for row in database.rows("SELECT id FROM orders.acked")}, 15,
+                lambda: not acknowledged - {int(row[0]) for row in database.rows("SELECT id FROM orders.acked")}, CATCH_UP_SECONDS,
                 f"{instance['name']} has all of {len(acknowledged)} acknowledged rows")
         self.assertLess(writer.gap_longest, GAP_SECONDS, writer.errors)
 

@@ -34,7 +34,10 @@ class Maintenance(FleetTestCase):
         return {finding["reason"]: finding for finding in self.fleet.unit(unit)["findings"]}
 
     def kill(self, instance):
-        os.kill(self.fleet.pid(instance), signal.SIGKILL)
+        """Returns once it has ended: its last thread may be in the kernel for a while."""
+        pid = self.fleet.pid(instance)
+        os.kill(pid, signal.SIGKILL)
+        self.fleet.wait_until(lambda: self.fleet.pid(instance) != pid, BACK_SECONDS, f"{instance['name']} has ended")
 
     def stays_down(self, instance, seconds=LEFT_ALONE_SECONDS):
         """True where it did, all the time; what it was is looked at again and again."""

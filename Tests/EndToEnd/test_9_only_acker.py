@@ -3,7 +3,7 @@
 import unittest
 
 from databases import Writer
-from harness import FleetTestCase
+from harness import CATCH_UP_SECONDS, FleetTestCase
 
 GAP_SECONDS = 8.0
 OWN_ACTS = {"ReplicationBroken", "SemiSyncOff", "InstanceDown", "WriterClosed", "ConfigurationDrift", "ParameterDrift"}
@@ -31,7 +31,7 @@ class OnlyAcker(FleetTestCase):
         for instance in self.fleet.instances():
             database = self.fleet.database(instance)
             self.fleet.wait_until(
-                lambda: not acknowledged - {int(row[0]) for row in database.rows("SELECT id FROM orders.acked")}, 15,
+                lambda: not acknowledged - {int(row[0]) for row in database.rows("SELECT id FROM orders.acked")}, CATCH_UP_SECONDS,
                 f"{instance['name']} has all of {len(acknowledged)} acknowledged rows")
 
     def test_1_a_parameter_that_needs_restarts(self):

@@ -7,7 +7,7 @@ import shutil
 import unittest
 
 from databases import Writer
-from harness import CONVERGE_SECONDS, START_SECONDS, FleetTestCase
+from harness import CATCH_UP_SECONDS, CONVERGE_SECONDS, START_SECONDS, FleetTestCase
 
 REPORT_SECONDS = 30
 STORE = "evenkeel.sqlite"
@@ -75,7 +75,7 @@ class Rebuilding(FleetTestCase):
             database = self.fleet.database(instance)
             self.fleet.wait_until(
                 lambda database=database: not set(writer.acknowledged) - {int(row[0]) for row in database.rows("SELECT id FROM orders.acked")},
-                15, f"{instance['name']} has every acknowledged row")
+                CATCH_UP_SECONDS, f"{instance['name']} has every acknowledged row")
 
     def assert_undisturbed(self, writer, pids):
         """Nothing was done but to affirm the writer, nothing is to be done, and the application noticed nothing."""

@@ -10,7 +10,7 @@ import tempfile
 import unittest
 
 import booted
-from harness import DRIFT_SECONDS, FOLLOW_SECONDS, ROOT, Fleet, FleetTestCase, binary, processes_below
+from harness import FOLLOW_SECONDS, ROOT, Fleet, FleetTestCase, binary, processes_below
 
 UNITS = ROOT / "manifests" / "systemd"
 BACK_SECONDS = 20
@@ -131,21 +131,14 @@ class UnderSystemd(FleetTestCase):
         replica = self.fleet.replicas()[0]
         primary = self.fleet.primary()
         for instance in (replica, primary):
-            since, old = self.fleet.now(), self.fleet.pid(instance)
-            os.kill(old, signal.SIGKILL)
-            self.fleet.wait_finding("InstanceDown", DRIFT_SECONDS, since)
-            self.fleet.wait_until(
-                lambda: self.fleet.pid(instance) not in (None, old), BACK_SECONDS, f"{instance['name']} runs again")
+            self.fleet.wait_started_again(instance, lambda pid: os.kill(pid, signal.SIGKILL))
             self.fleet.wait_converged()
             self.assertEqual(self.systemd.properties(self.unit(instance), "ActiveState")["ActiveState"], "active")
         self.assert_sound()
 
     def test_4_a_stopped_unit_is_drift(self):
         replica = self.fleet.replicas()[0]
-        since, old = self.fleet.now(), self.fleet.pid(replica)
-        self.systemd.run("systemctl", "stop", self.unit(replica))
-        self.fleet.wait_finding("InstanceDown", DRIFT_SECONDS, since)
-        self.fleet.wait_until(lambda: self.fleet.pid(replica) not in (None, old), BACK_SECONDS, "it runs again")
+        self.fleet.wait_started_again(replica, lambda _: self.systemd.run("systemctl", "stop", self.unit(replica)))
         self.fleet.wait_converged()
 
     def test_5_a_restart_by_commit_keeps_the_unit(self):
