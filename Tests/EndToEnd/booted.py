@@ -12,7 +12,7 @@ import subprocess
 import tempfile
 import time
 
-BOOT_SECONDS = 10
+BOOT_SECONDS = 60
 COMMAND_SECONDS = 60
 SYSTEMD = "/lib/systemd/systemd"
 TARGETS = ("basic", "sysinit", "shutdown", "network", "network-online", "multi-user", "default")

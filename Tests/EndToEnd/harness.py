@@ -30,7 +30,8 @@ TESTS_NETWORK_FIRST = 30  # 127.0.30.0/24 is the first test's; each test has a n
 
 POLL_SECONDS = 0.05
 STOP_SECONDS = 10
-START_SECONDS = 20
+START_SECONDS = 60
+COMMAND_SECONDS = 150  # `switchover` waits for 120 by itself.
 CONVERGE_SECONDS = 120
 DRIFT_SECONDS = 10  # The aim is 5. Without a look in between a unit is passed once a minute.
 TOLD_SECONDS = 30
@@ -392,7 +393,7 @@ class Fleet:
 
     # MARK: Asking
 
-    def cli(self, *arguments, status=(0,), timeout=60, input=None, environment=None):
+    def cli(self, *arguments, status=(0,), timeout=COMMAND_SECONDS, input=None, environment=None):
         """Runs a command of the program; `status`: the exit codes that are right."""
         done = subprocess.run(
             [binary(), *arguments], capture_output=True, text=True, timeout=timeout, env=environment or self.environment, input=input,
@@ -444,6 +445,13 @@ class Fleet:
     def tasks(self, limit=1000):
         """Attempts, oldest first."""
         return list(reversed(self.api(f"tasks?limit={limit}")))
+
+    def carried_out(self, action, known=()):
+        """Attempts of an action that are not in `known`, oldest first, without those that nobody was asked to make: a store
+        that answers late ends its orders, and what they were for is ordered anew."""
+        return [
+            task for task in self.tasks() if task["action"] == action and task["id"] not in known
+            and not (task["state"] == "refused" and "the facts are too old" in task.get("message", ""))]
 
     def events(self, limit=1000):
         """Oldest first."""

@@ -16,7 +16,8 @@ import threading
 from harness import EXAMPLE, Fleet
 
 CLONE_NEWNET = 0x40000000
-COMMAND_SECONDS = 20
+COMMAND_SECONDS = 60
+PORTS_OF_CLIENTS = "40000 60999"
 
 
 def obstacle():
@@ -77,6 +78,8 @@ class Hosts:
         self._run("ip", "link", "set", name, "up")
         inside = self.entering(address)
         self._run(*inside, "ip", "link", "set", "lo", "up")
+        # Not those that databases listen at for their administrators.
+        self._run(*inside, "sh", "-c", f"echo {PORTS_OF_CLIENTS} > /proc/sys/net/ipv4/ip_local_port_range")
         self._run(*inside, "ip", "address", "add", f"{address}/32", "dev", "wire")
         self._run(*inside, "ip", "link", "set", "wire", "up")
         self._run(*inside, "ip", "route", "add", "default", "via", self.clients, "dev", "wire", "onlink", "src", address)

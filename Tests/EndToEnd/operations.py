@@ -40,6 +40,7 @@ class Trigger:
         self.act = act
         self.happened = threading.Event()
         self.host = None
+        self.error = None
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, daemon=True)
 
@@ -50,13 +51,18 @@ class Trigger:
     def __exit__(self, *_):
         self._stop.set()
         self._thread.join(10)
+        if self.error:
+            raise AssertionError(f"what was to happen at that moment failed: {self.error!r}") from self.error
 
     def _run(self):
         while not self._stop.is_set():
             for host in list(self.fleet.agents):
                 if self.moment(self.journals, host):
                     self.host = host
-                    self.act(host)
+                    try:
+                        self.act(host)
+                    except Exception as error:  # Told by whoever waits, in its own thread.
+                        self.error = error
                     self.happened.set()
                     return
             time.sleep(WATCH_SECONDS)

@@ -4,6 +4,7 @@ Rows with the loss of a host, a hang, and of the server in the middle are in `te
 `test_12_network.py`, what people do by hand in `test_12_by_hand.py`.
 """
 
+import subprocess
 import time
 import unittest
 
@@ -58,7 +59,7 @@ class Processes(MatrixCase):
             alone, session = self.acknowledged_by_one_only(writer)
             self.assertTrue(set(writer.acknowledged) - self.rows(alone), "it has applied everything")
             self.lose(self.old)
-            self.fleet.wait_finding("Failover", STOP_SECONDS, self.since)
+            self.fleet.wait_finding("Failover", FAILOVER_SECONDS, self.since)
             session.end()
             self.wait_failed_over(to=alone)
             self.writes(writer)
@@ -198,7 +199,7 @@ class Processes(MatrixCase):
             try:
                 if self.root(instance).value("SELECT @@read_only") == "0":
                     found.append(instance["name"])
-            except (QueryFailed, OSError):
+            except (QueryFailed, OSError, subprocess.TimeoutExpired):
                 continue
         return found
 
@@ -248,7 +249,7 @@ class Processes(MatrixCase):
                 self.wait_healed()
             self.look()
             self.lose(self.old)
-            self.fleet.wait_finding("FailoverBudgetSpent", STOP_SECONDS, self.since)
+            self.fleet.wait_finding("FailoverBudgetSpent", FAILOVER_SECONDS, self.since)
             self.bring_back(self.old)
             self.writes(writer, seconds=60)
             self.wait_healed()

@@ -57,8 +57,8 @@ class RollingCase(MatrixCase):
     def done(self, action, known):
         """(instance, began, ended) of each attempt of an action since, in order."""
         return [
-            (each["target"], each["startedMilliseconds"], each["endedMilliseconds"]) for each in self.fleet.tasks()
-            if each["action"] == action and each["id"] not in known]
+            (each["target"], each["startedMilliseconds"], each["endedMilliseconds"])
+            for each in self.fleet.carried_out(action, known)]
 
     def say(self, what, writer):
         print(f"{type(self).__name__}: {what}: {writer.gap_longest:.2f} s without writes", file=sys.stderr, flush=True)

@@ -175,6 +175,11 @@ class StandbyCase(MatrixCase):
     def is_closed(self, *instances):
         return self.asked(lambda: all(self.root(each).value("SELECT @@read_only") == "1" for each in instances))
 
+    def read_only(self, *instances):
+        """Of each whether it is closed, once all of them answer."""
+        return self.fleet.wait_until(
+            lambda: [self.root(each).value("SELECT @@read_only") == "1" for each in instances], FOLLOW_SECONDS, "all of them answer")
+
     def follows(self, instance, source):
         wanted = {
             "Slave_IO_Running": "Yes", "Slave_SQL_Running": "Yes", "Using_Gtid": "Slave_Pos", "Master_Host": source["address"]}
@@ -359,10 +364,10 @@ class Standby(StandbyCase):
             self.fleet.wait_until(
                 lambda: f"stop writes: the lead goes to {STANDBY}" in self.fleet.cli(
                     "plan", "--path", str(self.fleet.repository), status=(2, 4)).stdout, TOLD_SECONDS, "a plan shows what is to be done")
-            self.assertFalse(self.is_closed(self.old), "a plan closed it")
+            self.assertEqual(self.read_only(self.old), [False], "a plan closed it")
             self.declare("Give the lead away", orders=standby_of(STANDBY))
             type(self).stale = self.token(LEAD)
-            self.assertTrue(self.is_closed(*self.members), "a token is shown while somebody takes writes")
+            self.assertTrue(all(self.read_only(*self.members)), "a token is shown while somebody takes writes")
             self.declare("Keep it after all", orders=None)
             self.writes(writer, seconds=MOVE_SECONDS)
             self.fleet.converge(BACK_SECONDS)
@@ -407,10 +412,10 @@ class Standby(StandbyCase):
             began = time.monotonic()
             self.declare("Give the lead away", orders=standby_of(STANDBY))
             token = self.token(LEAD)
-            self.assertTrue(self.is_closed(*self.members), "a token is shown while somebody takes writes")
+            self.assertTrue(all(self.read_only(*self.members)), "a token is shown while somebody takes writes")
             self.declare("A token of another demotion", orders_sh=by_token(self.stale))
             print(self.wait_said(STANDBY, r"(?i)token"), file=sys.stderr)
-            self.assertTrue(self.is_closed(*self.members))
+            self.assertTrue(all(self.read_only(*self.members)))
             shown = time.monotonic()
             self.declare("Take the lead", orders_sh=by_token(token))
             self.writes(writer, 1, MOVE_SECONDS)
@@ -531,12 +536,12 @@ class RegionLost(StandbyCase):
             self.assertEqual(lost & self.rows(instance), set(), instance["name"])
         self.assertEqual(lost - self.kept_rows(cluster), set(), "rows that are in no file")
         told = [event["message"] for event in self.fleet.events() if event["time"] >= self.since]
-        self.assertRegex("\n".join(told[-100:]), "not held|kept in|set-aside|moved aside")
+        self.assertRegex("\n".join(told), "not held|kept in|set-aside|moved aside")
 
     def test_1_the_region_that_leads_is_lost(self):
         hangzhou, lives = self.fleet.instances(LEAD), self.lives(STANDBY)
         type(self).gone = self.old
-        self.assertTrue(self.is_following(STANDBY, LEAD))
+        self.wait_following()
         with self.writer() as writer:
             self.writes(writer)
             # The link between the regions is the first to go: what is written then is in Hangzhou only.
@@ -561,11 +566,11 @@ class RegionLost(StandbyCase):
         new = self.first_of(STANDBY)
         with self.writer() as writer, self.stubborn(self.gone) as stubborn, self.watch() as watch:
             self.writes(writer)
-            self.bring_back(*hangzhou)
-            homes = {each["host"] for each in hangzhou}
-            self.fleet.wait_until(
-                lambda: {each["name"] for each in self.fleet.document()["hosts"] if each["state"] == "connected"} >= homes,
-                BACK_SECONDS, "Hangzhou's agents are heard")
+            # One after another: an agent that is not welcomed within 5 s opens its writer by the grant that it has.
+            for instance in hangzhou:
+                self.bring_back(instance)
+                self.fleet.wait_until(
+                    lambda instance=instance: self.is_heard(instance), BACK_SECONDS, f"the agent of {instance['host']} is heard")
             self.wait_said(LEAD, r"(?i)supersed")
             self.declare("It wants the lead back", orders=by_loss(epoch))
             self.wait_said(LEAD, r"(?i)supersed|takes writes")
@@ -624,7 +629,7 @@ class RegionLost(StandbyCase):
                 writer.wait_for(ROWS_BEFORE)
         print(f"two leads until {killed - mended:.2f} s after it was seen again", file=sys.stderr)
         self.assertLess(killed - (heard or [killed])[0], FENCE_SECONDS)
-        self.assertEqual([name for at, name in watch.open if at > killed and name != new["name"]], [])
+        self.assertEqual([name for asked, _, name in watch.open if asked > killed and name != new["name"]], [])
         self.assertTrue(loyal.error, "its client was told nothing")
         self.assert_leads(LEAD, STANDBY)
         for instance in self.holders():
@@ -648,7 +653,7 @@ class Disturbed(StandbyCase):
 
     def look_again(self):
         roles = (LEAD, STANDBY)
-        self.lead, self.other = roles[::-1] if self.is_closed(self.first_of(LEAD)) else roles
+        self.lead, self.other = roles[::-1] if all(self.read_only(self.first_of(LEAD))) else roles
         self.old = self.first_of(self.lead)
         self.lives_before, self.clones_before = self.lives(LEAD, STANDBY), self.clones()
 

@@ -75,7 +75,7 @@ class Journey(FleetTestCase):
         self.assertEqual(fourth["zone"], "cn-hangzhou-c")
         self.assertEqual(self.fleet.database(fourth).rows("SELECT id FROM orders.acked"), [["0"]])
         self.assertEqual(self.fleet.database(fourth).status("Rpl_semi_sync_slave_status"), "ON")
-        clones = [task for task in self.fleet.tasks() if task["action"] == "clone"]
+        clones = self.fleet.carried_out("clone")
         self.assertEqual([(task["target"], task["state"]) for task in clones], [("orders-4", "succeeded")])
         self.assertIn("clusters/orders.yaml", clones[0]["cause"])
 

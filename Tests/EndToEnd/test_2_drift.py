@@ -9,7 +9,7 @@ from databases import QueryFailed
 from harness import FleetTestCase, processes_below
 
 HEAL_SECONDS = 45
-RESTART_SECONDS = 20
+RESTART_SECONDS = 60
 
 
 class Drift(FleetTestCase):

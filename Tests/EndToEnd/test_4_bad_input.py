@@ -144,7 +144,7 @@ class Repository(FleetTestCase):
 
     def setUp(self):
         super().setUp()
-        self.fleet.wait_converged(30)
+        self.fleet.wait_converged(60)
         self.before = {each["name"]: self.fleet.pid(each) for each in self.fleet.instances()}
         self.tasks = [task["id"] for task in self.fleet.tasks()]
         self.good = self.fleet.head
@@ -170,7 +170,7 @@ class Repository(FleetTestCase):
         self.problem(r"\S")
         self.assert_untouched()
         away.rename(self.fleet.repository)
-        self.fleet.converge(30)
+        self.fleet.converge(60)
         self.assert_untouched()
 
     def test_2_the_branch_is_gone(self):
@@ -178,7 +178,7 @@ class Repository(FleetTestCase):
         self.problem("main")
         self.assert_untouched()
         self.fleet.git("branch", "-m", "other", "main")
-        self.fleet.converge(30)
+        self.fleet.converge(60)
 
     def test_3_the_branch_was_force_pushed(self):
         forgotten = self.force_push(220)
@@ -230,7 +230,7 @@ class Repository(FleetTestCase):
         self.assertEqual({each["name"]: self.fleet.pid(each) for each in self.fleet.instances()}, self.before)
         self.fleet.cluster_file.write_text(good)
         self.fleet.commit("Mended")
-        self.fleet.converge(30)
+        self.fleet.converge(60)
 
     def test_5_a_revision_without_manifests_is_held(self):
         for path in list(self.fleet.repository.rglob("*.yaml")):
@@ -239,7 +239,7 @@ class Repository(FleetTestCase):
         self.problem("no manifest")
         self.assert_untouched()
         self.fleet.git("revert", "--no-edit", "HEAD")
-        self.fleet.converge(30)
+        self.fleet.converge(60)
         self.assert_untouched()
 
     def test_6_a_revision_that_removes_every_cluster_waits_for_approval_and_stops_nothing(self):

@@ -114,9 +114,11 @@ class KilledWhileRunning(FleetTestCase):
                 self.change(action, restart_server)
 
     def test_3_the_donor_of_a_clone(self):
+        known = {task["id"] for task in self.cloning(self.fleet)}
+
         def kill_donor(fleet, host):
             fleet.wait_until(
-                lambda: [task for task in self.cloning(fleet) if task["state"] == "running"], 10, "the clone runs")
+                lambda: [task for task in self.cloning(fleet) if task["id"] not in known], HAPPEN_SECONDS, "the clone is told")
             donor = self.donor(fleet)
             os.kill(fleet.pid(donor), signal.SIGKILL)
 
@@ -178,7 +180,7 @@ class TwoServers(FleetTestCase):
             "agent", "--server", self.fleet.url, "--host", host, "--data", str(self.fleet.root / "agents" / host),
             status=(1,), timeout=30)
         self.assertRegex(done.stderr, "another agent")
-        self.fleet.wait_converged(20)
+        self.fleet.wait_converged(60)
 
     def test_3_a_port_that_is_taken_is_told_with_the_way_to_mend_it(self):
         text = self.fleet.configuration.read_text()
@@ -194,7 +196,7 @@ class TwoServers(FleetTestCase):
             "agent", "--server", self.fleet.url, "--host", "another", "--data", str(self.fleet.root / "another"),
             "--health", health, status=(1,), timeout=30)
         self.assertRegex(done.stderr, rf"cannot listen on {health}: [\s\S]*change --health")
-        self.fleet.wait_converged(20)
+        self.fleet.wait_converged(60)
 
 
 if __name__ == "__main__":

@@ -69,7 +69,7 @@ class Delivery(FleetTestCase):
         self.fleet.wait_converged()
         for relay in self.fleet.relays.values():
             relay.rule = lambda direction, data: "pass"
-        tasks = [task for task in self.fleet.tasks() if task["id"] not in known and task["action"] == "ensureDatabase"]
+        tasks = self.fleet.carried_out("ensureDatabase", known)
         self.assertEqual([task["state"] for task in tasks], ["refused", "succeeded"])
         self.assertRegex(tasks[0]["message"], "Unsupported.*ensureDatabank")
         self.assert_sound(instances=instances)

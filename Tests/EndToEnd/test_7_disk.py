@@ -58,7 +58,7 @@ class SmallDisks(FleetTestCase):
     def wait_failed_clone(self):
         """The first attempt to clone that failed."""
         return self.fleet.wait_until(
-            lambda: next((task for task in self.fleet.tasks() if task["action"] == "clone" and task["state"] in ("failed", "refused")), None),
+            lambda: next((task for task in self.fleet.carried_out("clone") if task["state"] in ("failed", "refused")), None),
             60, "the clone fails")
 
 
