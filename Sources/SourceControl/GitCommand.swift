@@ -35,6 +35,8 @@ struct GitCommand {
         "gc.auto=0", "maintenance.auto=false", "gc.autoDetach=false", "fetch.writeCommitGraph=false",
         "fetch.recurseSubmodules=false", "submodule.recurse=false", "http.lowSpeedLimit=1",
         "http.lowSpeedTime=30",
+        // What a host that loses its power had fetched is there, or is not: a torn object would be asked for no more.
+        "core.fsync=all",
     ].flatMap { ["-c", $0] }
 
     /// What of git's own variables comes from the server's environment: how to reach a remote, never what to work on.

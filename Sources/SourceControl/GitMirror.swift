@@ -9,6 +9,8 @@ package actor GitMirror {
     private let path: String
     private let writer: MirrorWriter
     private var open: GitRepository?
+    /// When a mirror that could not be used was last set aside.
+    private var setAsideAt: ContinuousClock.Instant?
     private let executor: QueueExecutor
     package nonisolated var unownedExecutor: UnownedSerialExecutor { executor.asUnownedSerialExecutor() }
 
@@ -16,6 +18,8 @@ package actor GitMirror {
     package static let fetchTimeLimit: Duration = .seconds(60)
     /// The same where the whole history comes.
     package static let firstFetchTimeLimit: Duration = .seconds(600)
+    /// A disk that damages what is written to it is not filled with mirrors.
+    package static let setAsideSpacing: Duration = .seconds(600)
 
     /// `path`: an absolute path; the directory is made at the first fetch, its parent must be there. `environment`: what
     /// git gets of it (how to reach remotes); nil: this process's own.
@@ -36,6 +40,7 @@ package actor GitMirror {
     package func fetch(
         _ location: RemoteLocation, branch: String?, since: String?, onNews: @Sendable () -> Void = {}
     ) async throws(SourceError) -> CommitInfo {
+        try await setAsideIfDamaged()
         let known = try? repository().tip()
         try await writer.fetch(location, branch: branch, tip: known, onNews: onNews)
         guard let tip = try repository().tip() else {
@@ -45,6 +50,14 @@ package actor GitMirror {
             throw SourceError.forcePushed(old: since, new: tip)
         }
         return try repository().commit(tip)
+    }
+
+    /// A mirror of ours that cannot be used, or of which something could not be read, is only a cache.
+    private func setAsideIfDamaged() async throws(SourceError) {
+        guard setAsideAt.map({ ContinuousClock.now - $0 >= Self.setAsideSpacing }) ?? true else { return }
+        if (try? repository().check()) != nil, open?.isDamaged == false { return }
+        open = nil
+        if try await writer.setAside() { setAsideAt = .now }
     }
 
     /// Upkeep, for a moment at which nobody waits for a fetch: it can take as long as putting all packs together does.

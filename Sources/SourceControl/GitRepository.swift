@@ -24,7 +24,24 @@ final class GitRepository {
         }
     }
 
-    func damaged(_ failure: GitFailure) -> SourceError { .mirrorDamaged(path: path, detail: failure.message) }
+    /// Something that is there could not be read.
+    private(set) var isDamaged = false
+
+    func damaged(_ failure: GitFailure) -> SourceError {
+        isDamaged = true
+        return .mirrorDamaged(path: path, detail: failure.message)
+    }
+
+    /// Throws where what every use of it begins with cannot be read.
+    func check() throws(SourceError) {
+        let repository = handle.pointer
+        do throws(GitFailure) {
+            _ = try GitHandle(free: git_reference_free) { git_reference_lookup(&$0, repository, "HEAD") }
+        } catch {
+            throw damaged(error)
+        }
+        if let tip = try tip() { _ = try commitHandle(tip) }
+    }
 
     /// The commit that the last fetch brought; nil before the first.
     func tip() throws(SourceError) -> String? {

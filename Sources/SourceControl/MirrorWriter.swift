@@ -1,5 +1,6 @@
 import BlockingWork
 import ChildProcess
+import FoundationEssentials
 import Glibc
 
 /// Changes a mirror: makes it and fetches into it, with the system's `git`. An actor with a queue of its own, so that a
@@ -67,10 +68,33 @@ actor MirrorWriter {
             throw SourceError.mirrorDamaged(path: path, detail: GitDiagnosis.redacted(ended.errorText, location))
         }
         try write("A mirror of a fleet repository, made by evenkeel; it can be removed and is fetched anew.\n", to: fresh + "/" + Self.markName)
+        for name in ["HEAD", "config", Self.markName, "objects", "refs", ""] { try sync(fresh + "/" + name) }
         guard rename(fresh, path) == 0 else {
             throw SourceError.mirrorDamaged(
                 path: path, detail: "something that is not our mirror stands there (\(String(cString: strerror(errno))))")
         }
+        try sync(path + "/..")
+    }
+
+    /// Moves a mirror of ours that cannot be used out of the way, so that the next fetch makes another. One is kept, the last.
+    /// False where there is none.
+    func setAside() throws(SourceError) -> Bool {
+        guard access(path + "/" + Self.markName, F_OK) == 0 else { return false }
+        do {
+            let aside = path + ".damaged"
+            if access(aside, F_OK) == 0 { try FileManager.default.removeItem(atPath: aside) }
+            try FileManager.default.moveItem(atPath: path, toPath: aside)
+            return true
+        } catch {
+            throw SourceError.mirrorDamaged(path: path, detail: "it could not be moved away: \(error)")
+        }
+    }
+
+    private func sync(_ file: String) throws(SourceError) {
+        let descriptor = open(file, O_RDONLY | O_CLOEXEC)
+        let code = descriptor < 0 || fsync(descriptor) != 0 ? errno : 0
+        if descriptor >= 0 { close(descriptor) }
+        guard code == 0 else { throw SourceError.mirrorDamaged(path: path, detail: "\(file): \(String(cString: strerror(code)))") }
     }
 
     private func write(_ text: String, to file: String) throws(SourceError) {

@@ -103,6 +103,32 @@ import Testing
         #expect(try FileManager.default.contentsOfDirectory(atPath: repository.mirrorPath) == ["file"])
     }
 
+    /// As a host leaves it that lost its power before the files were written.
+    @Test(arguments: ["HEAD", "refs/evenkeel/tip", "tree"])
+    func `a mirror of ours that cannot be used is made anew`(torn: String) async throws {
+        let repository = try TestRepository()
+        try repository.write("a.yaml", "a: 1\n")
+        let id = try repository.commit()
+        _ = try await repository.mirror().fetch(repository.location, branch: "main", since: nil)
+        var file = repository.mirrorPath + "/" + torn
+        if torn == "tree" {
+            let objects = repository.mirrorPath + "/objects"
+            let tree = try repository.git(["rev-parse", id + "^{tree}"])
+            file = objects + "/" + tree.prefix(2) + "/" + tree.dropFirst(2)
+            try FileManager.default.removeItem(atPath: file)
+        }
+        #expect(FileManager.default.createFile(atPath: file, contents: Data()))
+        let mirror = repository.mirror()
+        // What is torn within shows to who reads it.
+        if torn == "tree" {
+            _ = try await mirror.fetch(repository.location, branch: "main", since: nil)
+            await #expect(throws: SourceError.self) { try await mirror.entries(of: id) }
+        }
+        #expect(try await mirror.fetch(repository.location, branch: "main", since: id).id == id)
+        #expect(try await mirror.entries(of: id).map(\.path) == ["a.yaml"])
+        #expect(FileManager.default.fileExists(atPath: repository.mirrorPath + ".damaged/evenkeel-mirror"))
+    }
+
     @Test func `a lock that a dead git left is removed, one that may be in use is not`() async throws {
         let repository = try TestRepository()
         try repository.commit()

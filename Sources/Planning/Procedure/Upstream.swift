@@ -27,7 +27,7 @@ struct Upstream {
         let able = views.filter { view in
             view.isActive && cluster.records.ackSet.contains(view.ordinal) && view.isAttached(to: primary.record)
         }
-        return able.first { head.points(to: $0.record) } ?? able.first { $0.hasCaughtUp && !$0.isBusy } ?? primary
+        return able.first { head.points(to: $0.record) } ?? able.first(where: \.hasCaughtUp) ?? primary
     }
 
     /// Whether its rows are those of the writer, or are going to be.
