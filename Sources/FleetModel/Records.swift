@@ -243,6 +243,17 @@ package struct ClusterRecords: Sendable, Hashable {
     }
 
     package func member(_ ordinal: Int) -> MemberRecord? { members.first { $0.ordinal == ordinal } }
+
+    /// Moments that are still to come were written by a clock that was set back since: what they begin, begins now.
+    package mutating func countMoments(until now: Instant) {
+        for index in failovers.indices { failovers[index].at = min(failovers[index].at, now) }
+        if let began = failover?.began { failover?.began = min(began, now) }
+        if let began = switchover?.began { switchover?.began = min(began, now) }
+        for (key, failure) in failures where failure.last > now {
+            failures[key]?.retryAt = now + (failure.retryAt - failure.last)
+            failures[key]?.last = now
+        }
+    }
 }
 
 /// Records of the whole fleet: the clusters', and the numbers that allocate hands out.

@@ -124,6 +124,7 @@ extension LoopMachine {
 
     private mutating func take(_ state: StoredState) {
         records = state.records
+        for name in records.clusters.keys { records.clusters[name]?.countMoments(until: now) }
         failovers = FailoverLedger(of: records.clusters.values)
         loads = nil
         catalogs = state.catalogs.sorted { $0.version < $1.version }

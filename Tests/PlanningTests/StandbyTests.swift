@@ -350,6 +350,20 @@ struct StandbyTests {
         #expect(two.records("orders-sh").primary == 2 && source(two, "orders-sh", 2) == address(two, "orders", 2))
     }
 
+    @Test func `where the head is to be compared too, a copy is made of the lead`() throws {
+        var two = following()
+        two.world.records.clusters["orders-sh"]?.primary = 2
+        two.settle()
+        two.change("orders-sh", 1) { ($0.directory, $0.process, $0.database) = (.halfMade, .stopped, nil) }
+        two.change("orders-sh", 2) {
+            $0.database?.replication?.ioRunning = false
+            $0.database?.replication?.ioError = "Got fatal error 1236 from master"
+        }
+        let tasks = two.step("orders-sh").tasks
+        #expect(tasks.map(\.action.name) == ["clone"] && tasks.first?.alsoBusy?.clusterUID == two.records("orders").uid)
+        expectConverged(two.settle())
+    }
+
     @Test func `who cannot be asked while the lead is taken is let in again only once it was compared`() {
         var two = following()
         two.lost = [two.records("orders-sh").member(2)?.host ?? ""]

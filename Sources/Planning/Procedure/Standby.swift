@@ -144,7 +144,8 @@ extension PrimaryReplicaProcedure {
     mutating func copy(toStandby view: MemberView, _ head: MemberView) {
         let near = views.first { $0.isActive && isServing($0) && !$0.isBusy && !isTaken($0.ordinal) && $0.ordinal != head.ordinal }
             ?? (view.ordinal != head.ordinal && isServing(head) && !head.isBusy && !isTaken(head.ordinal) ? head : nil)
-        if near == nil, view.ordinal != head.ordinal, head.knowledge == .fresh {
+        // One that holds what the lead does not waits for this one.
+        if near == nil, view.ordinal != head.ordinal, head.knowledge == .fresh, !isDiverged(head) {
             wait(.fact("donor"), "\(label(head)) to follow \(records.standby?.name ?? ""), to copy it to \(label(view))")
             return
         }
