@@ -57,7 +57,11 @@ package struct EngineBinary: Sendable, Hashable, Comparable {
 
 extension String {
     /// `10.11` of `10.11.19`: its versions share the format of data on disk.
-    package var versionSeries: String { split(separator: ".").prefix(2).joined(separator: ".") }
+    package var versionSeries: String {
+        let dot = UInt8(ascii: ".")
+        guard let first = utf8.firstIndex(of: dot), let second = utf8[utf8.index(after: first)...].firstIndex(of: dot) else { return self }
+        return String(self[..<second])
+    }
 }
 
 /// What an engine version says of its global variables (`information_schema.SYSTEM_VARIABLES`).

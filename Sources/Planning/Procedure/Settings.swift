@@ -88,7 +88,9 @@ extension PrimaryReplicaProcedure {
         var needs = Needs()
         for (name, declared) in parameters {
             let actual = database.variables[name]
-            if let applied = records.parameters[name], applied.declared == declared, applied.version.versionSeries == database.version.versionSeries {
+            if let applied = records.parameters[name], applied.declared == declared,
+                applied.version == database.version || applied.version.versionSeries == database.version.versionSeries
+            {
                 // What SET made of it is in force, and so is what a start made of it.
                 let started = report.startedParameters[name] == declared ? report.startedValues[name] : nil
                 guard let actual, actual != applied.readBack, actual != started else { continue }
