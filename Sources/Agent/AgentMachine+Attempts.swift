@@ -357,10 +357,10 @@ extension AgentMachine {
     }
 
     var attemptDeadlines: [Instant] {
-        var deadlines = performing.values.filter(\.isProgressUntold).map(nextProgress)
+        var deadlines = performing.values.filter(\.isProgressUntold).map { nextProgress($0) }
         deadlines += held.values.compactMap { waiting in waiting.order.waitMax.map { waiting.since + $0 } }
         if let trouble = journalTrouble, !unsaved.isEmpty || !unsettled.isEmpty || !unsavedFences.isEmpty { deadlines.append(trouble.retryAt) }
-        if case .serving(let service) = connection, journal.attempts.keys.contains(where: isInterrupted) {
+        if case .serving(let service) = connection, journal.attempts.keys.contains(where: { isInterrupted($0) }) {
             deadlines.append(max(service.reofferBy, journalTrouble?.retryAt ?? service.reofferBy))
         }
         return deadlines

@@ -183,7 +183,7 @@ extension LoopMachine {
     }
 
     func running(of unit: UnitID) -> [RunningAttempt] {
-        attempts.values.filter { $0.record.task.unit == unit }.map(running).sorted { ($0.started, $0.id) < ($1.started, $1.id) }
+        attempts.values.filter { $0.record.task.unit == unit }.map { running($0) }.sorted { ($0.started, $0.id) < ($1.started, $1.id) }
     }
 
     /// A donor whose receiver's host is silent gives nothing any more; the copy's end may never be told.
@@ -229,7 +229,7 @@ extension LoopMachine {
     /// Attempts that have not ended, and those whose opening is on its way to the store.
     private func allRunning(without ended: [EndedAttempt]) -> [RunningAttempt] {
         let over = Set(ended.map(\.id))
-        var all = attempts.values.filter { !over.contains($0.record.id) }.map(running)
+        var all = attempts.values.filter { !over.contains($0.record.id) }.map { running($0) }
         for case .pass(let pass) in commits.values { all += pass.opened.map(\.running) }
         return all.sorted { ($0.started, $0.id) < ($1.started, $1.id) }
     }

@@ -31,8 +31,8 @@ extension LoopMachine {
     func addRelations(to situation: inout ClusterSituation) {
         guard !followers.isEmpty else { return }
         let (uid, name) = (situation.records.uid, situation.name)
-        situation.upstream = upstream(of: name).flatMap(related)
-        situation.followers = (followers[name] ?? []).sorted().compactMap(related).filter { $0.isFollower(of: uid, named: name) }
+        situation.upstream = upstream(of: name).flatMap { related($0) }
+        situation.followers = (followers[name] ?? []).sorted().compactMap { related($0) }.filter { $0.isFollower(of: uid, named: name) }
         let copied = attempts.values.compactMap { attempt -> InstanceID? in
             attempt.record.task.unit.name == name ? nil : running(attempt).task.alsoBusy
         }

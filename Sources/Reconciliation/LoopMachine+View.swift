@@ -7,6 +7,9 @@ package import Planning
 extension LoopMachine {
     package var isLeader: Bool { isLeading }
 
+    /// The revision in force, without the rest of a view.
+    package var revision: Revision? { desired?.revision }
+
     /// Everything that is known, at `moment`.
     package func view(at moment: Instant) -> FleetView {
         var view = FleetView(now: moment, records: records)

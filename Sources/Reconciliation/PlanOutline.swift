@@ -14,7 +14,7 @@ package struct PlanOutline: Sendable, Hashable {
 
     package init(_ rehearsal: Rehearsal) {
         let tasks = rehearsal.waves.flatMap(\.tasks)
-        text = tasks.map { $0.summary.replacing("\n", with: " ") }.joined(separator: "\n")
+        text = tasks.map(\.summary.oneLine).joined(separator: "\n")
         taskCount = tasks.count
         firstWaveCount = rehearsal.waves.first?.tasks.count ?? 0
         refusal = rehearsal.refusal
@@ -40,5 +40,13 @@ package struct PlanOutline: Sendable, Hashable {
             begun[summary] = count - 1
             return false
         }
+    }
+}
+
+extension String {
+    fileprivate var oneLine: String {
+        let lineEnd = UInt8(ascii: "\n")
+        guard utf8.contains(lineEnd) else { return self }
+        return String(decoding: utf8.map { $0 == lineEnd ? UInt8(ascii: " ") : $0 }, as: UTF8.self)
     }
 }
