@@ -3,8 +3,8 @@ import FleetModel
 // A model of what a MariaDB instance holds: as much of it as the product's promises are about. Its binlog is a list;
 // replication copies it.
 
-/// One transaction in a binlog.
-struct Transaction: Hashable {
+/// One transaction in a binlog: one object, of which every copy of the binlog has a reference.
+final class Transaction: Equatable {
     enum Content: Hashable {
         /// A client's row, by number.
         case write(Int)
@@ -17,19 +17,20 @@ struct Transaction: Hashable {
         case dropReplicationAccount(InstanceID)
     }
 
-    var serverID: Int64
-    var content: Content
+    let serverID: Int64
+    let content: Content
     /// Of a history that ends with it. Each cluster numbers what it wrote under a domain of its own, and the history is one
     /// list all the same, since replication copies it.
-    var position: GTIDSet
+    let position: GTIDSet
 
-    static func == (left: Transaction, right: Transaction) -> Bool {
-        left.serverID == right.serverID && left.content == right.content
+    init(serverID: Int64, content: Content, position: GTIDSet) {
+        self.serverID = serverID
+        self.content = content
+        self.position = position
     }
 
-    func hash(into hasher: inout Hasher) {
-        hasher.combine(serverID)
-        hasher.combine(content)
+    static func == (left: Transaction, right: Transaction) -> Bool {
+        left === right || left.serverID == right.serverID && left.content == right.content
     }
 
     /// Of a table: what a start that cuts may drop.

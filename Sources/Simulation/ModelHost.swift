@@ -11,7 +11,10 @@ final class ModelHost {
     let address: String
     let region: String
     var journal = JournalState()
-    var instances: [InstanceID: ModelInstance] = [:]
+    var instances: [InstanceID: ModelInstance] = [:] {
+        didSet { sortedInstances = instances.values.sorted { $0.id < $1.id } }
+    }
+    private(set) var sortedInstances: [ModelInstance] = []
     /// What works on an instance now: never more than one.
     var operations: [InstanceID: Operation] = [:]
     /// Directories that a rejoin moved aside, with what they held.
@@ -40,24 +43,27 @@ final class ModelHost {
         self.region = region
     }
 
-    var sortedInstances: [ModelInstance] { instances.values.sorted { $0.id < $1.id } }
-
     var facts: HostFacts {
         HostFacts(
-            engines: ModelHost.engineVersions.map { EngineBinary(type: .mariadb, version: $0, path: "/engines/\($0)/mariadbd") },
-            storageFreeBytes: 50 << 30, memoryTotalBytes: 8 << 30, instances: instances.keys.sorted(), catalogs: catalogs)
+            engines: ModelHost.engines,
+            storageFreeBytes: 50 << 30, memoryTotalBytes: 8 << 30, instances: sortedInstances.map(\.id), catalogs: catalogs)
     }
+
+    private static let engines = engineVersions.map { EngineBinary(type: .mariadb, version: $0, path: "/engines/\($0)/mariadbd") }
 
     /// Known once an instance ran here.
     var catalogs: [VariableCatalog] {
-        Set(instances.values.compactMap { $0.process?.version }).sorted().map { version in
-            VariableCatalog(
-                type: .mariadb, version: version,
-                dynamic: [
-                    "binlog_expire_logs_seconds", "character_set_server", "innodb_buffer_pool_size", "long_query_time",
-                    "max_connections",
-                ], fixed: ["back_log", "innodb_log_file_size"])
-        }
+        ModelHost.allCatalogs.filter { catalog in sortedInstances.contains { $0.process?.version == catalog.version } }
+    }
+
+    /// Sorted by version.
+    private static let allCatalogs = engineVersions.sorted().map { version in
+        VariableCatalog(
+            type: .mariadb, version: version,
+            dynamic: [
+                "binlog_expire_logs_seconds", "character_set_server", "innodb_buffer_pool_size", "long_query_time",
+                "max_connections",
+            ], fixed: ["back_log", "innodb_log_file_size"])
     }
 }
 

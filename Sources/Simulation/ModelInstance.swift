@@ -43,7 +43,8 @@ final class ModelInstance {
     var directory = InstanceDirectory.halfMade
     var configuration: String? {
         didSet {
-            if let configuration { ordered = configuration }
+            configDigest = configuration.map { SHA256.hex($0) }
+            if let configuration { (ordered, orderedDigest) = (configuration, configDigest) }
             refused = nil
         }
     }
@@ -52,8 +53,10 @@ final class ModelInstance {
     /// By what it was started last.
     var proven: ModelSetting?
     var refused: RefusedStart?
+    private(set) var configDigest: String?
     /// As it was written last, whoever has deleted it since.
     private(set) var ordered: String?
+    private(set) var orderedDigest: String?
     var binlog: [Transaction] = []
     var content = DatabaseContent()
     /// Replication accounts that are locked here and on no other instance.
@@ -122,6 +125,7 @@ final class ModelInstance {
 
     func holds(_ transaction: Transaction, at place: Int) -> Bool {
         if place < binlog.count { return binlog[place] == transaction }
+        if relayAside.isEmpty { return place < receivedCount && relay[place - binlog.count] == transaction }
         let history = receivedHistory
         return place < history.count && history[place] == transaction
     }

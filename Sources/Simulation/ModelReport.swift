@@ -5,8 +5,8 @@ import FleetModel
 extension ModelInstance {
     func report(fingerprintKey: [UInt8]?, at now: Instant) -> InstanceReport {
         var report = InstanceReport(id: id, clusterName: clusterName, port: port, directory: directory)
-        report.configDigest = configuration.map { SHA256.hex($0) }
-        report.orderedDigest = ordered.map { SHA256.hex($0) }
+        report.configDigest = configDigest
+        report.orderedDigest = orderedDigest
         report.refusedStart = refused
         report.origin = InstanceOrigin(address: address, serverID: serverID, gtidDomain: gtidDomain, engineVersion: version)
         guard let process else { return report }

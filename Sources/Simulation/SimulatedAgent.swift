@@ -53,21 +53,20 @@ final class SimulatedAgent {
     }
 
     func handle(_ event: AgentEvent) {
-        guard var machine else { return }
-        let before = machine
-        var directives = machine.handle(event, now: world.now)
+        // Kept only where it is gone back to: beside a copy each change of the machine copies what it changes.
+        let before = host.fullUntil > world.now ? machine : nil
+        guard var directives = machine?.handle(event, now: world.now)[...] else { return }
         if case .journal(let entries)? = directives.first {
             if world.faults.crashes(world, "agent \(host.name) before its journal") { return crash() }
-            if host.fullUntil > world.now {
+            if let before {
                 machine = before
-                directives = machine.handle(.journalFailed(reason: "disk full", event: event), now: world.now)
+                directives = machine?.handle(.journalFailed(reason: "disk full", event: event), now: world.now)[...] ?? []
             } else {
                 for entry in entries { host.journal.apply(entry) }
                 world.oracle.journalled(host, entries)
-                directives.removeFirst()
+                directives = directives.dropFirst()
             }
         }
-        self.machine = machine
         for directive in directives {
             if world.faults.crashes(world, "agent \(host.name) at \(directive.name)") { return crash() }
             carryOut(directive)
@@ -299,9 +298,15 @@ final class SimulatedAgent {
 
 /// The bytes of a hex text; empty where it is none.
 func bytes(ofHex text: String) -> [UInt8] {
-    let digits = text.utf8.map { digit -> UInt8? in Character(UnicodeScalar(digit)).hexDigitValue.map(UInt8.init) }
-    guard digits.count % 2 == 0, !digits.contains(nil) else { return [] }
-    return stride(from: 0, to: digits.count, by: 2).map { (digits[$0] ?? 0) << 4 | (digits[$0 + 1] ?? 0) }
+    let digits = text.utf8.compactMap { digit -> UInt8? in
+        switch digit {
+        case UInt8(ascii: "0")...UInt8(ascii: "9"): digit - UInt8(ascii: "0")
+        case UInt8(ascii: "a")...UInt8(ascii: "f"): digit - UInt8(ascii: "a") + 10
+        default: nil
+        }
+    }
+    guard digits.count == text.utf8.count, digits.count % 2 == 0 else { return [] }
+    return stride(from: 0, to: digits.count, by: 2).map { digits[$0] << 4 | digits[$0 + 1] }
 }
 
 extension Action {

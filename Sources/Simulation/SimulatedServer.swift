@@ -34,6 +34,13 @@ final class SimulatedServer {
     var isRunning: Bool { machine != nil }
     var isLeader: Bool { machine?.isLeader ?? false }
 
+    /// Whether it is content with this revision.
+    func isSettled(on revision: Revision) -> Bool {
+        // What is waited for is put into words only where nothing seems to be.
+        guard let machine, machine.revision == revision, !machine.isUnsettled(nil), case .converged = machine.settled(nil) else { return false }
+        return true
+    }
+
     func start() {
         guard machine == nil else { return }
         world.note("server \(name) starts")
@@ -307,12 +314,13 @@ extension ServerMessage {
 }
 
 extension World {
-    func noteMessage(_ message: ServerMessage, _ host: String) {
+    func noteMessage(_ message: ServerMessage, _ host: @autoclosure () -> String) {
         if case .heartbeat = message { return }
-        note("server to \(host): \(message.short)")
+        note("server to \(host()): \(message.short)")
     }
 
     func noteChange(_ change: StoreChange) {
+        guard isTraced else { return }
         switch change {
         case .openAttempt(let attempt): note("store: opens \(attempt.id) \(attempt.task.action.name): \(attempt.task.summary)")
         case .endAttempt(let id, let outcome, _): note("store: ends \(id) \(outcome.short)")

@@ -36,30 +36,58 @@ package enum Simulation {
     /// Commits that were begun last are acknowledged by then.
     package static let commitsMax: Duration = .seconds(30)
 
-    /// Runs one seed after the other, each a world of its own; stops after `failuresMax` failures.
+    /// Runs the seeds, each a world of its own and `jobs` of them at once; stops after `failuresMax` failures. Told and
+    /// reported in the seeds' order, of whose traces only those that failed are kept.
     package static func run(
         seeds: Range<UInt64>, planted: PlantedBug? = nil, rolling: Bool = false, leading: Bool = false, whenAlone: WhenAlone = .wait,
-        failuresMax: Int = 1, progress: (SimulationResult) -> Void = { _ in }
-    ) -> SimulationReport {
-        var report = SimulationReport()
-        for seed in seeds where report.failures.count < failuresMax {
-            let result = run(seed: seed, planted: planted, rolling: rolling, leading: leading, whenAlone: whenAlone)
-            report.results.append(result)
-            progress(result)
+        failuresMax: Int = 1, jobs: Int = 1, progress: (SimulationResult) -> Void = { _ in }
+    ) async -> SimulationReport {
+        await withTaskGroup(of: SimulationResult.self) { group in
+            var report = SimulationReport()
+            var (next, told) = (seeds.lowerBound, seeds.lowerBound)
+            var ended: [UInt64: SimulationResult] = [:]
+            var running = 0
+            var failures = 0
+            while told < seeds.upperBound, failures < failuresMax {
+                while next < seeds.upperBound, running < max(jobs, 1) {
+                    let seed = next
+                    group.addTask { replayed(seed, planted, rolling, leading, whenAlone) }
+                    (next, running) = (next + 1, running + 1)
+                }
+                guard let result = await group.next() else { break }
+                running -= 1
+                ended[result.seed] = result
+                while failures < failuresMax, let result = ended.removeValue(forKey: told) {
+                    report.results.append(result)
+                    progress(result)
+                    told += 1
+                    if result.failure != nil { failures += 1 }
+                }
+            }
+            return report
         }
-        return report
+    }
+
+    /// Without its trace, which costs more than a little; one that fails is run again for it.
+    private static func replayed(
+        _ seed: UInt64, _ planted: PlantedBug?, _ rolling: Bool, _ leading: Bool, _ whenAlone: WhenAlone
+    ) -> SimulationResult {
+        let result = run(seed: seed, planted: planted, rolling: rolling, leading: leading, whenAlone: whenAlone, isTraced: false)
+        guard result.failure != nil else { return result }
+        return run(seed: seed, planted: planted, rolling: rolling, leading: leading, whenAlone: whenAlone)
     }
 
     /// The demo's fleet through all of its commits: without faults for seed 0, with faults for every other.
     /// `rolling`: through commits that are rolled out instead, some of them refused by every server. `leading`: through those
     /// that move the lead between two clusters.
     package static func run(
-        seed: UInt64, planted: PlantedBug? = nil, rolling: Bool = false, leading: Bool = false, whenAlone: WhenAlone = .wait
+        seed: UInt64, planted: PlantedBug? = nil, rolling: Bool = false, leading: Bool = false, whenAlone: WhenAlone = .wait,
+        isTraced: Bool = true
     ) -> SimulationResult {
         let script = leading ? Script.leading : rolling ? .rolling : .whole
         // Nobody may give up there what the lost host alone may hold.
         let losesHost = Simulation.losesHost(seed) && !leading
-        let world = World(seed: seed, script: script.altered { $0.whenAlone = whenAlone }, planted: planted)
+        let world = World(seed: seed, script: script.altered { $0.whenAlone = whenAlone }, planted: planted, isTraced: isTraced)
         world.faults = seed == 0 ? .none : .hard
         if whenAlone == .continue, world.faults.isActive { world.faults.leaveAlone = 0.08 }
         // Else the budget of failovers would be spent before.
@@ -185,14 +213,14 @@ extension World {
 
     /// The leader is content with the newest revision, and every replica has what the writer has.
     var isSettled: Bool {
-        guard let leader = servers.first(where: \.isLeader)?.machine, case .converged = leader.settled(nil) else { return false }
-        let view = leader.view(at: now)
-        return view.desired?.revision == script.current.revision && agents.allSatisfy(\.isRunning)
+        agents.allSatisfy(\.isRunning) && servers.first(where: \.isLeader)?.isSettled(on: script.current.revision) == true
     }
 
     /// A commit by which nothing starts stands at one instance, and the others were never asked.
     var isHalted: Bool {
-        guard !faults.isActive, let leader = servers.first(where: \.isLeader)?.machine else { return false }
+        guard !faults.isActive, allInstances.contains(where: { $0.instance.refused != nil }),
+            let leader = servers.first(where: \.isLeader)?.machine
+        else { return false }
         let view = leader.view(at: now)
         guard view.desired?.revision == script.current.revision,
             view.units[UnitID(.cluster, "orders")]?.findings.contains(where: { $0.reason == "RolloutHalted" }) == true
@@ -232,7 +260,7 @@ extension World {
 
     /// By the commit in force nobody leads, and it has come to that.
     var isDemoted: Bool {
-        guard !script.current.clusters.values.contains(where: { $0.value.standbyOf == nil }) else { return false }
+        guard script.isLeading, !script.current.clusters.values.contains(where: { $0.value.standbyOf == nil }) else { return false }
         let state = store.loadNow()
         return state.openAttempts.isEmpty && state.records.clusters.values.allSatisfy { $0.standby != nil }
             && state.records.clusters.values.contains { $0.demotion != nil } && allInstances.allSatisfy { !$0.instance.isWritable }

@@ -9,6 +9,8 @@ final class World {
     let beginning: Instant
     var random: SeededGenerator
     let planted: PlantedBug?
+    /// Whether what happens is written down: only who looks at a failed seed reads it.
+    let isTraced: Bool
     private var queue: [(at: Instant, number: UInt64, action: () -> Void)] = []
     private var number: UInt64 = 0
     private(set) var events = 0
@@ -29,8 +31,9 @@ final class World {
     var areClientsGone = false
     var connectionsMade: UInt64 = 0
 
-    init(seed: UInt64, script: Script, planted: PlantedBug? = nil) {
+    init(seed: UInt64, script: Script, planted: PlantedBug? = nil, isTraced: Bool = true) {
         self.planted = planted
+        self.isTraced = isTraced
         random = SeededGenerator(seed: seed)
         beginning = now
         self.script = script
@@ -100,6 +103,7 @@ final class World {
     func pick<Element>(_ list: [Element]) -> Element? { list.randomElement(using: &random) }
 
     func note(_ text: @autoclosure () -> String) {
+        guard isTraced else { return }
         trace.append("\((now - beginning).milliseconds) ms  \(text())")
         if trace.count > World.traceMax { trace.removeFirst(World.traceMax / 2) }
     }

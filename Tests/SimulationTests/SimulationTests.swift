@@ -27,8 +27,8 @@ import Testing
         #expect(result.failure == nil, "seed \(seed)\n\(result.trace.suffix(60).joined(separator: "\n"))")
     }
 
-    @Test func `nor where a writer goes on alone`() {
-        let report = Simulation.run(seeds: 1..<6, whenAlone: .continue)
+    @Test func `nor where a writer goes on alone`() async {
+        let report = await Simulation.run(seeds: 1..<6, whenAlone: .continue)
         for failed in report.failures { Issue.record("seed \(failed.seed): \(failed.failure ?? "")\n\(failed.trace.suffix(60).joined(separator: "\n"))") }
         #expect(report.results.contains { $0.timesAlone > 0 })
     }
@@ -49,8 +49,8 @@ import Testing
     }
 
     @Test(arguments: PlantedBug.allCases.filter(\.isOfLeading))
-    func `who leads no more and takes writes is found`(bug: PlantedBug) {
-        let found = Simulation.run(seeds: 0..<6, planted: bug, leading: true).failures.first?.failure ?? "not found"
+    func `who leads no more and takes writes is found`(bug: PlantedBug) async {
+        let found = await Simulation.run(seeds: 0..<6, planted: bug, leading: true).failures.first?.failure ?? "not found"
         #expect(found.contains("take writes at once") || found.contains("acknowledged"), "\(bug): \(found)")
     }
 

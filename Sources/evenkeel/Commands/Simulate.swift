@@ -1,12 +1,13 @@
 import ArgumentParser
 import FleetModel
+import FoundationEssentials
 import Simulation
 
 extension PlantedBug: ExpressibleByArgument {}
 extension WhenAlone: ExpressibleByArgument {}
 
 /// For those who change the product: the whole system in one deterministic world, seed after seed.
-struct Simulate: ParsableCommand {
+struct Simulate: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Run the deterministic simulator over a range of seeds.", shouldDisplay: false)
 
@@ -14,6 +15,8 @@ struct Simulate: ParsableCommand {
     var seeds: UInt64 = 100
     @Option(help: "The first of them; 0 is the world without faults.")
     var start: UInt64 = 0
+    @Option(help: "How many seeds at once; as many as there are processors, where none is given.")
+    var jobs: Int?
     @Option(help: "Plant a bug, which one of the seeds has to find.")
     var plant: PlantedBug?
     @Flag(help: "Plant each bug in turn: every one has to be found.")
@@ -26,9 +29,11 @@ struct Simulate: ParsableCommand {
     @Flag(help: "Two clusters in two regions, between which the lead moves.")
     var leading = false
 
-    func run() throws {
-        if plants || plant != nil { return try findPlanted(plant.map { [$0] } ?? PlantedBug.allCases) }
-        let report = Simulation.run(seeds: start..<(start + seeds), rolling: rolling, leading: leading, whenAlone: whenAlone) { result in
+    func run() async throws {
+        if plants || plant != nil { return try await findPlanted(plant.map { [$0] } ?? PlantedBug.allCases) }
+        let report = await Simulation.run(
+            seeds: start..<(start + seeds), rolling: rolling, leading: leading, whenAlone: whenAlone, jobs: width
+        ) { result in
             let outcome = result.failure ?? "converged"
             let alone = result.timesAlone > 0 ? ", \(result.timesAlone) times alone" : ""
             let leads = result.leadsTaken > 0 ? ", \(result.leadsTaken) leads taken" : ""
@@ -41,10 +46,13 @@ struct Simulate: ParsableCommand {
         throw ExitStatus.error
     }
 
-    private func findPlanted(_ bugs: [PlantedBug]) throws {
+    private var width: Int { jobs ?? ProcessInfo.processInfo.activeProcessorCount }
+
+    private func findPlanted(_ bugs: [PlantedBug]) async throws {
         var missed = 0
         for bug in bugs {
-            let report = Simulation.run(seeds: start..<(start + seeds), planted: bug, leading: leading || bug.isOfLeading)
+            let report = await Simulation.run(
+                seeds: start..<(start + seeds), planted: bug, leading: leading || bug.isOfLeading, jobs: width)
             if let found = report.failures.first {
                 print("\(bug.rawValue): found by seed \(found.seed): \(found.failure ?? "")")
             } else {
