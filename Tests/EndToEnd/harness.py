@@ -296,7 +296,8 @@ class Fleet:
 
     def start_server(self, *flags):
         self.server = Child(
-            "server", [binary(), "serve", "--config", str(self.configuration), *flags], self.root / "server.log", self.environment)
+            "server", [*self.entering_server(), binary(), "serve", "--config", str(self.configuration), *flags],
+            self.root / "server.log", self.environment)
         self.wait_until(self.is_ready, START_SECONDS, "the server is ready")
         return self.server
 
@@ -340,6 +341,10 @@ class Fleet:
 
     def entering(self, host):
         """What a command begins with that is to run on a host."""
+        return []
+
+    def entering_server(self):
+        """The same for the server."""
         return []
 
     def relay_address(self, host):

@@ -32,6 +32,9 @@ ROWS_BEFORE = 50
 ROW_SECONDS = 1  # Two syncs of a busy disk.
 WHILE_SECONDS = 5.0
 STOP_SECONDS = 15
+MANY = 99  # Failovers of a row after which nobody uses its fleet again.
+IN_TURN = ("Power", "Clocks", "Zones", "Between")
+IN_TURN_AT_ONCE = 2
 
 
 def sampled(count):
@@ -42,6 +45,14 @@ def sampled(count):
             setattr(kind, name, unittest.skip("not in this run's sample; EVENKEEL_TEST_FULL=1 runs all")(vars(kind)[name]))
         return unittest.skipIf(hosts.obstacle(), hosts.obstacle())(kind)
     return decorate
+
+
+def in_turn(kind):
+    """Of the classes that take turns, those that are not in this run's sample are skipped whole."""
+    assert kind.__name__ in IN_TURN, kind
+    if kind.__name__ in sample(IN_TURN, IN_TURN_AT_ONCE):
+        return kind
+    return unittest.skip("not this class's turn; EVENKEEL_TEST_FULL=1 runs all")(kind)
 
 
 def known(fault):
@@ -132,6 +143,7 @@ class MatrixCase(FleetTestCase):
 
     changes = ((r"  primary: \{.*\}\n", ""),)  # A preferred zone would have the primary back in the middle of a row.
     needs = 3
+    fleet_kind = hosts.HostFleet
 
     @classmethod
     def setUpClass(cls):
@@ -158,7 +170,7 @@ class MatrixCase(FleetTestCase):
         """A fleet that nothing has happened to."""
         kind = type(self)
         self.end_fleet()
-        kind.fleet = hosts.HostFleet(f"{kind.__name__}-{self._testMethodName}", self.network, self.wires)
+        kind.fleet = kind.fleet_kind(f"{kind.__name__}-{self._testMethodName}", self.network, self.wires)
         kind.has_failed = True  # Until it stands.
         self.fleet.edit(*self.changes, message="A primary anywhere")
         self.prepare()
@@ -185,18 +197,6 @@ class MatrixCase(FleetTestCase):
 
     def tearDown(self):
         self.wires.mend()
-
-    def run(self, result=None):
-        result = super().run(result)
-        if self.has_failed and self.fleet:  # What is asked first, while there is somebody to answer.
-            status = self.fleet.describe() + self.fleet.cli("events", "--limit", "300", status=None).stdout
-            status += self.fleet.cli("tasks", "--limit", "150", "-o", "wide", status=None).stdout
-            status += "\n" + json.dumps(self.fleet.unit(), indent=1)
-            for instance in self.members if hasattr(self, "members") else ():
-                with contextlib.suppress(QueryFailed, OSError, subprocess.TimeoutExpired):
-                    status += f"\n{instance['name']}: {self.root(instance).replication()}"
-            (self.fleet.root / "status.log").write_text(status)
-        return result
 
     def run(self, result=None):
         result = super().run(result)

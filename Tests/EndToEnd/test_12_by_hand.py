@@ -7,7 +7,7 @@ import unittest
 
 from databases import QueryFailed
 from matrix import (
-    BACK_SECONDS, FAILOVER_SECONDS, GAP_SECONDS, ROWS_BEFORE, STOP_SECONDS, UNDISTURBED_SECONDS, MatrixCase, known, sampled)
+    BACK_SECONDS, FAILOVER_SECONDS, GAP_SECONDS, MANY, ROWS_BEFORE, STOP_SECONDS, UNDISTURBED_SECONDS, MatrixCase, known, sampled)
 from operations import Trigger, begins, known_attempts, swap
 
 HEAL_SECONDS = 30
@@ -16,7 +16,6 @@ ERRANT = 910_000_000
 ALTERED_ROWS = 400_000
 DELAY_SECONDS = 3600
 SWITCH_SECONDS = 30
-MANY = 99
 CLONES = 8
 
 

@@ -6,58 +6,21 @@ import subprocess
 import time
 import unittest
 
+import disks
 from databases import QueryFailed
 from harness import wait_until
-from matrix import BACK_SECONDS, MatrixCase, known, sampled
+from matrix import BACK_SECONDS, sampled
 
-DISK_SIZE = "3G"  # Of which only what is written takes room.
 FILL_BYTES = 1 << 20
 FULL_SECONDS = 12
 HOLD_SECONDS = 7
 GAP_STALLED_SECONDS = 15.0  # The aim is 5.
 
 
-def obstacle():
-    """Why no file system of a file's can be mounted here; None where it can."""
-    trial = (
-        "folder=$(mktemp -d) && truncate -s 64M $folder/disk && mkfs.ext4 -q $folder/disk && mkdir $folder/on && "
-        "mount -o loop $folder/disk $folder/on; code=$?; umount $folder/on 2>/dev/null; rm -r $folder; command -v fsfreeze >&2; exit $code")
-    done = subprocess.run(["sh", "-c", trial], capture_output=True, text=True, timeout=60)
-    if done.returncode == 0 and "fsfreeze" in done.stderr:
-        return None
-    return f"no file system can be made of a file, mounted and frozen here: {done.stderr.strip()}"
-
-
-@unittest.skipIf(obstacle(), obstacle())
+@unittest.skipIf(disks.obstacle(), disks.obstacle())
 @sampled(1)
-class Disks(MatrixCase):
-    """Each host has a file system of its own, made of a file."""
-
+class Disks(disks.OnDisks):
     network = 55
-
-    @classmethod
-    def prepare(cls):
-        cls.mount("server", cls.fleet.root / "server")
-        (cls.fleet.root / "server").chmod(0o700)
-        cls.fleet.start_server()
-        for host in cls.fleet.hosts:
-            cls.mount(host, cls.folder(host))
-            cls.fleet.start_agent(host)
-        cls.fleet.converge()
-
-    @classmethod
-    def mount(cls, name, folder):
-        image = cls.fleet.root / f"{name}.disk"
-        folder.mkdir(parents=True)
-        subprocess.run(["truncate", "-s", DISK_SIZE, str(image)], check=True)
-        subprocess.run(["mkfs.ext4", "-q", "-m", "0", str(image)], check=True)
-        subprocess.run(["mount", "-o", "loop", str(image), str(folder)], check=True)
-        folder.chmod(0o755)
-        (folder / "lost+found").rmdir()
-
-    @classmethod
-    def folder(cls, host):
-        return cls.fleet.root / "agents" / host
 
     @contextlib.contextmanager
     def full(self, instance):
