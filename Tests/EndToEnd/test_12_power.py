@@ -6,7 +6,7 @@ import unittest
 import disks
 from databases import Connection, QueryFailed
 from harness import processes_below
-from matrix import FAILOVER_SECONDS, MANY, in_turn, known, sampled
+from matrix import FAILOVER_SECONDS, MANY, in_turn, sampled
 from operations import kill
 
 SERVE_SECONDS = 90
@@ -114,7 +114,6 @@ class Power(disks.OnDisks):
             self.writes(after)
         self.judge(writer, last, after, *after.beside)
 
-    @known("the server's mirror of the fleet repository is half written then, and is not made anew")
     def test_power_of_the_server_is_lost(self):
         """Right after it has taken a commit: its store knows all that it decided, and databases notice nothing."""
         with self.writer() as writer:
