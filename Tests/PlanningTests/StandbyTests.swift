@@ -350,6 +350,23 @@ struct StandbyTests {
         #expect(two.records("orders-sh").primary == 2 && source(two, "orders-sh", 2) == address(two, "orders", 2))
     }
 
+    @Test func `who is turned to a head that is lost is turned away, to be the head`() throws {
+        var two = following()
+        let head = try #require(two.records("orders-sh").member(1))
+        let turn = PlannedTask(
+            unit: UnitID(.cluster, "orders-sh"), target: .instance(InstanceID(clusterUID: two.records("orders-sh").uid, ordinal: 2), host: "hz-c-2"),
+            action: .replicate(source: Peer(ordinal: 1, host: head.host, address: head.address, port: head.port)), isVoluntary: true,
+            cause: .observation("replication is stopped"), summary: "replicate from orders-sh-1")
+        var situation = two.situation("orders-sh")
+        situation.running = [RunningAttempt(id: "1", task: turn, started: two.world.now)]
+        #expect(Planner.step(situation).cancel.isEmpty)
+        two.lost = [head.host]
+        two.pass(.seconds(12))
+        situation = two.situation("orders-sh")
+        situation.running = [RunningAttempt(id: "1", task: turn, started: two.world.now)]
+        #expect(Planner.step(situation).cancel == ["1"])
+    }
+
     @Test func `where the head is to be compared too, a copy is made of the lead`() throws {
         var two = following()
         two.world.records.clusters["orders-sh"]?.primary = 2

@@ -79,7 +79,10 @@ extension PrimaryReplicaProcedure {
 
     /// The head stays as long as it can be had; else whoever has received most.
     private mutating func chooseHead() {
-        if let head = primary, head.isActive, !isLostHead(head), !isInMaintenance(head) { return }
+        if let head = primary {
+            if head.isActive, !isLostHead(head), !isInMaintenance(head) { return }
+            stopTurning(to: head)
+        }
         let able = views.filter {
             $0.isActive && $0.isAnswering && !$0.isBusy && !isInMaintenance($0) && !records.leftBehind.contains($0.ordinal) && !isDiverged($0)
         }
@@ -91,6 +94,15 @@ extension PrimaryReplicaProcedure {
             records.primary = best.ordinal
         } else if records.primary == nil {
             records.primary = views.filter(\.isActive).min { (zoneRank($0), $0.ordinal) < (zoneRank($1), $1.ordinal) }?.ordinal
+        }
+    }
+
+    /// Who waits for it to be reached could be the head itself.
+    private mutating func stopTurning(to head: MemberView) {
+        for attempt in running {
+            if case .replicate(let source, _) = attempt.task.action, source.clusterUID.isEmpty, source.ordinal == head.ordinal {
+                decision.cancel.append(attempt.id)
+            }
         }
     }
 
