@@ -180,10 +180,12 @@ import Testing
         try await rig.run { server in
             server.say(.offer(order("t", .start)))
             try await rig.wait(for: .began("t", secrets: [:]))
+            let began = ContinuousClock.now
             for step in 1...100_000 { rig.driver.report("t", EngineProgress(phase: "copying", done: Int64(step), total: 100_000)) }
             _ = try await rig.state(of: "t") { $0 == .running(AttemptProgress(phase: "copying", done: 100_000, total: 100_000)) }
             let told = rig.transport.heard.elements.filter { if case .attempt = $0 { true } else { false } }
-            #expect(told.count < 10)
+            // One a second, and the first and the last.
+            #expect(told.count <= 3 + Int((ContinuousClock.now - began).components.seconds))
         }
     }
 
@@ -196,7 +198,10 @@ import Testing
             group.addTask { await runner.run() }
             try await rig.wait(for: .hooked(RoleChange(instance: orders1, clusterName: "orders", role: .primary, epoch: 1)))
             let (instances, now) = await runner.health()
-            #expect(HealthResponder.respond(path: "/primary", instances: instances, now: now).status == 200)
+            // As of when it was seen, which a busy machine may have been long ago.
+            let seen = try #require(instances.first).seen
+            #expect(HealthResponder.respond(path: "/primary", instances: instances, now: seen).status == 200)
+            #expect(now >= seen)
             #expect(now >= Instant(milliseconds: 5_000))
             group.cancelAll()
             try await group.waitForAll()

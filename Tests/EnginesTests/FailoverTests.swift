@@ -16,6 +16,19 @@ extension TestHost {
         return (try #require(result.position), result.acted)
     }
 
+    /// Ends a writer; the last position in its log, which is told once no thread of the killed process is in a sync any more.
+    func fence(_ ordinal: Int) async throws -> GTIDSet {
+        var position: GTIDSet?
+        #expect(try await eventually {
+            position = try await perform(.fence(epoch: 2), on: ordinal).position
+            return position != nil
+        })
+        return try #require(position)
+    }
+
+    /// Whether a revocation ended the process, as it does where receiving does not stop in time.
+    func isKilled(_ ordinal: Int) async throws -> Bool { try await observe(ordinal).process == .stopped }
+
     /// All have what the writer has.
     func areEqual(_ ordinals: [Int] = [1, 2, 3]) async throws -> Bool {
         let position = try await database(ordinals[0]).binlogPosition
@@ -37,6 +50,9 @@ private func timed<Answer>(_ what: String, _ body: () async throws -> Answer) as
     print("\(what): \(took.milliseconds) ms")
     return (answer, took)
 }
+
+/// Stopping has 1.5 s and the end of a killed process 1 s, then files are read; what hangs takes 10 s.
+private let revokedWithin: Duration = .seconds(4)
 
 extension Duration {
     fileprivate var milliseconds: Int64 { components.seconds * 1000 + components.attoseconds / 1_000_000_000_000_000 }
@@ -70,8 +86,7 @@ extension RealServers {
             let began = ContinuousClock.now
             var tail: GTIDSet?
             if isFencedFirst {
-                tail = try await timed("fence of a writer under load") { try await host.perform(.fence(epoch: 2), on: 1) }.answer.position
-                #expect(tail != nil)
+                tail = try await timed("fence of a writer under load") { try await host.fence(1) }.answer
             } else {
                 try host.server(1).send(SIGKILL)
             }
@@ -93,7 +108,9 @@ extension RealServers {
             writing.cancel()
             await writing.value
             #expect(try await eventually { try await host.areEqual([candidate, 5 - candidate]) })
-            for ordinal in [2, 3] { #expect(client.acknowledged.subtracting(try await host.rows(ordinal)) == []) }
+            for ordinal in [2, 3] {
+                #expect(try await eventually { client.acknowledged.subtracting(try await host.rows(ordinal)) == [] })
+            }
             let writer = try await host.database(candidate)
             #expect(!writer.readOnly && writer.semiSyncPrimary)
         }
@@ -107,7 +124,9 @@ extension RealServers {
             _ = try await host.sql(1, "INSERT INTO shop.rows VALUES (1)")
             let position = try await host.database(1).binlogPosition
             let (first, took) = try await timed("revoke") { try await host.revoke(2) }
-            #expect(first.acted && first.position == position && took < .seconds(2))
+            #expect(first.acted && first.position == position && took < revokedWithin)
+            // On a machine that is too busy to stop it in time it is as in the tests below.
+            if try await host.isKilled(2) { return }
             let replica = try await host.database(2)
             #expect(replica.replication?.ioRunning == false && replica.replication?.sqlRunning == true && !replica.semiSyncReplica)
             #expect(try await eventually { try await host.rows(2) == [1] })
@@ -129,12 +148,12 @@ extension RealServers {
             #expect(try await eventually { try await host.areEqual() })
             try host.server(1).send(SIGSTOP)
             let (first, took) = try await timed("revoke, the writer frozen") { try await host.revoke(2) }
-            #expect(first.acted && first.position == position && took < .seconds(2))
+            #expect(first.acted && first.position == position && took < revokedWithin)
             // What does not stop in time is killed: then its files count. Either way it receives nothing.
             let again = try await host.revoke(2)
             #expect(!again.acted && again.position == position)
             let (fenced, tookFence) = try await timed("fence of a frozen writer") { try await host.perform(.fence(epoch: 2), on: 1) }
-            #expect(fenced.acted && fenced.position == position && tookFence < .seconds(2))
+            #expect(fenced.acted && fenced.position == position && tookFence < revokedWithin)
             #expect(try await host.observe(1).process == .stopped)
         }
 
@@ -148,7 +167,7 @@ extension RealServers {
             let position = try await host.database(1).binlogPosition
             try host.server(2).send(SIGSTOP)
             let (first, took) = try await timed("revoke of a frozen replica") { try await host.revoke(2) }
-            #expect(first.acted && first.position == position && took < .seconds(4))
+            #expect(first.acted && first.position == position && took < revokedWithin)
             #expect(try await host.observe(2).process == .stopped)
             let again = try await host.revoke(2)
             #expect(!again.acted && again.position == position)
@@ -160,6 +179,7 @@ extension RealServers {
             #expect(try await host.driver.resumeReplication(host.id(2), acknowledges: true))
             let third = try await host.revoke(2)
             #expect(third.acted && third.position == position)
+            if try await host.isKilled(2) { return }
             #expect(try await host.database(2).appliedPosition != position)
         }
 
@@ -177,10 +197,10 @@ extension RealServers {
             let draining = Task { try await host.perform(.replicate(source: host.peer(3)), on: 2) }
             #expect(try await eventually { try await host.database(2).replication?.ioRunning == false })
             let (revoked, took) = try await timed("revoke during a drain") { try await host.revoke(2) }
-            #expect(revoked.position == position && took < .seconds(2))
+            #expect(revoked.position == position && took < revokedWithin)
             await #expect(throws: CancellationError.self) { try await draining.value }
             await blocker.close()
-            #expect(try await eventually { try await host.rows(2) == [1] })
+            if try await !host.isKilled(2) { #expect(try await eventually { try await host.rows(2) == [1] }) }
             let error = await #expect(throws: EngineError.self) { try await host.revoke(1) }
             #expect(error?.kind == .refused)
         }

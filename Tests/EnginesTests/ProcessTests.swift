@@ -35,7 +35,7 @@ extension RealServers {
             let began = ContinuousClock.now
             try Self.process(host, 1).send(SIGKILL)
             #expect(await Self.nextExit(driver) == host.id(1))
-            #expect(ContinuousClock.now - began < .milliseconds(500))
+            #expect(ContinuousClock.now - began < .seconds(2))
             #expect(await driver.observe(host.id(1), fingerprintKey: nil)?.process == .stopped)
             try await driver.startClosed(host.id(1))
             try await driver.startClosed(host.id(1))
@@ -111,7 +111,8 @@ extension RealServers {
             let began = ContinuousClock.now
             let report = try await host.observe(1)
             #expect(report.process == .unresponsive && report.database == nil)
-            #expect(ContinuousClock.now - began < .seconds(3))
+            // A look has 2 s; what is bounded next, a connection, has 5 s.
+            #expect(ContinuousClock.now - began < .milliseconds(4500))
             // The handshake of a new connection is bounded too.
             #expect(await host.anotherDriver().observe(host.id(1), fingerprintKey: nil)?.process == .unresponsive)
             process.send(SIGCONT)

@@ -169,7 +169,7 @@ extension RealServers {
                 _ = try await host.sql(1, "INSERT INTO shop.rows VALUES (\(row))")
             }
             #expect(try await eventually { try await host.areEqual([1, 2]) })
-            #expect(try await host.rows(2) == [1, 2])
+            #expect(try await eventually { try await host.rows(2) == [1, 2] })
         }
 
         @Test func `a rescue that is cut short is begun again and finished`() async throws {

@@ -131,7 +131,7 @@ final class TestHost: Sendable {
         let connection = try await MySQLConnection.connect(
             to: .socket(layout(ordinal).socket), user: host.administrator, within: .seconds(5))
         do {
-            let rows = try await connection.query(statement, within: .seconds(20))
+            let rows = try await connection.query(statement, within: .seconds(120))
             await connection.close()
             return rows
         } catch {
@@ -149,8 +149,8 @@ final class TestHost: Sendable {
     }
 }
 
-/// Waits for a condition, bounded; false where it never held.
-func eventually(within bound: Duration = .seconds(10), _ condition: () async throws -> Bool) async throws -> Bool {
+/// Waits for a condition, bounded by more than a busy disk needs; false where it never held.
+func eventually(within bound: Duration = .seconds(60), _ condition: () async throws -> Bool) async throws -> Bool {
     let deadline = ContinuousClock.now + bound
     while try await !condition() {
         guard ContinuousClock.now < deadline else { return false }
