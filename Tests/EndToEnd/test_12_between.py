@@ -14,12 +14,13 @@ from matrix import (
     BACK_SECONDS, FAILOVER_SECONDS, MANY, STOP_SECONDS, UNDISTURBED_SECONDS, in_turn, known, sampled)
 from operations import Trigger, begins, known_attempts
 from orders import OldOrder
-from test_12_by_hand import HEAL_SECONDS, Helpers
+from test_12_by_hand import Helpers
 
 GTID_EVENT = 162
 HEADER = struct.Struct("<IBIIIH")  # Of an event: time, type, server, length, position of its end, flags.
 CHECKSUM_BYTES = 4
 MAGIC_BYTES = 4
+BEATS = 4
 LONG_SECONDS = 60.0  # A client that waits for its answer.
 
 
@@ -107,29 +108,46 @@ class Between(Helpers):
 
     # MARK: A second event scheduler
 
-    @known("nobody looks whether the event scheduler is on")
-    def test_event_scheduler_is_on_at_a_former_primary(self):
-        """Its own event is still there, and ran there before."""
-        root, former, target = self.root(self.old), self.old, self.others[0]
-        number = root.value("SELECT @@server_id")
+    def beating(self):
+        """An event that tells each second where it runs; the query of how often it did on an instance."""
+        root = self.root(self.old)
         root.rows("CREATE TABLE IF NOT EXISTS orders.beats (id BIGINT AUTO_INCREMENT PRIMARY KEY, server BIGINT)")
         root.rows("CREATE EVENT IF NOT EXISTS orders.beat ON SCHEDULE EVERY 1 SECOND DO INSERT INTO orders.beats (server) VALUES (@@server_id)")
         self.addCleanup(lambda: self.root(self.fleet.primary()).rows("DROP EVENT IF EXISTS orders.beat; DROP TABLE IF EXISTS orders.beats"))
-        beats = f"SELECT COUNT(*) FROM orders.beats WHERE server = {number}"
+        return lambda instance: f"SELECT COUNT(*) FROM orders.beats WHERE server = {self.root(instance).value('SELECT @@server_id')}"
+
+    def test_event_scheduler_is_on_at_a_former_primary(self):
+        """Its own event is still there, and ran there before; now it runs at the new one only."""
+        former, target = self.old, self.others[0]
         with self.writer() as writer:
-            self.writes(writer)
-            self.wait_value(self.old, "SELECT COUNT(*) >= 1 FROM orders.beats", "1")
+            beats = self.beating()
+            self.wait_value(former, beats(former).replace("COUNT(*)", "COUNT(*) >= 1"), "1")
             self.fleet.cli("switchover", "orders", "--to", target["name"])
             self.promoted.append(target["name"])
             self.fleet.converge()
-            before = self.root(target).value(beats)
-            root.rows("SET GLOBAL event_scheduler = ON")
-            self.wait_value(former, "SELECT @@event_scheduler", "OFF")
+            before = self.root(target).value(beats(former))
+            self.root(former).rows("SET GLOBAL event_scheduler = ON")
+            there = int(self.root(target).value(beats(target)))
+            self.wait_value(target, beats(target).replace("COUNT(*)", f"COUNT(*) >= {there + BEATS}"), "1")
             self.writes(writer)
             self.wait_healed()
         self.judge(writer)
         for each in self.fleet.instances():
-            self.assertEqual(self.root(each).value(beats), before, f"{each['name']} has what the event wrote at {former['name']}")
+            self.assertEqual(
+                self.root(each).value(beats(former)), before, f"{each['name']} has what the event wrote at {former['name']}")
+
+    @known("nobody looks whether the event scheduler is on")
+    def test_event_scheduler_is_set_by_hand(self):
+        """Off where it is to be on, and on where it is to be off."""
+        with self.writer() as writer:
+            self.writes(writer)
+            self.root(self.old).rows("SET GLOBAL event_scheduler = OFF")
+            self.root(self.others[0]).rows("SET GLOBAL event_scheduler = ON")
+            self.wait_value(self.old, "SELECT @@event_scheduler", "ON")
+            self.wait_value(self.others[0], "SELECT @@event_scheduler", "OFF")
+            self.wait_healed()
+        self.judge(writer)
+        self.assert_no_failover()
 
     # MARK: A clone
 
