@@ -371,7 +371,8 @@ extension PrimaryReplicaProcedure {
     /// Whether its threads stopped because it holds, or lacks, what cannot be (errors 1236 and 1950): starting them again
     /// ends in the same.
     func hasDiverged(_ replication: ReplicationReport) -> Bool {
-        replication.ioError.contains("error 1236") || replication.sqlError.contains("out-of-order sequence number")
+        !replication.ioError.isEmpty && replication.ioError.contains("error 1236")
+            || !replication.sqlError.isEmpty && replication.sqlError.contains("out-of-order sequence number")
     }
 
     /// So often an applier that stopped by an error is started again before its member is compared and cloned.

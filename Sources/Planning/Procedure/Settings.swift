@@ -120,8 +120,10 @@ extension PrimaryReplicaProcedure {
 
     /// Numbers of which a server makes others, told as long as they are declared.
     func clampedValues() -> [String] {
-        cluster.parameters.sorted { $0.key < $1.key }.compactMap { name, declared in
-            guard let applied = records.parameters[name], applied.declared == declared, let wanted = Int64(declared) else { return nil }
+        parameters.compactMap { name, declared in
+            guard let applied = records.parameters[name], applied.declared == declared, cluster.parameters[name] != nil,
+                let wanted = Int64(declared)
+            else { return nil }
             let used = Int64(applied.readBack) ?? wanted
             let started = views.lazy.compactMap { view in
                 view.report?.startedParameters[name] == declared ? view.report?.startedValues[name].flatMap { Int64($0) } : nil
