@@ -36,20 +36,24 @@ package enum Simulation {
     /// Commits that were begun last are acknowledged by then.
     package static let commitsMax: Duration = .seconds(30)
 
+    /// Seeds that may have ended before an earlier one, for each that runs.
+    private static let aheadMax = 64
+
     /// Runs the seeds, each a world of its own and `jobs` of them at once; stops after `failuresMax` failures. Told and
     /// reported in the seeds' order, of whose traces only those that failed are kept.
     package static func run(
         seeds: Range<UInt64>, planted: PlantedBug? = nil, rolling: Bool = false, leading: Bool = false, whenAlone: WhenAlone = .wait,
         failuresMax: Int = 1, jobs: Int = 1, progress: (SimulationResult) -> Void = { _ in }
     ) async -> SimulationReport {
-        await withTaskGroup(of: SimulationResult.self) { group in
+        let width = max(jobs, 1)
+        return await withTaskGroup(of: SimulationResult.self) { group in
             var report = SimulationReport()
             var (next, told) = (seeds.lowerBound, seeds.lowerBound)
             var ended: [UInt64: SimulationResult] = [:]
             var running = 0
             var failures = 0
             while told < seeds.upperBound, failures < failuresMax {
-                while next < seeds.upperBound, running < max(jobs, 1) {
+                while next < seeds.upperBound, running < width, next - told < width * Simulation.aheadMax {
                     let seed = next
                     group.addTask { replayed(seed, planted, rolling, leading, whenAlone) }
                     (next, running) = (next + 1, running + 1)

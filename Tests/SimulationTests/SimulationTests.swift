@@ -54,6 +54,14 @@ import Testing
         #expect(found.contains("take writes at once") || found.contains("acknowledged"), "\(bug): \(found)")
     }
 
+    @Test func `results are told in the order of their seeds, whichever ends first`() async {
+        var told: [UInt64] = []
+        let report = await Simulation.run(seeds: 0..<3, jobs: 3) { told.append($0.seed) }
+        #expect(told == [0, 1, 2])
+        #expect(report.results.map(\.seed) == told)
+        #expect(report.failures.isEmpty)
+    }
+
     @Test func `one seed gives one history`() {
         let first = Simulation.run(seed: 7)
         let second = Simulation.run(seed: 7)
