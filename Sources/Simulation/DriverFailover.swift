@@ -69,14 +69,15 @@ extension DriverSteps {
                 guard let instance = context.instance, instance.directory == .ready else { return .end(.refused("there is no instance")) }
                 guard let process = instance.process else {
                     guard context.host.startsFailUntil <= context.world.now else { return .end(.failed("it does not start")) }
-                    return instance.start(cutting: true) ? .next : .end(.failed("it does not start by its configuration"))
+                    if instance.start(cutting: true) { return .next }
+                    return instance.cannotBeCut ? .next : .end(.failed("it does not start by its configuration"))
                 }
                 guard process.readOnly else { return .end(.refused("it takes writes: it is fenced first")) }
                 instance.stopReplicating()
                 return .next
             },
             DriverStep(20...100) { $0.attachOrMoveAside(source) },
-            DriverStep(100...200) { $0.instance == nil ? .next : $0.verifyAttached() },
+            DriverStep(100...200) { $0.instance == nil ? .next : $0.verifyAttached(acknowledging: false) },
             // None where it was moved aside.
             DriverStep(1...5) { context in .end(.succeeded(TaskResult(position: context.instance?.position))) },
         ]
@@ -85,12 +86,12 @@ extension DriverSteps {
 
 extension StepContext {
     fileprivate func attachOrMoveAside(_ source: Peer) -> StepResult {
-        guard let instance, instance.process != nil else { return .end(.failed("it stopped")) }
+        guard let instance, instance.process != nil || instance.cannotBeCut else { return .end(.failed("it stopped")) }
         guard case .open(let primary) = world.link(from: host, to: (source.address, source.port)) else {
             return world.now - operation.began > .seconds(10) ? .end(.failed("its source does not answer")) : .again
         }
-        guard primary.binlog.starts(with: instance.binlog) || world.planted == .uncheckedRejoin else {
-            world.note("\(instance.id) holds what \(primary.id) does not: moved aside")
+        guard primary.holdsAll(of: instance) && !instance.cannotBeCut || world.planted == .uncheckedRejoin else {
+            world.note("\(instance.id) holds what \(primary.id) does not, or what cannot be cut: moved aside")
             world.oracle.movingAside(instance, primary)
             end(instance)
             host.movedAside.append(instance)
@@ -98,9 +99,6 @@ extension StepContext {
             return .next
         }
         instance.process?.semiSyncPrimary = false
-        instance.source = (source.address, source.port)
-        instance.startReplicating(acknowledging: false)
-        instance.process?.heard = world.now
-        return .next
+        return attach(instance, to: source, acknowledging: false)
     }
 }

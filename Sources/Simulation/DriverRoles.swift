@@ -3,6 +3,9 @@ import FleetModel
 // Who follows whom, and who may be written to.
 
 extension DriverSteps {
+    /// Above any that is given out.
+    static let otherNumber = Int64(UInt32.max)
+
     static func replicate(_ source: Peer, _ acknowledges: Bool) -> [DriverStep] {
         [
             DriverStep(10...60) { context in
@@ -28,12 +31,9 @@ extension DriverSteps {
                     let isLate = context.world.now - context.operation.began > .seconds(10)
                     return isLate ? .end(.failed("it holds more than its source")) : .again
                 }
-                instance.source = (source.address, source.port)
-                instance.startReplicating(acknowledging: acknowledges)
-                instance.process?.heard = context.world.now
-                return .next
+                return context.attach(instance, to: source, acknowledging: acknowledges)
             },
-            DriverStep(100...200) { $0.verifyAttached() },
+            DriverStep(100...200) { $0.verifyAttached(acknowledging: acknowledges) },
             DriverStep(5...20) { $0.releaseCommits() },
         ]
     }
@@ -48,7 +48,7 @@ extension DriverSteps {
                 instance.process?.isAcking = true
                 return .next
             },
-            DriverStep(100...200) { $0.verifyAttached() },
+            DriverStep(100...200) { $0.verifyAttached(acknowledging: true) },
             DriverStep(5...20) { $0.releaseCommits() },
         ]
     }
@@ -81,7 +81,7 @@ extension DriverSteps {
             DriverStep(5...60) { context in
                 guard let instance = context.instance, let process = instance.process else { return .end(.refused("it does not run")) }
                 guard process.unacknowledged.isEmpty else { return .end(.failed("still writable: commits wait")) }
-                instance.process?.readOnly = true
+                instance.close()
                 instance.isMadeWritable = false
                 return .next
             }

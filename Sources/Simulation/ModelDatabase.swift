@@ -15,6 +15,8 @@ final class Transaction: Equatable {
         case account(AccountSpec, authentication: String)
         case dropAccount(String)
         case dropReplicationAccount(InstanceID)
+        /// What a replica leaves out because it carries its own number; its positions go on behind it.
+        case passedOver
     }
 
     let serverID: Int64
@@ -35,7 +37,10 @@ final class Transaction: Equatable {
 
     /// Of a table: what a start that cuts may drop.
     var isRow: Bool {
-        if case .write = content { true } else { false }
+        switch content {
+        case .write, .passedOver: true
+        default: false
+        }
     }
 }
 
@@ -57,7 +62,7 @@ struct DatabaseContent: Equatable {
 
     mutating func apply(_ transaction: Transaction) {
         switch transaction.content {
-        case .write: break
+        case .write, .passedOver: break
         case .initialize: isInitialized = true
         case .replicationAccount(let replica): replicationAccounts.insert(replica)
         case .database(let spec): databases[spec.name] = spec

@@ -26,6 +26,8 @@ struct ModelProcess {
     var unacknowledged: [Int] = []
     /// When the first of them began to wait.
     var waitingSince = Instant(milliseconds: 0)
+    /// Another number than its own, until it ends: what has the same one it passes over.
+    var goesBy: Int64?
     /// When replicas were last sent something: their dump threads.
     var dumps: [InstanceID: Instant] = [:]
     /// Stopped by SIGSTOP until then.
@@ -68,6 +70,8 @@ final class ModelInstance {
     private(set) var relayAside: [(from: Int, relay: [Transaction])] = []
     /// After a crash: how much of the binlog a start that cuts would leave. Nil: all of it is committed.
     private(set) var durable: Int?
+    /// After a crash: behind a row that would be cut there is what cannot be, and a start that cuts fails.
+    private(set) var cannotBeCut = false
     /// It applies next to nothing until then.
     var slowUntil = Instant(milliseconds: 0)
     /// As `CHANGE MASTER` left it.
@@ -94,6 +98,12 @@ final class ModelInstance {
         let sequence = (position.domains[gtidDomain]?.sequence ?? 0) + 1
         position.domains[gtidDomain] = GTIDSet.Last(serverID: serverID, sequence: sequence)
         append(received: Transaction(serverID: serverID, content: content, position: position))
+    }
+
+    /// As it is received: of what has its own number only the position, unless the replica acknowledges.
+    func taken(_ transaction: Transaction) -> Transaction {
+        guard transaction.serverID == process?.goesBy ?? serverID, process?.isAcking != true else { return transaction }
+        return Transaction(serverID: transaction.serverID, content: .passedOver, position: transaction.position)
     }
 
     func append(received transaction: Transaction) {
@@ -130,6 +140,12 @@ final class ModelInstance {
         return place < history.count && history[place] == transaction
     }
 
+    /// By their positions, as a server compares histories.
+    func holdsAll(of other: ModelInstance) -> Bool {
+        let count = other.binlog.count
+        return count <= binlog.count && (count == 0 || binlog[count - 1].position == other.position)
+    }
+
     // MARK: The process
 
     /// Starts closed: read-only, threads down, semi-sync off; relay logs kept aside. A plain start commits whatever the
@@ -139,11 +155,12 @@ final class ModelInstance {
     func start(cutting: Bool = false, insists: Bool = false) -> Bool {
         // A deleted file is made again from what was ordered last.
         if configuration == nil { configuration = ordered }
-        guard let setting = chooseSetting(insists: insists) else { return false }
+        guard let setting = chooseSetting(insists: insists), !(cutting && cannotBeCut) else { return false }
         version = setting.version
         proven = setting
         if let durable, cutting { binlog.removeSubrange(min(durable, binlog.count)...) }
         durable = nil
+        cannotBeCut = false
         keepRelayAside()
         let declared = ModelConfiguration.declared(setting.configuration)
         let values = declared.mapValues { ModelConfiguration.startReadBack($0) }
@@ -157,9 +174,10 @@ final class ModelInstance {
     /// made durable yet.
     func crash(loss: Int) {
         guard let process else { return }
-        var left = max((process.unacknowledged.first ?? binlog.count) - loss, 0)
-        // Rows are cut; DDL and accounts are there for good, and so is what comes before them.
-        if let kept = binlog[left...].lastIndex(where: { !$0.isRow }) { left = kept + 1 }
+        var left = min(max((process.unacknowledged.first ?? binlog.count) - loss, 0), binlog.count)
+        // Rows are cut; DDL and accounts are there for good.
+        left += binlog[left...].prefix { !$0.isRow }.count
+        cannotBeCut = binlog[left...].contains { !$0.isRow }
         durable = left
         self.process = nil
         isMadeWritable = false
@@ -183,20 +201,40 @@ final class ModelInstance {
         relayAside = []
     }
 
+    /// Not while a commit waits.
+    func close() {
+        if process?.unacknowledged.isEmpty == true { process?.readOnly = true }
+    }
+
     // MARK: Replication's threads
 
     /// Starts both threads; purges the relay logs where both were down.
     func startReplicating(acknowledging: Bool) {
-        if process?.ioRunning == false, process?.sqlRunning == false {
-            keepRelayAside()
-            relay = []
-        }
+        process?.semiSyncReplica = acknowledging
+        startReceiving()
+        startApplying()
+    }
+
+    /// Whether it acknowledges is decided here.
+    func startReceiving() {
+        purgeRelayLogs()
         process?.ioError = ""
         process?.hasReceived = true
-        process?.semiSyncReplica = acknowledging
-        process?.isAcking = acknowledging
+        let acknowledges = process?.semiSyncReplica == true
+        process?.isAcking = acknowledges
         process?.ioRunning = true
+    }
+
+    func startApplying() {
+        purgeRelayLogs()
         process?.sqlRunning = true
+    }
+
+    /// As whatever does first what needs both threads down.
+    func purgeRelayLogs() {
+        guard process?.ioRunning == false, process?.sqlRunning == false else { return }
+        keepRelayAside()
+        relay = []
     }
 
     /// Applies what was received, as long as the applier runs; then stops both threads.
@@ -213,6 +251,8 @@ final class ModelInstance {
     }
 
     func applyRelay(_ count: Int) {
+        // Semi-sync of a primary, on a replica: the applier waits for somebody to acknowledge, for ever.
+        if process?.semiSyncPrimary == true { return }
         for transaction in relay.prefix(count) { append(received: transaction) }
         relay.removeFirst(min(count, relay.count))
     }

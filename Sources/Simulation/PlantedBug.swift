@@ -17,6 +17,8 @@ package enum PlantedBug: String, Sendable, CaseIterable {
     case earlyAcknowledgement
     /// A member comes back to another writer without its history being compared.
     case uncheckedRejoin
+    /// A member that comes back does not fetch what it wrote itself and its writer has.
+    case ownRows
     /// What an agent has promised is not on its disk.
     case forgetfulAgent
     /// An instance is not closed when it starts.

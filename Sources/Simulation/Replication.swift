@@ -69,15 +69,18 @@ extension World {
     private func receive(_ replica: ModelInstance, _ host: ModelHost, _ primary: ModelInstance) {
         let count = replica.receivedCount
         let last = replica.relay.last ?? replica.binlog.last
-        guard count <= primary.binlog.count, count == 0 || primary.binlog[count - 1] == last else {
+        let hasMore = count > primary.binlog.count
+        // One that has nothing at all is not refused.
+        guard !hasMore && (count == 0 || primary.binlog[count - 1].position == last?.position) || primary.binlog.isEmpty else {
             replica.process?.ioError = "error 1236: the source has not what this replica has"
             replica.process?.isConnected = false
             return
         }
         replica.process?.isConnected = true
         primary.process?.dumps[replica.id] = now
+        guard !hasMore else { return }
         let received = primary.binlog[count...].prefix(50)
-        replica.relay += received
+        replica.relay += received.map { replica.taken($0) }
         // What came before it acknowledged is acknowledged only with something that comes later.
         guard replica.process?.isAcking == true, !received.isEmpty, let number = primary.process?.number else { return }
         let reached = replica.receivedCount

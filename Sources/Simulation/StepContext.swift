@@ -107,8 +107,37 @@ extension StepContext {
         return other.binlog.count < instance.binlog.count
     }
 
-    func verifyAttached() -> StepResult {
-        guard let process = instance?.process else { return .end(.failed("it stopped")) }
+    /// Points it there and starts its threads; under another number as long as it lacks rows that carry its own.
+    func attach(_ instance: ModelInstance, to source: Peer, acknowledging: Bool) -> StepResult {
+        instance.source = (source.address, source.port)
+        instance.process?.goesBy = nil
+        // One that cannot be asked what it holds cannot be attached to either.
+        guard case .open(let other) = world.link(from: host, to: (source.address, source.port)) else {
+            instance.purgeRelayLogs()
+            return .end(.failed("its source cannot be asked"))
+        }
+        let lacks = other.binlog.dropFirst(instance.binlog.count).contains { $0.serverID == instance.serverID }
+        if lacks, world.planted != .ownRows { instance.process?.goesBy = DriverSteps.otherNumber }
+        instance.startReplicating(acknowledging: acknowledging && instance.process?.goesBy == nil)
+        instance.process?.heard = world.now
+        return .next
+    }
+
+    /// Its own rows are there: it goes on under its own number.
+    private func endFetching(from other: ModelInstance, acknowledging: Bool) {
+        guard let instance, !other.binlog.dropFirst(instance.binlog.count).contains(where: { $0.serverID == instance.serverID }) else { return }
+        instance.stopReplicating()
+        instance.process?.goesBy = nil
+        instance.startReplicating(acknowledging: acknowledging)
+        instance.process?.heard = world.now
+    }
+
+    func verifyAttached(acknowledging: Bool) -> StepResult {
+        guard let instance, let process = instance.process else { return .end(.failed("it stopped")) }
+        if process.goesBy != nil, process.isConnected, let source = instance.source, case .open(let other) = world.link(from: host, to: source) {
+            endFetching(from: other, acknowledging: acknowledging)
+            return .again
+        }
         if process.isConnected { return .next }
         if !process.ioError.isEmpty { return .end(.failed(process.ioError)) }
         return world.now - operation.began > .seconds(10) ? .end(.failed("it still connects")) : .again

@@ -130,21 +130,39 @@ final class World {
         for (_, instance) in allInstances where instance.isWritable && !instance.isHung(at: now) {
             guard let process = instance.process, process.unacknowledged.count < 3, !instance.isMadeWritable else { continue }
             writes += 1
-            instance.append(.write(writes))
-            let place = instance.binlog.count - 1
-            if process.semiSyncPrimary {
-                if process.unacknowledged.isEmpty { instance.process?.waitingSince = now }
-                instance.process?.unacknowledged.append(place)
-            } else {
-                oracle.acknowledged(instance, place, self)
-            }
+            write(.write(writes), on: instance)
         }
         after(milliseconds(100...400)) { self.write() }
+    }
+
+    /// A client's statement: answered at once, or once it is acknowledged.
+    func write(_ content: Transaction.Content, on instance: ModelInstance) {
+        guard let process = instance.process else { return }
+        instance.append(content)
+        let place = instance.binlog.count - 1
+        if process.semiSyncPrimary {
+            if process.unacknowledged.isEmpty { instance.process?.waitingSince = now }
+            instance.process?.unacknowledged.append(place)
+        } else {
+            oracle.acknowledged(instance, place, self)
+        }
+    }
+
+    /// What waits for an acknowledgement is answered as if it had one: semi-sync switched off, a killed query.
+    func answerWaiting(on instance: ModelInstance) {
+        for place in instance.process?.unacknowledged ?? [] { oracle.acknowledged(instance, place, self) }
+        instance.process?.unacknowledged = []
     }
 
     /// An instance was started, closed, unless a bug is planted.
     func started(_ instance: ModelInstance) {
         if planted == .openStart || planted == .openRestart && instance.isDemoted { instance.process?.readOnly = false }
+    }
+
+    /// SIGTERM: commits what waits, and nobody is told.
+    func stopInOrder(_ instance: ModelInstance, on host: ModelHost) {
+        instance.process?.unacknowledged = []
+        endProcess(instance, on: host)
     }
 
     /// The process of an instance ends, by whatever hand.

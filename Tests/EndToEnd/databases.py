@@ -122,19 +122,47 @@ class Connection:
         self._check(self._read())
 
     def value(self, sql):
-        """The first column of a query's first row, as text."""
+        """The first column of a query's first row, as text; None where there is none."""
+        rows = self.rows(sql)
+        return rows[0][0] if rows else None
+
+    def rows(self, sql):
+        """Each row as a list of texts; NULL is None."""
+        return self.table(sql)[1]
+
+    def table(self, sql):
+        """The names of a query's columns, and its rows."""
         self.sequence = 0
         self._write(b"\x03" + sql.encode())
         reply = self._read()
         if reply[0] == 0xFF:
             self._check(reply)
-        for _ in range(reply[0] + 1):  # The columns and the mark at their end.
-            self._read()
-        row = self._read()
-        value = row[1:1 + row[0]].decode()
-        while row[0] != 0xFE or len(row) > 8:
+        columns = [self._texts(self._read(), 5)[4] for _ in range(reply[0])]
+        self._read()  # The mark at their end.
+        rows = []
+        while True:
             row = self._read()
-        return value
+            if row[0] == 0xFF:
+                self._check(row)
+            if row[0] == 0xFE and len(row) < 9:
+                return columns, rows
+            rows.append(self._texts(row, len(columns)))
+
+    @staticmethod
+    def _texts(data, count):
+        """So many texts, each behind its length."""
+        texts, place = [], 0
+        for _ in range(count):
+            size, place = data[place], place + 1
+            if size == 0xFB:
+                texts.append(None)
+                continue
+            if size >= 0xFC:
+                width = {0xFC: 2, 0xFD: 3, 0xFE: 8}[size]
+                size, place = int.from_bytes(data[place:place + width], "little"), place + width
+            texts.append(data[place:place + size].decode(errors="replace"))
+            place += size
+        return texts
 
     def _check(self, reply):
         if reply[0] == 0xFF:
