@@ -31,7 +31,7 @@ extension DriverSteps {
                     let isLate = context.world.now - context.operation.began > .seconds(10)
                     return isLate ? .end(.failed("it holds more than its source")) : .again
                 }
-                return context.attach(instance, to: source, acknowledging: acknowledges)
+                return context.attach(instance, to: source, acknowledging: acknowledges || context.world.planted == .eagerAcknowledgement)
             },
             DriverStep(100...200) { $0.verifyAttached(acknowledging: acknowledges) },
             DriverStep(5...20) { $0.releaseCommits() },
@@ -70,7 +70,7 @@ extension DriverSteps {
                 instance.process?.readOnly = false
                 instance.isDemoted = false
                 instance.source = nil
-                context.world.oracle.opened(instance, context.world)
+                context.world.opened(instance)
                 return .next
             },
         ]
@@ -133,7 +133,7 @@ extension DriverSteps {
                 guard let instance = context.instance, instance.process != nil else { return .end(.failed("it stopped")) }
                 instance.process?.readOnly = false
                 instance.isDemoted = false
-                context.world.oracle.opened(instance, context.world)
+                context.world.opened(instance)
                 return .next
             },
             DriverStep(5...30) { $0.withDirectory { $0.source = nil } },

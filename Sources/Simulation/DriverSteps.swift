@@ -25,8 +25,7 @@ enum DriverSteps {
         case .ensureDatabase(let spec): content(.database(spec)) { $0.databases[spec.name] == spec }
         case .dropDatabase(let name): content(.dropDatabase(name)) { $0.databases[name] == nil }
         case .ensureAccount(let spec, _): ensureAccount(spec)
-        case .dropAccount(let name, let host):
-            content(.dropAccount(name + "@" + host)) { $0.accounts[name + "@" + host] == nil }
+        case .dropAccount(let name, let host): dropAccount(name + "@" + host)
         case .demote: demote()
         case .promote(_, let position, let semiSync, let refused): promote(position, semiSync, refused.map(member))
         case .retire: retire()
@@ -146,10 +145,10 @@ enum DriverSteps {
             DriverStep(5...40) { context in
                 if let instance = context.instance, instance.process?.readOnly == true, instance.source != nil {
                     // Whom it refuses alone it lets in again; accounts come with the rows.
-                    let wasLocked = instance.lockedAccounts.remove(replica) != nil
+                    let wasLocked = context.admit(replica)
                     return .end(wasLocked ? .succeeded(TaskResult()) : .refused("it replicates: it is not the writer now"))
                 }
-                let wasLocked = context.instance?.lockedAccounts.remove(replica) != nil
+                let wasLocked = context.admit(replica)
                 if let instance = context.instance, instance.process?.readOnly == true {
                     // A closed writer makes sure of it without its binlog.
                     let isNew = instance.content.replicationAccounts.insert(replica).inserted
@@ -175,6 +174,14 @@ enum DriverSteps {
         ]
     }
 
+    static func dropAccount(_ key: String) -> [DriverStep] {
+        let greed = DriverStep(1...1) { context in
+            if context.world.planted == .greedyDrop { context.instance?.append(.dropAccount(Oracle.stranger.key)) }
+            return .next
+        }
+        return [greed] + content(.dropAccount(key)) { $0.accounts[key] == nil }
+    }
+
     static func content(
         _ change: Transaction.Content, isThere: @escaping (DatabaseContent) -> Bool
     ) -> [DriverStep] {
@@ -192,8 +199,8 @@ enum DriverSteps {
                 guard var process = context.instance?.process else { return .end(.failed("it stopped")) }
                 var readBack: [String: String] = [:]
                 for (name, value) in values {
-                    process.variables[name] = value.map { ModelConfiguration.readBack($0) }
-                    readBack[name] = process.variables[name]
+                    readBack[name] = value.map { ModelConfiguration.readBack($0) }
+                    if context.world.planted != .rosyReport { process.variables[name] = readBack[name] }
                 }
                 context.instance?.process = process
                 return .end(.succeeded(TaskResult(readBack: readBack)))

@@ -34,6 +34,31 @@ extension World {
         return nil
     }
 
+    /// Without any server: nothing that runs stops, the writer takes writes, and a replica that is killed is brought back to
+    /// acknowledging by its agent alone. Nil where it is so, and the next server is content too.
+    var problemWithoutServer: String? {
+        guard let server = servers.first, let writer = allInstances.first(where: { $0.instance.isWritable })?.instance else { return nil }
+        server.crash(for: World.absence)
+        _ = run(for: .seconds(2))
+        let ackers = allInstances.filter { $0.instance.process?.isAcking == true && $0.instance.source?.address == writer.address }
+        guard let acker = pick(ackers) else { return "nobody acknowledges" }
+        let others = allInstances.filter { $0.instance !== acker.instance }.map { ($0.instance, $0.instance.process?.number) }
+        note("no server; kill -9 of \(acker.instance.id)")
+        endProcess(acker.instance, on: acker.host)
+        let before = oracle.acknowledgedCount
+        let goesOn = run(for: World.returnMax) {
+            self.oracle.acknowledgedCount > before + 5 && acker.instance.process?.isAcking == true && acker.instance.process?.isConnected == true
+        }
+        if let violation = oracle.violation { return violation }
+        if !goesOn { return "without a server \(acker.instance.id) does not come back to acknowledging: \(unsettled)" }
+        if let ended = others.first(where: { $0.0.process?.number != $0.1 }) { return "\(ended.0.id) was stopped for want of a server" }
+        if run(for: Simulation.settleMax, until: { self.isSettled }) { return nil }
+        return oracle.violation ?? "it did not converge after \(World.absence) without a server: \(unsettled)"
+    }
+
+    private static let absence: Duration = .seconds(40)
+    private static let returnMax: Duration = .seconds(35)
+
     private func endStateProblem(of records: ClusterRecords) -> String? {
         guard let cluster = script.current.clusters[records.name]?.value else { return "there is no cluster" }
         let active = records.members.filter { $0.phase == .active }
@@ -49,7 +74,7 @@ extension World {
         for member in records.members where member.phase == .active {
             guard let instance = instance(records.uid, member.ordinal) else { return "\(records.name)-\(member.ordinal) is not there" }
             if let problem = problem(of: instance, from: instance === head ? upstream : [head], cluster) { return "\(instance.id) \(problem)" }
-            if script.isLeading { oracle.requireAll(instance, "ends") }
+            oracle.requireAll(instance, "ends")
         }
         return oracle.violation
     }
@@ -75,7 +100,9 @@ extension World {
             if there.spec.grants != account.grants { return "has other grants for \(account.key)" }
             if there.authentication != Secrets.authentication(Secrets.password(account.passwordFrom)) { return "has another password for \(account.key)" }
         }
-        for key in accounts.keys where !cluster.accounts.contains(where: { $0.key == key }) { return "still has the account \(key)" }
+        let strangers = instance.binlog.contains { $0.content == .account(Oracle.stranger, authentication: "*") }
+        if strangers, accounts[Oracle.stranger.key] == nil { return "has lost an account that no manifest has" }
+        for key in accounts.keys where key != Oracle.stranger.key && !cluster.accounts.contains(where: { $0.key == key }) { return "still has the account \(key)" }
         for database in cluster.databases where instance.content.databases[database.name] == nil { return "has no database \(database.name)" }
         for (name, value) in cluster.parameters
         where process.variables[name] != ModelConfiguration.readBack(value)

@@ -7,6 +7,10 @@ struct Faults {
     var crashAtDirective = 0.0
     /// The chance that a commit takes seconds.
     var slowCommit = 0.0
+    /// The chance that a server is killed while a commit is on its way.
+    var crashInCommit = 0.0
+    /// The chance that a server that was killed is followed by another one.
+    var otherServer = 0.0
     /// The mean time between two faults of the kinds below; nil: none.
     var interval: Duration?
 
@@ -19,7 +23,7 @@ struct Faults {
     var isActive: Bool { interval != nil || crashAtDirective > 0 }
 
     static let none = Faults()
-    static let hard = Faults(crashAtDirective: 0.0005, slowCommit: 0.01, interval: .seconds(3))
+    static let hard = Faults(crashAtDirective: 0.0005, slowCommit: 0.01, crashInCommit: 0.002, otherServer: 0.3, interval: .seconds(3))
 
     func begin(_ world: World) { schedule(world) }
 
@@ -63,6 +67,8 @@ struct Faults {
         case 13 where loseWriters: cutReplication(world)
         case 14: cutFromServer(world)
         case 15: slowApplier(world)
+        case 16 where loseWriters: loseWhileOthersLag(world)
+        case 17: jump(world)
         default: drift(world)
         }
     }
@@ -160,12 +166,46 @@ struct Faults {
         world.note("the applier of \(instance.id) is slow for a while")
     }
 
+    /// The writer is lost while all replicas but one have received much that they have not applied; mostly whoever takes over
+    /// is lost as soon as it takes writes.
+    private func loseWhileOthersLag(_ world: World) {
+        let writers = world.allInstances.filter { $0.instance.isWritable && !$0.instance.isMadeWritable }
+        guard let writer = world.pick(writers) else { return }
+        let replicas = world.allInstances.filter { $0.instance.source?.address == writer.instance.address }.map(\.instance)
+        guard let quick = world.pick(replicas) else { return }
+        for lagging in replicas where lagging !== quick {
+            lagging.slowUntil = world.now + world.milliseconds(10_000...30_000)
+            world.note("the applier of \(lagging.id) is slow for long")
+        }
+        world.after(world.milliseconds(500...4000)) {
+            guard world.faults.isActive, writer.instance.isWritable else { return }
+            if world.chance(0.7) { world.losesNextWriter = true }
+            world.lose(writer.host, for: world.milliseconds(10_000...60_000))
+        }
+    }
+
+    /// The time of the wall on one host, or on the server's, is minutes off from now on.
+    private func jump(_ world: World) {
+        let amount: Duration = .seconds(Int64.random(in: -1800...1800, using: &world.random))
+        if world.chance(0.3) {
+            // A moment that is stored, as the end of a cool-down, is off by as much after a restart.
+            let amount = amount / 10
+            world.servers.first?.wall = amount
+            return world.note("the server's clock jumps to \(amount) off")
+        }
+        guard let host = world.pick(world.hosts) else { return }
+        host.wall = amount
+        world.note("the clock of \(host.name) jumps to \(amount) off")
+        // A new process begins with the time that it finds.
+        if world.chance(0.5) { world.agents.first { $0.host === host }?.crash() }
+    }
+
     // MARK: Drift
 
     /// Somebody changes something by hand.
     private func drift(_ world: World) {
-        guard let (host, instance) = world.pick(world.allInstances.filter { $0.instance.process != nil && !$0.instance.isHung(at: world.now) }) else { return }
-        switch Int.random(in: 0..<7, using: &world.random) {
+        guard let (_, instance) = world.pick(world.allInstances.filter { $0.instance.process != nil && !$0.instance.isHung(at: world.now) }) else { return }
+        switch Int.random(in: 0..<8, using: &world.random) {
         case 0 where instance.isWritable && !instance.isMadeWritable:
             world.note("drift: the account is dropped on \(instance.id)")
             instance.append(.dropAccount("app@127.%"))
@@ -189,9 +229,11 @@ struct Faults {
             guard let replica = instance.content.replicationAccounts.sorted().last else { return }
             world.note("drift: the replication account of \(replica) is dropped on \(instance.id)")
             instance.append(.dropReplicationAccount(replica))
+        case 7 where instance.isWritable && !instance.isMadeWritable:
+            world.note("somebody makes an account on \(instance.id)")
+            instance.append(.account(Oracle.stranger, authentication: "*"))
         default: break
         }
-        _ = host
     }
 }
 
@@ -203,7 +245,10 @@ extension World {
         host.lostUntil = now + duration
         host.cutUntil = max(host.cutUntil, host.lostUntil)
         agents.first { $0.host === host }?.crash()
-        for instance in host.sortedInstances { endProcess(instance, on: host) }
+        for instance in host.sortedInstances {
+            endProcess(instance, on: host)
+            if planted == .unsyncedBinlog { instance.dropLast(3) }
+        }
         after(duration) { self.recover(host) }
     }
 

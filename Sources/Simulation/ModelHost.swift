@@ -30,6 +30,8 @@ final class ModelHost {
     var replicationCutUntil = Instant(milliseconds: 0)
     /// Without power until then: no agent, no database, no word to anybody.
     var lostUntil = Instant(milliseconds: 0)
+    /// How far the time of its wall is off.
+    var wall: Duration = .zero
     /// Lost for good.
     var isGone = false
     /// No database starts here until then.

@@ -80,6 +80,11 @@ final class ModelInstance {
     private var processesMade: UInt64 = 0
     /// Made by hand into a second writer: the one fault that the invariants have to forgive, until it is closed.
     var isMadeWritable = false
+    /// Somebody's task stopped it to start it again, and it is not up yet.
+    var isInterrupted = false
+    /// What reports take for its process, where that is planted.
+    private var pretended: ModelProcess?
+    var reported: ModelProcess? { process ?? pretended }
     /// It stopped writes when it was told to, and was not told to take them since.
     var isDemoted = false
 
@@ -161,6 +166,7 @@ final class ModelInstance {
         if let durable, cutting { binlog.removeSubrange(min(durable, binlog.count)...) }
         durable = nil
         cannotBeCut = false
+        isInterrupted = false
         keepRelayAside()
         let declared = ModelConfiguration.declared(setting.configuration)
         let values = declared.mapValues { ModelConfiguration.startReadBack($0) }
@@ -204,6 +210,25 @@ final class ModelInstance {
     /// Not while a commit waits.
     func close() {
         if process?.unacknowledged.isEmpty == true { process?.readOnly = true }
+    }
+
+    /// As if it had been started by its configuration and replicated.
+    func pretend() {
+        let declared = ModelConfiguration.declared(configuration ?? "")
+        let values = declared.mapValues { ModelConfiguration.startReadBack($0) }
+        var made = ModelProcess(number: 0, version: version, variables: values, started: declared, startedValues: values)
+        (made.ioRunning, made.sqlRunning, made.isConnected, made.hasReceived) = (true, true, true, true)
+        (made.semiSyncReplica, made.isAcking) = (true, true)
+        pretended = made
+    }
+
+    func endPretence() { pretended = nil }
+
+    /// So many transactions are not on disk after all.
+    func dropLast(_ count: Int) {
+        binlog.removeLast(min(count, binlog.count))
+        content = DatabaseContent(binlog)
+        durable = durable.map { min($0, binlog.count) }
     }
 
     // MARK: Replication's threads

@@ -9,7 +9,7 @@ extension ModelInstance {
         report.orderedDigest = orderedDigest
         report.refusedStart = refused
         report.origin = InstanceOrigin(address: address, serverID: serverID, gtidDomain: gtidDomain, engineVersion: version)
-        guard let process else { return report }
+        guard let process = reported else { return report }
         report.process = isHung(at: now) ? .unresponsive : .running
         report.startedParameters = process.started
         report.startedValues = process.startedValues

@@ -54,7 +54,9 @@ extension DriverSteps {
             },
             DriverStep(50...300) { context in
                 guard let instance = context.instance else { return .next }
+                context.world.oracle.interrupting(instance, context.world)
                 context.end(instance)
+                instance.isInterrupted = true
                 change(instance)
                 return .next
             },
@@ -62,8 +64,25 @@ extension DriverSteps {
     }
 
     private static func startInsisting() -> [DriverStep] {
-        start(insists: true) { instance in
+        let early = DriverStep(1...1) { context in
+            guard context.world.planted == .hastyRestart else { return .next }
+            return context.pretendToHaveStarted()
+        }
+        return [early] + start(insists: true) { instance in
             instance.refused.map { .failed("\($0.message): it was started as it was before") }
         }
+    }
+}
+
+extension StepContext {
+    /// It counts as started, and takes its time.
+    fileprivate func pretendToHaveStarted() -> StepResult {
+        guard let instance, instance.process == nil else { return .next }
+        instance.pretend()
+        world.after(.seconds(20)) {
+            instance.endPretence()
+            if instance.directory == .ready, instance.process == nil { instance.start() }
+        }
+        return .end(.succeeded(TaskResult(readBack: instance.reported?.variables ?? [:])))
     }
 }

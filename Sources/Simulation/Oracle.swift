@@ -10,7 +10,7 @@ final class Oracle {
     private var epochs: [String: Int64] = [:]
     private var founded: Set<String> = []
     private var failoverEpochs: [String: Int64] = [:]
-    private var highestTerm: Int64 = 0
+    private(set) var highestTerm: Int64 = 0
     private var journals: [String: (term: Int64, epochs: [InstanceID: Int64])] = [:]
     private(set) var attemptsOpened = 0
     private(set) var failoversBegun = 0
@@ -77,6 +77,15 @@ final class Oracle {
         }
     }
 
+    /// A task stops an instance to start it again: one at a time.
+    func interrupting(_ instance: ModelInstance, _ world: World) {
+        let down = world.allInstances.first { pair in
+            pair.instance !== instance && pair.instance.id.clusterUID == instance.id.clusterUID && pair.instance.isInterrupted
+                && pair.instance.process == nil && pair.instance.directory == .ready
+        }
+        if let down { fail("\(instance.id) is stopped while \(down.instance.id), stopped by another task, is not up") }
+    }
+
     /// A directory is about to go: never one in service, never the only one that holds everything.
     func removing(_ instance: ModelInstance, _ host: ModelHost, _ world: World) {
         if instance.directory == .ready { fail("\(instance.id) is removed while in service") }
@@ -93,19 +102,34 @@ final class Oracle {
 
     // MARK: Terms and epochs
 
+    /// Somebody's own account, which no manifest has.
+    static let stranger = AccountSpec(name: "stranger", host: "%", passwordFrom: .file("stranger"), grants: [])
+
     func leased(_ term: Int64) {
         if term < highestTerm { fail("the lease's term went back from \(highestTerm) to \(term)") }
         highestTerm = max(highestTerm, term)
     }
 
-    func stored(_ changes: [StoreChange]) {
+    func stored(_ changes: [StoreChange], by term: Int64) {
+        if term < highestTerm { fail("the store took a change of term \(term), and term \(highestTerm) had begun") }
         for change in changes {
             switch change {
             case .putCluster(let cluster): stored(cluster)
-            case .openAttempt: attemptsOpened += 1
+            case .openAttempt(let attempt):
+                attemptsOpened += 1
+                requireCause(attempt.task)
             default: break
             }
         }
+    }
+
+    private func requireCause(_ task: PlannedTask) {
+        let isNamed =
+            switch task.cause {
+            case .manifest(let revision, let place, _): !revision.isEmpty && !place.file.isEmpty && place.line > 0
+            case .observation(let what): !what.isEmpty
+            }
+        if !isNamed { fail("\(task.summary): nothing says what caused it") }
     }
 
     private func stored(_ cluster: ClusterRecords) {
@@ -125,7 +149,15 @@ final class Oracle {
         if cluster.isFounded { founded.insert(cluster.uid) }
     }
 
-    func journalled(_ host: ModelHost, _ entries: [JournalEntry]) {
+    /// What an agent begins with: all that it ever promised.
+    func agentStarts(_ host: ModelHost) {
+        for (instance, epoch) in journals[host.name]?.epochs ?? [:] where host.journal.instances[instance]?.epoch ?? 0 < epoch {
+            fail("the agent of \(host.name) has forgotten that it promised epoch \(epoch) of \(instance)")
+        }
+        journalled(host)
+    }
+
+    func journalled(_ host: ModelHost) {
         var known = journals[host.name] ?? (0, [:])
         if host.journal.term < known.term { fail("\(host.name) promised term \(known.term) and then \(host.journal.term)") }
         known.term = host.journal.term

@@ -21,6 +21,30 @@ package enum PlantedBug: String, Sendable, CaseIterable {
     case ownRows
     /// What an agent has promised is not on its disk.
     case forgetfulAgent
+    /// What a killed agent's driver was doing goes on without it.
+    case survivingWork
+    /// A replica acknowledges before it is told to.
+    case eagerAcknowledgement
+    /// A lost host's binary log lacks what was answered last.
+    case unsyncedBinlog
+    /// The store takes what a server sends that is no leader any more.
+    case lenientStore
+    /// A server goes by the time of the wall.
+    case wallClock
+    /// What is set is reported as it was ordered, whatever it is.
+    case rosyReport
+    /// A replica that is let in again stays locked out.
+    case lastingLock
+    /// What is dropped takes what others made with it.
+    case greedyDrop
+    /// An instance counts as restarted before it is up.
+    case hastyRestart
+    /// A task's cause names no file.
+    case causeless
+    /// An agent that has lost its server stops its databases.
+    case dependentAgent
+    /// An agent brings back no replica by itself.
+    case idleAgent
     /// An instance is not closed when it starts.
     case openStart
     /// A removed instance's directory goes at once.

@@ -88,6 +88,17 @@ struct Script {
         return script
     }
 
+    /// Nothing says where it was declared.
+    var withoutFiles: Script {
+        var script = self
+        for index in fleets.indices {
+            for (name, cluster) in fleets[index].clusters {
+                script.fleets[index].clusters[name] = Declared(value: cluster.value, file: "", line: 0, revision: cluster.revision)
+            }
+        }
+        return script
+    }
+
     /// Versions and values that need a restart, up and down; some by which nothing starts.
     static let rolling = Script([
         ("declare orders", { $0.engine.version = "10.11.18" }),

@@ -12,6 +12,9 @@ final class SimulatedAgent {
     private var incarnation = 0
     private var timer = 0
     private var connection: Connection?
+    /// The time of the wall is asked once; from then on a clock counts that never jumps.
+    private var skew: Duration = .zero
+    private var now: Instant { world.now + (world.planted == .wallClock ? host.wall : skew) }
 
     init(_ host: ModelHost, _ world: World) {
         self.host = host
@@ -23,6 +26,8 @@ final class SimulatedAgent {
     func start() {
         guard machine == nil, !world.isLost(host) else { return }
         incarnation += 1
+        skew = host.wall
+        world.oracle.agentStarts(host)
         machine = AgentMachine(host: host.name, agentVersion: "1", journal: host.journal)
         world.note("agent \(host.name) starts")
         handle(.started)
@@ -35,8 +40,10 @@ final class SimulatedAgent {
         machine = nil
         incarnation += 1
         if world.planted == .forgetfulAgent { host.journal = JournalState() }
-        for operation in host.operations.values { operation.isDead = true }
-        host.operations = [:]
+        if world.planted != .survivingWork {
+            for operation in host.operations.values { operation.isDead = true }
+            host.operations = [:]
+        }
         host.receivers = [:]
         host.sending = [:]
         if let connection { connection.close() }
@@ -55,15 +62,15 @@ final class SimulatedAgent {
     func handle(_ event: AgentEvent) {
         // Kept only where it is gone back to: beside a copy each change of the machine copies what it changes.
         let before = host.fullUntil > world.now ? machine : nil
-        guard var directives = machine?.handle(event, now: world.now)[...] else { return }
+        guard var directives = machine?.handle(event, now: now)[...] else { return }
         if case .journal(let entries)? = directives.first {
             if world.faults.crashes(world, "agent \(host.name) before its journal") { return crash() }
             if let before {
                 machine = before
-                directives = machine?.handle(.journalFailed(reason: "disk full", event: event), now: world.now)[...] ?? []
+                directives = machine?.handle(.journalFailed(reason: "disk full", event: event), now: now)[...] ?? []
             } else {
                 for entry in entries { host.journal.apply(entry) }
-                world.oracle.journalled(host, entries)
+                world.oracle.journalled(host)
                 directives = directives.dropFirst()
             }
         }
@@ -82,7 +89,7 @@ final class SimulatedAgent {
         case .wake(let moment):
             timer += 1
             let current = timer
-            later(moment - world.now) { if self.timer == current { self.handle(.woke) } }
+            later(moment - now) { if self.timer == current { self.handle(.woke) } }
         case .lookAtHost: later(world.milliseconds(1...10)) { self.handle(.hostLooked(self.host.facts)) }
         case .look(let id, let key): look(id, key)
         case .perform(let order): perform(order)
@@ -130,10 +137,17 @@ final class SimulatedAgent {
         guard let connection, gone == nil || gone === connection else { return }
         self.connection = nil
         connection.close()
+        if world.planted == .dependentAgent { later(.seconds(3)) { self.stopAll() } }
         later(.milliseconds(1)) { self.handle(.disconnected(reason: reason, jitter: self.world.random.unit())) }
     }
 
     func drop() { connection?.drop() }
+
+    /// Where that is planted: databases run only while a server is heard.
+    private func stopAll() {
+        guard connection == nil else { return }
+        for instance in host.sortedInstances { world.endProcess(instance, on: host) }
+    }
 
     // MARK: Looks and what the agent does by itself
 
@@ -149,6 +163,9 @@ final class SimulatedAgent {
             var report = instance?.report(fingerprintKey: key.map(bytes(ofHex:)), at: self.world.now)
             if let instance, let database = report?.database, database.semiSyncPrimary || !database.semiSyncReplica {
                 report?.database?.connectedReplicas = self.world.connectedReplicas(of: instance, on: self.host)
+            }
+            if self.world.planted == .rosyReport, let text = instance?.configuration {
+                report?.database?.variables = ModelConfiguration.declared(text).mapValues { ModelConfiguration.readBack($0) }
             }
             self.later(self.world.milliseconds(1...5)) { self.handle(.looked(id, report)) }
         }
@@ -184,7 +201,7 @@ final class SimulatedAgent {
             instance.process = process
             instance.isDemoted = false
             self.world.note("agent \(self.host.name) opens \(id) by its grant")
-            self.world.oracle.opened(instance, self.world)
+            self.world.opened(instance)
             self.handle(.grantEnded(id, opened: true))
         }
     }
@@ -193,7 +210,7 @@ final class SimulatedAgent {
     private func resumeReplication(_ id: InstanceID, _ acknowledges: Bool) {
         later(world.milliseconds(20...200)) {
             guard let instance = self.host.instances[id], instance.process != nil, instance.source != nil,
-                instance.process?.readOnly == true, !instance.isHung(at: self.world.now)
+                instance.process?.readOnly == true, self.world.planted != .idleAgent, !instance.isHung(at: self.world.now)
             else { return self.handle(.resumeEnded(id, resumed: false)) }
             self.world.note("agent \(self.host.name) lets \(id) replicate on")
             instance.startReplicating(acknowledging: acknowledges)

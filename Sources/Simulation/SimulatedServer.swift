@@ -6,7 +6,7 @@ import Reconciliation
 
 /// The shell of a real `LoopMachine`: lease, commits, sources and secrets of a model world.
 final class SimulatedServer {
-    let name: String
+    private(set) var name: String
     unowned let world: World
     private(set) var machine: LoopMachine?
     private var keeper = LeaseKeeper(duration: SimulatedServer.leaseDuration)
@@ -22,6 +22,12 @@ final class SimulatedServer {
     private var isWatching = false
     /// It does nothing until then, and does not know.
     private var pausedUntil = Instant(milliseconds: 0)
+    /// How far the time of its wall is off; asked once, when it starts.
+    var wall: Duration = .zero
+    private var skew: Duration = .zero
+    /// By its own clock.
+    var now: Instant { world.now + (world.planted == .wallClock ? wall : skew) }
+    private var onItsWay: (changes: [StoreChange], term: Int64)?
 
     static let leaseDuration: Duration = .seconds(15)
     static let credentials = Credentials(fleetKey: [UInt8](repeating: 7, count: 32))
@@ -45,6 +51,9 @@ final class SimulatedServer {
         guard machine == nil else { return }
         world.note("server \(name) starts")
         incarnation += 1
+        skew = wall
+        // It may be another one that takes over, and has to wait for the lease to end.
+        if world.chance(world.faults.otherServer) { name = name == "one" ? "two" : "one" }
         machine = LoopMachine(
             settings: LoopSettings(sources: [SourceConfiguration(name: Script.source, url: "file:///fleet")], ownURL: name),
             credentials: SimulatedServer.credentials, seed: world.random.next())
@@ -52,7 +61,8 @@ final class SimulatedServer {
         keep(.started)
     }
 
-    func crash() {
+    /// Killed, and started again after so long; nil: soon.
+    func crash(for absence: Duration? = nil) {
         guard machine != nil else { return }
         world.note("server \(name) is killed")
         machine = nil
@@ -63,7 +73,9 @@ final class SimulatedServer {
         lease = nil
         for connection in connections.values.sorted(by: { $0.number < $1.number }) { connection.drop() }
         connections = [:]
-        world.after(world.milliseconds(100...5000)) { self.start() }
+        if let onItsWay { arriveLate(onItsWay) }
+        onItsWay = nil
+        world.after(absence ?? world.milliseconds(100...5000)) { self.start() }
     }
 
     /// The process stands still for a while, as under swapping or a suspended machine.
@@ -87,7 +99,7 @@ final class SimulatedServer {
     }
 
     func handle(_ event: LoopEvent) {
-        guard let directives = machine?.handle(event, now: world.now) else { return }
+        guard let directives = machine?.handle(event, now: now) else { return }
         for directive in directives {
             if world.faults.crashes(world, "server at \(directive.name)") { return crash() }
             carryOut(directive)
@@ -114,7 +126,7 @@ final class SimulatedServer {
         case .wake(let moment):
             timer += 1
             let current = timer
-            later(moment - world.now) { if self.timer == current { self.handle(.woke) } }
+            later(moment - now) { if self.timer == current { self.handle(.woke) } }
         case .publish, .changed: break
         case .stepDown:
             keep(.released)
@@ -127,10 +139,10 @@ final class SimulatedServer {
     // MARK: Lease
 
     private func keep(_ event: LeaseKeeper.Event) {
-        for directive in keeper.handle(event, now: world.now) {
+        for directive in keeper.handle(event, now: now) {
             switch directive {
             case .acquire(let duration): later(world.milliseconds(1...10)) { self.acquire(duration) }
-            case .wake(let moment): later(moment - world.now) { self.keep(.woke) }
+            case .wake(let moment): later(moment - now) { self.keep(.woke) }
             case .tell(let event): handle(event)
             }
         }
@@ -162,8 +174,11 @@ final class SimulatedServer {
         guard !isCommitting, !commits.isEmpty else { return }
         isCommitting = true
         let commit = commits.removeFirst()
+        onItsWay = (commit.changes, commit.term)
         let delay = world.chance(world.faults.slowCommit) ? world.milliseconds(1000...4000) : world.milliseconds(1...15)
+        if world.chance(world.faults.crashInCommit) { later(delay / 2) { self.crash() } }
         later(delay) {
+            self.onItsWay = nil
             let answer = self.commit(commit.changes, commit.term)
             if self.world.faults.crashes(self.world, "server after a commit") { return self.crash() }
             self.later(self.world.milliseconds(1...3)) {
@@ -174,12 +189,17 @@ final class SimulatedServer {
         }
     }
 
+    /// What was on its way when it was killed reaches the store, however late.
+    private func arriveLate(_ commit: (changes: [StoreChange], term: Int64)) {
+        world.after(world.milliseconds(10...40_000)) { _ = self.commit(commit.changes, commit.term) }
+    }
+
     private func commit(_ changes: [StoreChange], _ term: Int64) -> StoreError? {
         do throws(StoreError) {
             guard world.storeDownUntil <= world.now else { throw .unavailable("the store is down") }
-            try world.store.commitNow(changes, term: term)
+            try world.store.commitNow(changes, term: world.planted == .lenientStore ? world.oracle.highestTerm : term)
             for change in changes { world.noteChange(change) }
-            world.oracle.stored(changes)
+            world.oracle.stored(changes, by: term)
             return nil
         } catch {
             if case .conflict(let reason) = error { world.note("conflict: \(reason)") }

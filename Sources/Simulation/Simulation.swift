@@ -81,6 +81,20 @@ package enum Simulation {
         return run(seed: seed, planted: planted, rolling: rolling, leading: leading, whenAlone: whenAlone)
     }
 
+    /// How the first seed went that fails with a planted bug and does not fail without it; nil: there is none.
+    package static func find(
+        _ bug: PlantedBug, seeds: Range<UInt64>, leading: Bool = false, jobs: Int = 1
+    ) async -> SimulationResult? {
+        var next = seeds.lowerBound
+        while next < seeds.upperBound {
+            let report = await run(seeds: next..<seeds.upperBound, planted: bug, leading: leading, jobs: jobs)
+            guard let failed = report.failures.first else { return nil }
+            if run(seed: failed.seed, leading: leading, isTraced: false).failure == nil { return failed }
+            next = failed.seed + 1
+        }
+        return nil
+    }
+
     /// The demo's fleet through all of its commits: without faults for seed 0, with faults for every other.
     /// `rolling`: through commits that are rolled out instead, some of them refused by every server. `leading`: through those
     /// that move the lead between two clusters.
@@ -119,6 +133,7 @@ package enum Simulation {
             failure = "it did not converge within \(settleMax): \(world.unsettled)"
         }
         let settled = world.now - moment
+        if failure == nil, world.oracle.violation == nil, !losesHost { failure = world.problemWithoutServer }
         world.areClientsGone = true
         _ = world.run(for: .seconds(3))
         _ = world.run(for: commitsMax) { world.isQuiet }
@@ -197,7 +212,7 @@ extension World {
     /// No commit waits, and no attempt is under way.
     var isQuiet: Bool {
         allInstances.allSatisfy { $0.instance.process?.unacknowledged.isEmpty ?? true } && store.loadNow().openAttempts.isEmpty
-            && (!script.isLeading || areCopiesWhole)
+            && areCopiesWhole
     }
 
     private var areCopiesWhole: Bool {
@@ -210,22 +225,24 @@ extension World {
         return instance(records.uid, records.primary)
     }
 
+    private var leading: SimulatedServer? { servers.first(where: \.isLeader) }
+
     private var isHeld: Bool {
-        let view = servers.first(where: \.isLeader)?.machine?.view(at: now)
+        let view = leading?.machine?.view(at: leading?.now ?? now)
         return view?.units[UnitID(.cluster, "orders")]?.findings.contains { $0.reason == "FailoverHeld" } ?? false
     }
 
     /// The leader is content with the newest revision, and every replica has what the writer has.
     var isSettled: Bool {
-        agents.allSatisfy(\.isRunning) && servers.first(where: \.isLeader)?.isSettled(on: script.current.revision) == true
+        agents.allSatisfy(\.isRunning) && leading?.isSettled(on: script.current.revision) == true
     }
 
     /// A commit by which nothing starts stands at one instance, and the others were never asked.
     var isHalted: Bool {
         guard !faults.isActive, allInstances.contains(where: { $0.instance.refused != nil }),
-            let leader = servers.first(where: \.isLeader)?.machine
+            let server = leading, let leader = server.machine
         else { return false }
-        let view = leader.view(at: now)
+        let view = leader.view(at: server.now)
         guard view.desired?.revision == script.current.revision,
             view.units[UnitID(.cluster, "orders")]?.findings.contains(where: { $0.reason == "RolloutHalted" }) == true
         else { return false }
@@ -233,8 +250,8 @@ extension World {
     }
 
     var unsettled: String {
-        guard let leader = servers.first(where: \.isLeader)?.machine else { return "nobody leads" }
-        let view = leader.view(at: now)
+        guard let server = leading, let leader = server.machine else { return "nobody leads" }
+        let view = leader.view(at: server.now)
         guard view.desired?.revision == script.current.revision else { return "revision \(view.desired?.revision.commit ?? "none") is in force" }
         let units = script.current.clusters.keys.sorted().map { name in
             let unit = view.units[UnitID(.cluster, name)]

@@ -73,6 +73,13 @@ extension StepContext {
         host.instances[order.instance] = nil
     }
 
+    /// True where it was locked out.
+    func admit(_ replica: InstanceID) -> Bool {
+        guard let instance, instance.lockedAccounts.contains(replica) else { return false }
+        if world.planted != .lastingLock { instance.lockedAccounts.remove(replica) }
+        return true
+    }
+
     /// A statement of ours on the writer. Elsewhere it is refused.
     func write(_ change: Transaction.Content, isThere: (DatabaseContent) -> Bool) -> StepResult {
         guard let instance, let process = instance.process, !process.readOnly else { return .end(.refused("it is not the writer")) }

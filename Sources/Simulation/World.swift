@@ -30,13 +30,15 @@ final class World {
     private var writes = 0
     var areClientsGone = false
     var connectionsMade: UInt64 = 0
+    /// Whoever takes writes next is lost soon afterwards.
+    var losesNextWriter = false
 
     init(seed: UInt64, script: Script, planted: PlantedBug? = nil, isTraced: Bool = true) {
         self.planted = planted
         self.isTraced = isTraced
         random = SeededGenerator(seed: seed)
         beginning = now
-        self.script = script
+        self.script = planted == .causeless ? script.withoutFiles : script
         hosts = script.hosts.map { ModelHost(name: $0.name, address: $0.address, region: Script.region(of: $0.zone)) }
         agents = hosts.map { SimulatedAgent($0, self) }
         servers = [SimulatedServer("one", self)]
@@ -152,6 +154,16 @@ final class World {
     func answerWaiting(on instance: ModelInstance) {
         for place in instance.process?.unacknowledged ?? [] { oracle.acknowledged(instance, place, self) }
         instance.process?.unacknowledged = []
+    }
+
+    /// A writer was opened.
+    func opened(_ instance: ModelInstance) {
+        oracle.opened(instance, self)
+        guard losesNextWriter, faults.isActive, let host = host(at: instance.address) else { return }
+        losesNextWriter = false
+        after(milliseconds(0...150)) {
+            if self.faults.isActive { self.lose(host, for: self.milliseconds(10_000...60_000)) }
+        }
     }
 
     /// An instance was started, closed, unless a bug is planted.

@@ -51,9 +51,9 @@ struct Simulate: AsyncParsableCommand {
     private func findPlanted(_ bugs: [PlantedBug]) async throws {
         var missed = 0
         for bug in bugs {
-            let report = await Simulation.run(
-                seeds: start..<(start + seeds), planted: bug, leading: leading || bug.isOfLeading, jobs: width)
-            if let found = report.failures.first {
+            let found = await Simulation.find(
+                bug, seeds: start..<(start + seeds), leading: leading || bug.isOfLeading, jobs: width)
+            if let found {
                 print("\(bug.rawValue): found by seed \(found.seed): \(found.failure ?? "")")
             } else {
                 missed += 1
