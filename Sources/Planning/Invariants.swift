@@ -66,6 +66,9 @@ package enum Invariants {
                 guard situation.records.member(id.ordinal)?.phase == .leaving, situation.records.primary != id.ordinal else {
                     return "\(id) would be stopped for good, but it is still wanted"
                 }
+                if situation.records.isSemiSync, situation.records.standby == nil, situation.records.ackSet.contains(id.ordinal) {
+                    return "\(id) would be stopped for good, and may be alone with acknowledged rows"
+                }
             case .install where situation.records.isFounded:
                 return "\(id) would be made empty in a cluster that holds data"
             case .upgrade(_, let version):

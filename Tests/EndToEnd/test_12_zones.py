@@ -3,7 +3,7 @@
 import time
 import unittest
 
-from matrix import FAILOVER_SECONDS, MANY, STOP_SECONDS, MatrixCase, in_turn, known, sampled
+from matrix import FAILOVER_SECONDS, MANY, STOP_SECONDS, MatrixCase, in_turn, sampled
 from operations import known_attempts
 
 ZONE_SECONDS = 10.0  # The aim for a whole zone is 3.
@@ -123,7 +123,6 @@ class Zones(MatrixCase):
             self.assert_no_failover()
         self.judge(writer)
 
-    @known("an instance that is to leave is never promoted, also where nobody else holds every write")
     def test_primary_is_lost_while_the_last_acker_is_to_leave(self):
         with self.writer() as writer:
             self.leaving_last(writer)
@@ -134,7 +133,6 @@ class Zones(MatrixCase):
             self.left(writer)
         self.judge(writer)
 
-    @known("an instance that leaves takes what it alone has acknowledged with it")
     def test_scale_in_takes_one_acker_as_the_other_is_lost(self):
         """Nobody knows yet that it is: what the one that goes has acknowledged alone must not go with it and the primary."""
         type(self).failovers = MANY

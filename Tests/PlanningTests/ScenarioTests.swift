@@ -114,7 +114,7 @@ struct ScenarioTests {
         fleet.converge()
         fleet.declare(TestFleet.orders([1, 0, 1]))
         let plan = fleet.converge()
-        #expect(plan.outline == "prepareReplica 1, clone 3 | start 3 | replicate 3 | acknowledge 3 | retire 2")
+        #expect(plan.outline == "prepareReplica 1, clone 3 | start 3 | replicate 3 | acknowledge 3 | expel 1 | retire 2")
         #expect(fleet.orders?.member(2)?.phase == .retired(until: fleet.now + .seconds(86400)))
         fleet.now = fleet.now + .seconds(86400)
         for host in TestFleet.hostNames { fleet.observed[host]?.renewed = fleet.now }

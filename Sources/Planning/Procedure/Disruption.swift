@@ -62,6 +62,7 @@ extension PrimaryReplicaProcedure {
     mutating func retireOne(but primary: MemberView) -> Bool {
         for view in views where records.member(view.ordinal)?.phase == .leaving && view.ordinal != primary.ordinal {
             if waitsForHost(view) || view.isBusy || view.report?.directory == .halfMade { continue }
+            guard leavesAckSet(view, primary) else { return true }
             emit(.retire, on: view, cause: becausePlaced(in: view.record.zone), "stop, keep its directory for \(cluster.retainFor.short)")
             return true
         }

@@ -29,8 +29,46 @@ extension PrimaryReplicaProcedure {
     }
 
     private func acknowledges(_ view: MemberView, for primary: MemberView) -> Bool {
-        view.isFreshForWriter && records.ackSet.contains(view.ordinal) && records.expelled[view.ordinal] == nil
-            && view.acknowledges && view.isAttached(to: primary.record)
+        view.isFreshForWriter && isAcker(view, of: primary)
+    }
+
+    private func isAcker(_ view: MemberView, of primary: MemberView) -> Bool {
+        records.ackSet.contains(view.ordinal) && records.expelled[view.ordinal] == nil && view.acknowledges && view.isAttached(to: primary.record)
+    }
+
+    /// Before one that acknowledges is removed the writer refuses it, and another one has received all that was written until
+    /// then: it may be alone with a row. False where that is ordered or waited for. The last one never leaves.
+    mutating func leavesAckSet(_ view: MemberView, _ primary: MemberView) -> Bool {
+        guard records.isSemiSync, records.standby == nil, records.ackSet.contains(view.ordinal) else { return true }
+        let others = views.filter { $0.ordinal != view.ordinal && isAcker($0, of: primary) }
+        guard let first = others.first else {
+            wait(.fact("acknowledgement"), "another replica to acknowledge, before \(label(view)) leaves")
+            return false
+        }
+        guard let other = others.first(where: \.isFreshForWriter) else {
+            wait(.host(first.record.host), "a report of \(first.record.host) not older than 2 s, before \(label(view)) leaves")
+            return false
+        }
+        guard let position = records.expelled[view.ordinal] else {
+            emit(
+                .expel(ordinal: view.ordinal), on: primary, cause: becausePlaced(in: view.record.zone),
+                "refuse \(label(view)), which is to leave")
+            return false
+        }
+        guard other.received.contains(position) else {
+            wait(.fact(label(other)), "\(label(other)) to receive what was written while \(label(view)) could acknowledge")
+            return false
+        }
+        records.ackSet.removeAll { $0 == view.ordinal }
+        return true
+    }
+
+    /// Whether one that was seen to acknowledge no more leaves the ack set: what the writer held since, another one that
+    /// acknowledges has received.
+    func isMadeUpFor(_ view: MemberView, _ primary: MemberView) -> Bool {
+        guard records.isSemiSync, primary.isWritable else { return true }
+        guard let stopped = view.age, let asked = primary.age, asked <= stopped, let position = primary.database?.binlogPosition else { return false }
+        return views.contains { $0.ordinal != view.ordinal && isAcker($0, of: primary) && $0.received.contains(position) }
     }
 
     /// One that was refused and is heard again counts as a possible acker from before its account is made sure of. True

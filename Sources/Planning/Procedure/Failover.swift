@@ -25,7 +25,7 @@ extension PrimaryReplicaProcedure {
         let silent = ackers.filter { !mayBeAsked($0) }
         // Without all who could acknowledge only the lost writer's own binlog shows what was acknowledged.
         let hasTail = primary.isFreshForWriter && primary.report?.directory == .ready
-        let hasOthers = views.contains { $0.isActive && $0.ordinal != primary.ordinal && $0.isAnswering && !isLeftBehind($0) }
+        let hasOthers = views.contains { !$0.isRetired && $0.ordinal != primary.ordinal && $0.isAnswering && !isLeftBehind($0) }
         let canBeProved = isProtected && !ackers.isEmpty && silent.isEmpty
         guard hasTail && hasOthers || canBeProved || mayRisk(primary, ackers) else {
             if !ackers.isEmpty { hold(primary, loss.text, silent) }
@@ -112,7 +112,7 @@ extension PrimaryReplicaProcedure {
         if !intent.isFenced, from.isFreshForWriter, from.report != nil {
             emit(.fence(epoch: intent.epoch), on: from, isVoluntary: false, cause: cause, "kill the lost writer")
         }
-        for view in views where intent.revoked[view.ordinal] != nil && view.isActive && !view.isBusy {
+        for view in views where intent.revoked[view.ordinal] != nil && !view.isRetired && !view.isBusy {
             // It may be the one that holds all; closed, and with its revocation in its agent's journal, it follows nobody.
             guard view.isFreshForWriter, let report = view.report, report.directory == .ready, report.process == .stopped else { continue }
             start(view, isVoluntary: false, .observation("\(label(view)) is not running"))
@@ -175,13 +175,13 @@ extension PrimaryReplicaProcedure {
         return !view.isAnswering || !view.rowsOfItsOwn.isEmpty
     }
 
-    /// What speaks against a candidate that holds all: what it holds besides goes to everybody, and an applier that stands
-    /// still may never come to it.
-    private func hardship(_ view: MemberView) -> Int { (isStuck(view) ? 2 : 0) + (view.rowsOfItsOwn.isEmpty ? 0 : 1) }
+    /// What speaks against a candidate that holds all: what it holds besides goes to everybody, one that is to leave is
+    /// moved away from again, and an applier that stands still may never come to it.
+    private func hardship(_ view: MemberView) -> Int { (isStuck(view) ? 4 : 0) + (view.isActive ? 0 : 2) + (view.rowsOfItsOwn.isEmpty ? 0 : 1) }
 
     /// Whether it is there to be promoted, if it holds what it says.
     func mayTakeOver(_ view: MemberView, _ intent: FailoverIntent) -> Bool {
-        view.isActive && view.isAnswering && view.isFreshForWriter && !view.isBusy && !isTaken(view.ordinal) && !isLeftBehind(view)
+        !view.isRetired && view.isAnswering && view.isFreshForWriter && !view.isBusy && !isTaken(view.ordinal) && !isLeftBehind(view)
             && view.report?.disk == nil && !isDoubtful(intent, view)
     }
 
@@ -325,6 +325,8 @@ extension PrimaryReplicaProcedure {
             letIn(view, primary, why)
         } else if view.isAttached(to: primary.record) {
             records.leftBehind.removeAll { $0 == view.ordinal }
+        } else if !view.isRunning, configureToStart(view, isVoluntary: false, why) {
+            return
         } else if primary.isAnswering, !primary.isBusy {
             // Closed or open: it may be closed because nobody is there to acknowledge for it.
             emit(

@@ -46,14 +46,18 @@ extension PrimaryReplicaProcedure {
         records = unchanged
     }
 
-    /// Who has provably stopped acknowledging leaves the ack set; anything unknown stays in it.
+    /// Who has provably stopped acknowledging leaves the ack set, once it can hold nothing alone; anything unknown stays in it.
     private mutating func settleAckSet(_ primary: MemberView) {
         for ordinal in records.ackSet {
             guard let view = views.first(where: { $0.ordinal == ordinal }), !view.isBusy else { continue }
             if ordinal == primary.ordinal {
                 records.ackSet.removeAll { $0 == ordinal }
             } else if !mayAcknowledge(view, for: primary.record), view.isAnswering, !view.acknowledges {
-                records.ackSet.removeAll { $0 == ordinal }
+                if isMadeUpFor(view, primary) {
+                    records.ackSet.removeAll { $0 == ordinal }
+                } else {
+                    wait(.fact(label(view)), "another replica to receive what \(label(view)) may have acknowledged, which does not any more")
+                }
             }
         }
     }
@@ -86,11 +90,8 @@ extension PrimaryReplicaProcedure {
     /// Starts a stopped instance, closed; a configuration file that is missing, or is not what is declared by now, is
     /// written first: by the old one it may not start at all.
     mutating func start(_ view: MemberView, isVoluntary: Bool = true, _ cause: Cause) {
-        let digest = view.report?.configDigest
-        if digest == nil || digest != configuration(view).digest && !isSuspended && unknownParameters().isEmpty {
-            emit(
-                .configure(configuration: configuration(view).text), on: view, isVoluntary: isVoluntary, cause: cause,
-                digest == nil ? "write the configuration file again" : "write the configuration file, before it starts")
+        if configureToStart(view, isVoluntary: isVoluntary, cause) {
+            return
         } else if let version = versionToStartBy(view) {
             emit(
                 .upgrade(isPrimary: view.ordinal == records.primary, version: version), on: view, isVoluntary: isVoluntary, cause: cause,
@@ -98,6 +99,16 @@ extension PrimaryReplicaProcedure {
         } else {
             emit(.start, on: view, isVoluntary: isVoluntary, cause: cause, "start, closed")
         }
+    }
+
+    /// True where its configuration file is not what it is to start by, and was ordered.
+    mutating func configureToStart(_ view: MemberView, isVoluntary: Bool, _ cause: Cause) -> Bool {
+        let digest = view.report?.configDigest
+        guard digest == nil || digest != configuration(view).digest && !isSuspended && unknownParameters().isEmpty else { return false }
+        emit(
+            .configure(configuration: configuration(view).text), on: view, isVoluntary: isVoluntary, cause: cause,
+            digest == nil ? "write the configuration file again" : "write the configuration file, before it starts")
+        return true
     }
 
     private mutating func keepOpen(_ view: MemberView) {
@@ -385,6 +396,16 @@ extension PrimaryReplicaProcedure {
         return true
     }
 
+    /// Whether a standby's replica was refused again and again, because it holds more than the head: only the primary that leads
+    /// can tell whose rows those are.
+    private mutating func isAheadOfHead(_ view: MemberView) -> Bool {
+        guard records.standby != nil, let refused = failures(of: "replicate", on: view), refused.value.count >= Self.appliesMax,
+            ["error 1236", "is behind it"].contains(where: refused.value.message.contains)
+        else { return false }
+        wantedFailures.insert(refused.key)
+        return true
+    }
+
     /// The last one that acknowledges never stops.
     private func isSafeToStopAcknowledging(_ view: MemberView, _ primary: MemberView) -> Bool {
         cluster.durability == .async || records.standby != nil || hasOtherAcker(than: view, for: primary)
@@ -405,7 +426,7 @@ extension PrimaryReplicaProcedure {
             cause = .observation("\(label(view)): \(message)")
         }
         let writer = writer(over: primary)
-        if let replication, hasDiverged(replication) || cannotApply(view, replication), isServing(writer) {
+        if let replication, hasDiverged(replication) || cannotApply(view, replication) || isAheadOfHead(view), isServing(writer) {
             if isOneOfManyToRejoin(view) { return }
             emit(
                 .rejoin(source: peer(writer.record)), on: view, isVoluntary: false, cause: cause,

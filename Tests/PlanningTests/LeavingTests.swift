@@ -1,0 +1,97 @@
+import FleetModel
+import Testing
+
+@testable import Planning
+
+/// Who acknowledges leaves the ack set only once it is alone with nothing: 1 writes on hz-a-1; 2 and 3 acknowledge.
+struct LeavingTests {
+    private func position(_ sequence: Int64) -> GTIDSet { GTIDSet(domains: [7: .init(serverID: 1, sequence: sequence)]) }
+
+    private func holds(_ sequence: Int64, _ ordinals: [Int], in fleet: inout TestFleet) {
+        for ordinal in ordinals {
+            fleet.change(ordinal) {
+                $0.database?.binlogPosition = position(sequence)
+                $0.database?.appliedPosition = position(sequence)
+                $0.database?.replication?.receivedPosition = position(sequence)
+            }
+        }
+    }
+
+    private func founded() -> TestFleet {
+        var fleet = TestFleet(TestFleet.orders([1, 1, 1]))
+        fleet.converge()
+        holds(100, [1, 2, 3], in: &fleet)
+        return fleet
+    }
+
+    /// The zone of instance 2 is declared no more; allocate marks it as leaving.
+    private func leaving() -> TestFleet {
+        var fleet = founded()
+        fleet.declare(TestFleet.orders([1, 0, 1]))
+        _ = fleet.allocate()
+        return fleet
+    }
+
+    private func step(_ fleet: inout TestFleet) -> Decision {
+        let decision = Planner.step(fleet.situation())
+        fleet.records.clusters["orders"] = decision.records
+        for task in decision.tasks { fleet.carryOut(task) }
+        return decision
+    }
+
+    @Test func `one that is to leave is refused first, and stopped once another one has all`() {
+        var fleet = leaving()
+        // Acknowledged by 2 alone.
+        holds(103, [1, 2], in: &fleet)
+        #expect(step(&fleet).tasks.map(\.action) == [.expel(ordinal: 2)])
+        let held = step(&fleet)
+        #expect(held.tasks.isEmpty && held.records.ackSet == [2, 3])
+        #expect(held.waits.contains { $0.message.contains("orders-3 to receive what was written while orders-2 could acknowledge") })
+        holds(103, [3], in: &fleet)
+        let freed = step(&fleet)
+        #expect(freed.tasks.map(\.action) == [.retire] && freed.records.ackSet == [3])
+    }
+
+    @Test func `nobody leaves while no other one acknowledges, or none was heard just now`() {
+        var fleet = leaving()
+        fleet.pass(.seconds(3), except: [3])
+        let stale = step(&fleet)
+        #expect(stale.tasks.isEmpty && stale.waits.contains { $0.message.contains("not older than 2 s, before orders-2 leaves") })
+        fleet.change(3) { $0.database?.semiSyncReplica = false }
+        fleet.pass(.milliseconds(10))
+        #expect(!step(&fleet).tasks.contains { $0.action == .retire || $0.action == .expel(ordinal: 2) })
+    }
+
+    @Test func `no wave stops a member of the ack set for good`() throws {
+        var fleet = leaving()
+        let member = try #require(fleet.orders?.member(2))
+        let retire = PlannedTask(
+            unit: UnitID(.cluster, "orders"), target: .instance(InstanceID(clusterUID: try #require(fleet.orders).uid, ordinal: 2), host: member.host),
+            action: .retire, isVoluntary: true, cause: .observation("by hand"), summary: "stop")
+        #expect(Invariants.violation([retire], in: fleet.situation())?.contains("may be alone with acknowledged rows") == true)
+        fleet.records.clusters["orders"]?.ackSet = [3]
+        #expect(Invariants.violation([retire], in: fleet.situation()) == nil)
+    }
+
+    @Test func `one that was turned into an asynchronous replica stays in the ack set until another one has all`() {
+        var fleet = founded()
+        // As after a switchover into its zone: it may acknowledge no more.
+        fleet.records.clusters["orders"]?.members[1].zone = "zone-a"
+        holds(103, [1, 2], in: &fleet)
+        fleet.change(2) { $0.database?.semiSyncReplica = false }
+        let held = Planner.step(fleet.situation())
+        #expect(held.records.ackSet == [2, 3])
+        holds(103, [3], in: &fleet)
+        #expect(Planner.step(fleet.situation()).records.ackSet == [3])
+    }
+
+    @Test func `one that is to leave takes over where nobody else holds all`() {
+        var fleet = leaving()
+        holds(103, [1, 2], in: &fleet)
+        fleet.cutOff([2, 3])
+        fleet.pass(.seconds(5), except: [1])
+        #expect(step(&fleet).records.failover != nil)
+        #expect(step(&fleet).tasks.contains { $0.action.name == "promote" })
+        #expect(fleet.orders?.primary == 2)
+    }
+}
