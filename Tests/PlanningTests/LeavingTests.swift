@@ -32,34 +32,27 @@ struct LeavingTests {
         return fleet
     }
 
-    private func step(_ fleet: inout TestFleet) -> Decision {
-        let decision = Planner.step(fleet.situation())
-        fleet.records.clusters["orders"] = decision.records
-        for task in decision.tasks { fleet.carryOut(task) }
-        return decision
-    }
-
     @Test func `one that is to leave is refused first, and stopped once another one has all`() {
         var fleet = leaving()
         // Acknowledged by 2 alone.
         holds(103, [1, 2], in: &fleet)
-        #expect(step(&fleet).tasks.map(\.action) == [.expel(ordinal: 2)])
-        let held = step(&fleet)
+        #expect(fleet.carryOutStep().tasks.map(\.action) == [.expel(ordinal: 2)])
+        let held = fleet.carryOutStep()
         #expect(held.tasks.isEmpty && held.records.ackSet == [2, 3])
         #expect(held.waits.contains { $0.message.contains("orders-3 to receive what was written while orders-2 could acknowledge") })
         holds(103, [3], in: &fleet)
-        let freed = step(&fleet)
+        let freed = fleet.carryOutStep()
         #expect(freed.tasks.map(\.action) == [.retire] && freed.records.ackSet == [3])
     }
 
     @Test func `nobody leaves while no other one acknowledges, or none was heard just now`() {
         var fleet = leaving()
         fleet.pass(.seconds(3), except: [3])
-        let stale = step(&fleet)
+        let stale = fleet.carryOutStep()
         #expect(stale.tasks.isEmpty && stale.waits.contains { $0.message.contains("not older than 2 s, before orders-2 leaves") })
         fleet.change(3) { $0.database?.semiSyncReplica = false }
         fleet.pass(.milliseconds(10))
-        #expect(!step(&fleet).tasks.contains { $0.action == .retire || $0.action == .expel(ordinal: 2) })
+        #expect(!fleet.carryOutStep().tasks.contains { $0.action == .retire || $0.action == .expel(ordinal: 2) })
     }
 
     @Test func `no wave stops a member of the ack set for good`() throws {
@@ -90,8 +83,8 @@ struct LeavingTests {
         holds(103, [1, 2], in: &fleet)
         fleet.cutOff([2, 3])
         fleet.pass(.seconds(5), except: [1])
-        #expect(step(&fleet).records.failover != nil)
-        #expect(step(&fleet).tasks.contains { $0.action.name == "promote" })
+        #expect(fleet.carryOutStep().records.failover != nil)
+        #expect(fleet.carryOutStep().tasks.contains { $0.action.name == "promote" })
         #expect(fleet.orders?.primary == 2)
     }
 }
