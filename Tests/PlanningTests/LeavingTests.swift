@@ -66,18 +66,6 @@ struct LeavingTests {
         #expect(Invariants.violation([retire], in: fleet.situation()) == nil)
     }
 
-    @Test func `one that was turned into an asynchronous replica stays in the ack set until another one has all`() {
-        var fleet = founded()
-        // As after a switchover into its zone: it may acknowledge no more.
-        fleet.records.clusters["orders"]?.members[1].zone = "zone-a"
-        holds(103, [1, 2], in: &fleet)
-        fleet.change(2) { $0.database?.semiSyncReplica = false }
-        let held = Planner.step(fleet.situation())
-        #expect(held.records.ackSet == [2, 3])
-        holds(103, [3], in: &fleet)
-        #expect(Planner.step(fleet.situation()).records.ackSet == [3])
-    }
-
     @Test func `one that is to leave takes over where nobody else holds all`() {
         var fleet = leaving()
         holds(103, [1, 2], in: &fleet)

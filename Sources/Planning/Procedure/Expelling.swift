@@ -63,14 +63,6 @@ extension PrimaryReplicaProcedure {
         return true
     }
 
-    /// Whether one that was seen to acknowledge no more leaves the ack set: what the writer held since, another one that
-    /// acknowledges has received.
-    func isMadeUpFor(_ view: MemberView, _ primary: MemberView) -> Bool {
-        guard records.isSemiSync, primary.isWritable else { return true }
-        guard let stopped = view.age, let asked = primary.age, asked <= stopped, let position = primary.database?.binlogPosition else { return false }
-        return views.contains { $0.ordinal != view.ordinal && isAcker($0, of: primary) && $0.received.contains(position) }
-    }
-
     /// One that was refused and is heard again counts as a possible acker from before its account is made sure of. True
     /// where this was the case, or is to wait.
     mutating func readmit(_ view: MemberView, _ primary: MemberView) -> Bool {
