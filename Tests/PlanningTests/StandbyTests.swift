@@ -246,6 +246,24 @@ struct StandbyTests {
         #expect(two.records("orders").demotion == nil && two.records("orders-sh").demotion == nil)
     }
 
+    @Test func `who holds another row of the last number of a lead does not take it`() {
+        var two = following()
+        // Of a primary that was lost before anybody acknowledged it.
+        let other = GTIDSet(domains: [7: .init(serverID: 9, sequence: 100)])
+        for ordinal in [1, 2] {
+            two.change("orders-sh", ordinal) {
+                $0.database?.binlogPosition = other
+                $0.database?.appliedPosition = other
+                $0.database?.replication?.receivedPosition = other
+            }
+        }
+        two.edit("orders") { $0.standbyOf = "orders-sh" }
+        two.edit("orders-sh") { $0.standbyOf = nil }
+        let held = two.settle()["orders-sh"]
+        #expect(two.writable.isEmpty && two.records("orders").demotion?.position == GTIDSet("7-1-100"))
+        #expect(held?.waits.contains { $0.message.contains("to hold everything up to 7-1-100") } == true)
+    }
+
     @Test func `a demotion is taken back as long as nobody leads`() {
         var two = following()
         two.edit("orders") { $0.standbyOf = "orders-sh" }

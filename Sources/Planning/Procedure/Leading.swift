@@ -168,7 +168,8 @@ extension PrimaryReplicaProcedure {
     /// of the cluster that led last; its own where nobody else did since.
     private mutating func lead(_ position: GTIDSet, from former: String, loss: Int64?) -> Bool {
         let able = views.filter { $0.isActive && $0.isFreshForWriter && $0.isAnswering && !$0.isBusy && !isInMaintenance($0) }
-        let holding = able.filter { $0.received.contains(position) }
+        // What a demotion closed ends there: who holds another row of that number, or one more, holds another history.
+        let holding = able.filter { loss == nil ? $0.received.endsAt(position) : $0.received.contains(position) }
         guard let head = holding.first(where: { $0.ordinal == records.primary })
             ?? holding.min(by: { (zoneRank($0), $0.ordinal) < (zoneRank($1), $1.ordinal) }), let upstream
         else {
@@ -228,4 +229,9 @@ extension PrimaryReplicaProcedure {
             }
         }
     }
+}
+
+extension GTIDSet {
+    /// Whether it ends with the same transaction as the other one, in each domain of that.
+    fileprivate func endsAt(_ other: GTIDSet) -> Bool { other.domains.allSatisfy { domains[$0.key] == $0.value } }
 }
