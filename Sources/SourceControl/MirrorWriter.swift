@@ -94,7 +94,11 @@ actor MirrorWriter {
         let descriptor = open(file, O_RDONLY | O_CLOEXEC)
         let code = descriptor < 0 || fsync(descriptor) != 0 ? errno : 0
         if descriptor >= 0 { close(descriptor) }
-        guard code == 0 else { throw SourceError.mirrorDamaged(path: path, detail: "\(file): \(String(cString: strerror(code)))") }
+        guard code == 0 else { throw damaged(file, code) }
+    }
+
+    private func damaged(_ file: String, _ code: Int32) -> SourceError {
+        .mirrorDamaged(path: path, detail: "\(file): \(String(cString: strerror(code)))")
     }
 
     private func write(_ text: String, to file: String) throws(SourceError) {
@@ -103,9 +107,7 @@ actor MirrorWriter {
         let written = descriptor < 0 ? -1 : bytes.withUnsafeBytes { Glibc.write(descriptor, $0.baseAddress, $0.count) }
         let code = errno
         if descriptor >= 0 { close(descriptor) }
-        guard written == bytes.count else {
-            throw SourceError.mirrorDamaged(path: path, detail: "\(file): \(String(cString: strerror(code)))")
-        }
+        guard written == bytes.count else { throw damaged(file, code) }
     }
 
     // MARK: The remote

@@ -321,6 +321,14 @@ class MatrixCase(FleetTestCase):
         while time.monotonic() < end:
             self.writes(writer, 10)
 
+    def lost_and_back(self, writer, to=None):
+        """A failover like any other one."""
+        self.lose(self.old)
+        self.wait_failed_over(to=to)
+        self.writes(writer)
+        self.bring_back(self.old)
+        self.wait_healed()
+
     # MARK: What follows
 
     def wait_failed_over(self, seconds=FAILOVER_SECONDS, to=None):

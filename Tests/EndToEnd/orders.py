@@ -3,6 +3,8 @@
 import json
 import threading
 
+from relay import chunks
+
 
 class OldOrder:
     """A rule of a relay: keeps the first order of an action that passes to the agent, and once `send` was called slips it in
@@ -51,18 +53,10 @@ class OldOrder:
     @staticmethod
     def _lines(data):
         """What is in the HTTP chunks of a piece that holds nothing but whole ones; else None."""
-        lines, rest = [], data
-        while rest:
-            size, mark, after = rest.partition(b"\r\n")
-            try:
-                length = int(size, 16)
-            except ValueError:
-                return None
-            if not mark or len(after) < length + 2:
-                return None
-            lines += [line for line in after[:length].split(b"\n") if line]
-            rest = after[length + 2:]
-        return lines
+        found = list(chunks(data))
+        if sum(len(sent) for sent, _ in found) < len(data):
+            return None
+        return [line for _, content in found for line in content.split(b"\n") if line]
 
     def _listen(self, data):
         self._tail = (self._tail + data)[-(1 << 16):]

@@ -6,6 +6,20 @@ import threading
 CONNECT_SECONDS = 5
 
 
+def chunks(data):
+    """The whole HTTP chunks that a piece begins with, each as it was sent, and what is in it."""
+    while data:
+        size, mark, after = data.partition(b"\r\n")
+        try:
+            length = int(size, 16)
+        except ValueError:
+            return
+        if not mark or len(after) < length + 2:
+            return
+        yield size + mark + after[:length + 2], after[:length]
+        data = after[length + 2:]
+
+
 class Relay:
     """Listens on a port of its own and passes on to the server's.
 
@@ -63,18 +77,7 @@ class Relay:
     @staticmethod
     def _whole_chunks(data):
         """The HTTP chunks of a piece, from the first that begins in it; nothing where it does not begin with one."""
-        rest, whole = data, b""
-        while rest:
-            size, mark, after = rest.partition(b"\r\n")
-            try:
-                length = int(size, 16)
-            except ValueError:
-                return whole
-            if not mark or len(after) < length + 2:
-                return whole
-            whole += size + mark + after[:length + 2]
-            rest = after[length + 2:]
-        return whole
+        return b"".join(sent for sent, _ in chunks(data))
 
     def _close(self, pair):
         with self._lock:

@@ -219,11 +219,7 @@ class Between(Helpers):
             self.assertEqual({each["name"]: self.fleet.pid(each) for each in self.members}, pids)
             self.assert_no_failover()
             self.assertLess(writer.gap_longest, UNDISTURBED_SECONDS, writer.errors[-5:])
-            self.lose(self.old)
-            self.wait_failed_over()
-            self.writes(writer)
-            self.bring_back(self.old)
-            self.wait_healed()
+            self.lost_and_back(writer)
         self.judge(writer)
 
     def assert_runs(self, child, path):

@@ -236,11 +236,7 @@ class ByHand(Helpers):
             self.wait_healed()
             self.assert_no_failover()
             if fails_over:
-                self.lose(self.old)
-                self.wait_failed_over()
-                self.writes(writer)
-                self.bring_back(self.old)
-                self.wait_healed()
+                self.lost_and_back(writer)
         self.judge(writer, gap_max=gap_max)
 
     @staticmethod

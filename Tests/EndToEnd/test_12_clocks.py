@@ -36,14 +36,6 @@ class Clocks(Helpers):
         with open(f"/proc/{child.pid}/maps") as file:
             self.assertIn(str(self.fleet.library), file.read(), f"{child.name} has the true time")
 
-    def lost_and_back(self, writer, to=None):
-        """A failover like any other one."""
-        self.lose(self.old)
-        self.wait_failed_over(to=to)
-        self.writes(writer)
-        self.bring_back(self.old)
-        self.wait_healed()
-
     def test_the_primary_s_clock_jumps(self):
         with self.writer() as writer:
             for seconds in JUMPS:

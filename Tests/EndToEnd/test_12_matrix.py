@@ -242,11 +242,7 @@ class Processes(MatrixCase):
             for _ in range(BUDGET):
                 self.writes(writer)
                 self.look()
-                self.lose(self.old)
-                self.wait_failed_over()
-                self.writes(writer)
-                self.bring_back(self.old)
-                self.wait_healed()
+                self.lost_and_back(writer)
             self.look()
             self.lose(self.old)
             self.fleet.wait_finding("FailoverBudgetSpent", FAILOVER_SECONDS, self.since)

@@ -36,14 +36,6 @@ struct AloneTests {
         return fleet
     }
 
-    /// Carries out what a step decides, once.
-    private func step(_ fleet: inout TestFleet) -> Decision {
-        let decision = Planner.step(fleet.situation())
-        fleet.records.clusters["orders"] = decision.records
-        for task in decision.tasks { fleet.carryOut(task) }
-        return decision
-    }
-
     @Test func `by default a writer without ackers waits`() {
         let fleet = waiting { _ in }
         let decision = Planner.step(fleet.situation())
@@ -53,11 +45,11 @@ struct AloneTests {
 
     @Test func `one that may goes on once everybody was refused, says so, and is protected again when one is back`() {
         var fleet = waiting { $0.whenAlone = .continue }
-        #expect(step(&fleet).tasks.map(\.action) == [.expel(ordinal: 2)])
+        #expect(fleet.carryOutStep().tasks.map(\.action) == [.expel(ordinal: 2)])
         #expect(fleet.orders?.ackSet == [2, 3])
-        #expect(step(&fleet).tasks.map(\.action) == [.expel(ordinal: 3)])
+        #expect(fleet.carryOutStep().tasks.map(\.action) == [.expel(ordinal: 3)])
         #expect(fleet.orders?.ackSet == [2, 3] && fleet.orders?.isSemiSync == true)
-        let off = step(&fleet)
+        let off = fleet.carryOutStep()
         #expect(off.tasks.map(\.action) == [.open(epoch: 1, semiSync: false)])
         #expect(off.tasks.allSatisfy { !$0.isVoluntary })
         #expect(fleet.orders?.ackSet == [] && fleet.orders?.isSemiSync == false)
@@ -74,11 +66,11 @@ struct AloneTests {
     /// It went on alone, up to 140; instance 2 is back and acknowledges, and has received so much.
     private func isBack(having sequence: Int64) -> TestFleet {
         var fleet = waiting { $0.whenAlone = .continue }
-        for _ in 1...3 { _ = step(&fleet) }
+        for _ in 1...3 { fleet.carryOutStep() }
         fleet.change(1) { $0.database?.areCommitsWaiting = false; $0.database?.binlogPosition = position(140) }
         fleet.pass(.seconds(1), except: [3])
         for _ in 1...6 where fleet.orders?.isSemiSync == false {
-            let decision = step(&fleet)
+            let decision = fleet.carryOutStep()
             #expect(decision.findings.contains { $0.reason == "Unprotected" })
         }
         fleet.change(2) {
@@ -92,47 +84,47 @@ struct AloneTests {
     @Test func `who acknowledges again proves nothing before it has all that was written alone`() throws {
         var fleet = isBack(having: 120)
         #expect(fleet.orders?.isSemiSync == true && fleet.orders?.ackSet == [2])
-        let behind = step(&fleet)
+        let behind = fleet.carryOutStep()
         #expect(behind.findings.contains { $0.reason == "Unprotected" } && fleet.orders?.isUnprotected == true)
         var lost = fleet
         lost.cutOff([2])
         lost.pass(.seconds(12), except: [1, 3])
-        for _ in 1...3 { _ = step(&lost) }
+        for _ in 1...3 { lost.carryOutStep() }
         #expect(lost.orders?.primary == 1 && lost.orders?.failover == nil)
         let held = try #require(Planner.step(lost.situation()).findings.first { $0.reason == "FailoverHeld" })
         #expect(held.message.contains("orders-1 wrote without waiting for anybody"))
 
         fleet.change(2) { $0.database?.replication?.receivedPosition = position(140) }
-        #expect(!step(&fleet).findings.contains { $0.reason == "Unprotected" } && fleet.orders?.isUnprotected == false)
+        #expect(!fleet.carryOutStep().findings.contains { $0.reason == "Unprotected" } && fleet.orders?.isUnprotected == false)
         fleet.cutOff([2])
         fleet.pass(.seconds(12), except: [1, 3])
-        for _ in 1...2 { _ = step(&fleet) }
+        for _ in 1...2 { fleet.carryOutStep() }
         #expect(fleet.orders?.primary == 2 && fleet.orders?.floor == position(140))
     }
 
     @Test func `an end that was not heard leaves no proof that is none`() {
         var fleet = waiting { $0.whenAlone = .continue }
-        for _ in 1...2 { _ = step(&fleet) }
+        for _ in 1...2 { fleet.carryOutStep() }
         // Semi-sync goes off, and nobody hears of it; another one is back at once.
         let off = Planner.step(fleet.situation())
         #expect(off.tasks.map(\.action) == [.open(epoch: 1, semiSync: false)])
         fleet.records.clusters["orders"] = off.records
         fleet.change(1) { $0.database?.semiSyncPrimary = false; $0.database?.areCommitsWaiting = false; $0.database?.binlogPosition = position(140) }
         fleet.pass(.milliseconds(100), except: [3])
-        let back = step(&fleet)
+        let back = fleet.carryOutStep()
         #expect(back.records.ackSet == [2] && back.records.isSemiSync == false)
         fleet.cutOff([2])
         fleet.pass(.seconds(12), except: [1, 3])
-        for _ in 1...3 { _ = step(&fleet) }
+        for _ in 1...3 { fleet.carryOutStep() }
         #expect(fleet.orders?.primary == 1)
     }
 
     @Test func `semi-sync that was turned on by hand is affirmed, and then proven`() {
         var fleet = founded { _ in }
         fleet.records.clusters["orders"]?.isSemiSync = false
-        #expect(step(&fleet).tasks.map(\.action) == [.open(epoch: 1, semiSync: true)])
+        #expect(fleet.carryOutStep().tasks.map(\.action) == [.open(epoch: 1, semiSync: true)])
         #expect(fleet.orders?.isSemiSync == true && fleet.orders?.isUnprotected == true)
-        let next = step(&fleet)
+        let next = fleet.carryOutStep()
         #expect(next.isConverged && next.records.isUnprotected == false)
     }
 
@@ -175,14 +167,14 @@ struct AloneTests {
     @Test func `a closed writer that is alone is opened without semi-sync`() {
         var fleet = waiting { $0.whenAlone = .continue }
         fleet.change(1) { $0.database?.readOnly = true; $0.database?.areCommitsWaiting = false }
-        #expect(step(&fleet).tasks.map(\.action) == [.expel(ordinal: 2)])
-        #expect(step(&fleet).tasks.map(\.action) == [.expel(ordinal: 3)])
-        #expect(step(&fleet).tasks.map(\.action) == [.open(epoch: 1, semiSync: false)])
+        #expect(fleet.carryOutStep().tasks.map(\.action) == [.expel(ordinal: 2)])
+        #expect(fleet.carryOutStep().tasks.map(\.action) == [.expel(ordinal: 3)])
+        #expect(fleet.carryOutStep().tasks.map(\.action) == [.open(epoch: 1, semiSync: false)])
     }
 
     @Test func `a writer that went on alone is replaced only by who has all of its own binlog`() {
         var fleet = waiting { $0.whenAlone = .continue }
-        for _ in 1...3 { _ = step(&fleet) }
+        for _ in 1...3 { fleet.carryOutStep() }
         fleet.cutOff([2, 3])
         fleet.pass(.seconds(12), except: [1])
         let decision = Planner.step(fleet.situation())
@@ -222,7 +214,7 @@ struct AloneTests {
     @Test(arguments: [nil, 2] as [Int64?]) func `more than is accepted holds, however long`(_ limit: Int64?) {
         var fleet = doubtful(limit)
         fleet.pass(.seconds(40), except: [1, 3])
-        for _ in 1...3 { _ = step(&fleet) }
+        for _ in 1...3 { fleet.carryOutStep() }
         let decision = Planner.step(fleet.situation())
         #expect(decision.records.primary == 1 && decision.records.failovers.isEmpty)
         #expect(decision.findings.contains { $0.reason == "FailoverHeld" })
@@ -233,8 +225,8 @@ struct AloneTests {
         fleet.pass(.seconds(15), except: [1, 3])
         #expect(Planner.step(fleet.situation()).records.failover == nil)
         fleet.pass(.seconds(16), except: [1, 3])
-        #expect(outline(step(&fleet)) == "revoke 2")
-        let promotion = step(&fleet)
+        #expect(outline(fleet.carryOutStep()) == "revoke 2")
+        let promotion = fleet.carryOutStep()
         #expect(outline(promotion) == "promote 2")
         let told = try #require(promotion.findings.first { $0.reason == "DataAtRisk" })
         #expect(told.message.contains("3 commits that were seen are missing"))
@@ -260,13 +252,13 @@ struct AloneTests {
         fleet.cutOff([2, up])
         fleet.pass(.seconds(31), except: [1, lost])
         fleet.change(up) { $0.process = .stopped }
-        let first = step(&fleet)
+        let first = fleet.carryOutStep()
         #expect(Set(first.tasks.map(\.action)) == [.revoke(epoch: 2)] && first.tasks.count == 2)
         fleet.change(up) { $0.process = .stopped }
         #expect(fleet.orders?.failover?.revoked.count == 2)
-        let second = step(&fleet)
+        let second = fleet.carryOutStep()
         #expect(outline(second) == "start \(up)" && fleet.orders?.primary == 1)
-        let third = step(&fleet)
+        let third = fleet.carryOutStep()
         #expect(fleet.orders?.primary == up && third.records.failovers.map(\.loss) == [.init(known: 0, isAll: false)])
     }
 
@@ -304,11 +296,11 @@ struct AloneTests {
     @Test func `a lost writer that can be started again goes before any loss`() {
         var fleet = killed()
         fleet.change(1) { $0.process = .unresponsive; $0.database = nil }
-        _ = step(&fleet)
+        fleet.carryOutStep()
         fleet.change(1) { $0.process = .stopped }
         #expect(fleet.orders?.failover?.isFenced == true)
         fleet.pass(.seconds(31))
-        let decision = step(&fleet)
+        let decision = fleet.carryOutStep()
         #expect(decision.findings.contains { $0.reason == "FailoverAbandoned" } && fleet.orders?.primary == 1)
     }
 
@@ -316,12 +308,12 @@ struct AloneTests {
         var fleet = killed()
         fleet.change(1) { $0.process = .stopped }
         fleet.fail(startOf: 1)
-        _ = step(&fleet)
+        fleet.carryOutStep()
         #expect(fleet.orders?.failover?.tail == position(100))
         fleet.pass(.seconds(10))
-        #expect(step(&fleet).findings.contains { $0.reason == "FailoverHeld" })
+        #expect(fleet.carryOutStep().findings.contains { $0.reason == "FailoverHeld" })
         fleet.pass(.seconds(21))
-        let promotion = step(&fleet)
+        let promotion = fleet.carryOutStep()
         #expect(fleet.orders?.primary == 2 && fleet.orders?.failovers.map(\.loss) == [.init(known: 3, isAll: true)])
         let told = try #require(promotion.findings.first { $0.reason == "DataAtRisk" })
         #expect(told.message.hasSuffix("3 commits that were seen are missing"))
@@ -331,7 +323,7 @@ struct AloneTests {
         var fleet = doubtful(1000)
         fleet.records.clusters["orders"]?.isUnprotected = true
         fleet.pass(.seconds(40), except: [1, 3])
-        for _ in 1...3 { _ = step(&fleet) }
+        for _ in 1...3 { fleet.carryOutStep() }
         #expect(fleet.orders?.primary == 1)
     }
 

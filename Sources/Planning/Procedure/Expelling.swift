@@ -1,7 +1,7 @@
 import FleetModel
 
-// Silent members of the ack set. One of them may hold a row that nobody else has, so that a failover would have to wait
-// for it; after a while the writer refuses it, and the others make up for it.
+// Members of the ack set that are silent, or are to leave. One of them may hold a row that nobody else has, so that a failover
+// would have to wait for it, or lose it; the writer refuses it, and then the others make up for it.
 
 extension PrimaryReplicaProcedure {
     /// A possible acker of which nothing is heard, and which is not connected to the writer either, leaves the ack set:
@@ -20,11 +20,7 @@ extension PrimaryReplicaProcedure {
                     cause: .observation("\(view.record.host) is silent"), "refuse \(label(view)), which may not acknowledge any more")
                 return
             }
-            if other.received.contains(position) {
-                records.ackSet.removeAll { $0 == ordinal }
-            } else {
-                wait(.fact(label(other)), "\(label(other)) to receive what was written while \(label(view)) could acknowledge")
-            }
+            _ = isMadeUpFor(view, refusedAt: position, by: other)
         }
     }
 
@@ -55,6 +51,11 @@ extension PrimaryReplicaProcedure {
                 "refuse \(label(view)), which is to leave")
             return false
         }
+        return isMadeUpFor(view, refusedAt: position, by: other)
+    }
+
+    /// One that is refused leaves the ack set once another one has received all that the writer had then; false until that.
+    private mutating func isMadeUpFor(_ view: MemberView, refusedAt position: GTIDSet, by other: MemberView) -> Bool {
         guard other.received.contains(position) else {
             wait(.fact(label(other)), "\(label(other)) to receive what was written while \(label(view)) could acknowledge")
             return false

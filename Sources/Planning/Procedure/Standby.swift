@@ -1,7 +1,8 @@
 import FleetModel
 
 // A standby: closed copies of another cluster. One member, the head, replicates from a replica of the primary that leads
-// (from that itself where nobody acknowledges for it), the others from the head. Nobody waits for it, so that who is the head is changed without ado.
+// (from that itself where nobody acknowledges for it), the others from the head. Nobody waits for it, so that who is the head
+// is changed without ado.
 
 extension PrimaryReplicaProcedure {
     /// Whether the cluster is a standby, and stays one in this step.
@@ -141,7 +142,7 @@ extension PrimaryReplicaProcedure {
         if upstream.isChangingWriter, upstream.views.contains(where: { view.isAttached(to: $0.record) }) {
             return wait(.fact("lead"), "the end of the change of primary of \(upstream.name), before \(label(view)) follows another one")
         }
-        attach(view, to: upstream.source(for: view) ?? lead, cause: because("spec.standbyOf.cluster"))
+        attach(view, to: upstream.source(for: view, of: lead), cause: because("spec.standbyOf.cluster"))
     }
 
     /// Whether the head follows the primary that leads.

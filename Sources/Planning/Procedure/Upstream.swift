@@ -22,8 +22,7 @@ struct Upstream {
 
     /// From whom a head replicates: from a replica that acknowledges, for what that has applied the next primary has too;
     /// from the primary where there is none. Who feeds it already goes on as long as it can.
-    func source(for head: MemberView) -> MemberView? {
-        guard let primary else { return nil }
+    func source(for head: MemberView, of primary: MemberView) -> MemberView {
         let able = views.filter { view in
             view.isActive && cluster.records.ackSet.contains(view.ordinal) && view.isAttached(to: primary.record)
         }
