@@ -190,6 +190,9 @@ package struct ClusterRecords: Sendable, Hashable {
     /// By ordinal, silent members of the ack set that the present writer refuses, with its position then: once another
     /// one has received that, they need not be asked any more.
     package var expelled: [Int: GTIDSet]
+    /// By ordinal, members of the ack set that were seen to acknowledge no more, with what the writer held then: once another
+    /// one has received that, they need not be asked any more.
+    package var quiet: [Int: GTIDSet]
     package var parameters: [String: AppliedParameter]
     /// What we made in the database: inventory, so that only that is ever removed. Databases with the policy that was
     /// last declared for them.
@@ -232,6 +235,7 @@ package struct ClusterRecords: Sendable, Hashable {
         leftBehind = []
         floor = GTIDSet()
         expelled = [:]
+        quiet = [:]
         parameters = [:]
         databases = [:]
         accounts = [:]

@@ -127,7 +127,7 @@ extension Planner {
 extension ClusterRecords {
     /// A lead has ended, or begins at `floor`: who acknowledged for an earlier one counts no more.
     mutating func forgetAcknowledging(floor: GTIDSet) {
-        (ackSet, expelled, self.floor) = ([], [:], floor)
+        (ackSet, expelled, quiet, self.floor) = ([], [:], [:], floor)
         (isSemiSync, isUnprotected) = (false, false)
     }
 
@@ -136,7 +136,7 @@ extension ClusterRecords {
         ackSet.removeAll { $0 == ordinal }
         preparedReplicas.removeAll { $0 == ordinal }
         leftBehind.removeAll { $0 == ordinal }
-        expelled[ordinal] = nil
+        (expelled[ordinal], quiet[ordinal]) = (nil, nil)
     }
 
     /// A message with its instances named as people know them: `orders-2` for `<uid>-2`; paths stay what they are.

@@ -150,6 +150,7 @@ private let instance: InstanceReport = {
     records.requestedPrimary = 2
     records.leftBehind = [1, 3]
     records.expelled = [3: GTIDSet("7-1-9") ?? GTIDSet()]
+    records.quiet = [2: GTIDSet("7-1-8") ?? GTIDSet()]
     records.floor = GTIDSet("7-1-4") ?? GTIDSet()
     records.switchover = SwitchoverIntent(
         from: 1, to: 2, epoch: 3, began: moment, reason: "move", position: GTIDSet("0-1-5"), isPastReturn: true)

@@ -66,6 +66,33 @@ struct LeavingTests {
         #expect(Invariants.violation([retire], in: fleet.situation()) == nil)
     }
 
+    @Test func `one that was turned into an asynchronous replica stays in the ack set until another one has all`() {
+        var fleet = founded()
+        // As after a switchover into its zone: it may acknowledge no more.
+        fleet.records.clusters["orders"]?.members[1].zone = "zone-a"
+        holds(103, [1, 2], in: &fleet)
+        fleet.change(2) { $0.database?.semiSyncReplica = false }
+        let held = fleet.carryOutStep()
+        #expect(held.records.ackSet == [2, 3] && held.records.quiet == [2: position(103)])
+        // What was written since is no more than the other one's.
+        holds(110, [1], in: &fleet)
+        #expect(fleet.carryOutStep().records.quiet == [2: position(103)])
+        holds(103, [3], in: &fleet)
+        let freed = fleet.carryOutStep()
+        #expect(freed.records.ackSet == [3] && freed.records.quiet.isEmpty)
+    }
+
+    @Test func `what the writer held before one was seen to stop proves nothing`() {
+        var fleet = founded()
+        fleet.records.clusters["orders"]?.members[1].zone = "zone-a"
+        fleet.pass(.seconds(1), except: [1])
+        fleet.change(2) { $0.database?.semiSyncReplica = false }
+        let held = fleet.carryOutStep()
+        #expect(held.records.ackSet == [2, 3] && held.records.quiet.isEmpty)
+        fleet.pass(.milliseconds(10))
+        #expect(fleet.carryOutStep().records.ackSet == [3])
+    }
+
     @Test func `one that is to leave takes over where nobody else holds all`() {
         var fleet = leaving()
         holds(103, [1, 2], in: &fleet)

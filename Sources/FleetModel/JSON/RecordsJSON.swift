@@ -227,6 +227,7 @@ extension ClusterRecords: JSONCodable {
             writer.member("leftBehind", ifFilled: leftBehind)
             if !floor.isEmpty { writer.member("floor", floor) }
             writer.member("expelled", ifFilled: byText(expelled))
+            writer.member("quiet", ifFilled: byText(quiet))
             writer.member("parameters", ifFilled: parameters)
             writer.member("databases", ifFilled: databases)
             writer.member("accounts", ifFilled: accounts)
@@ -255,6 +256,7 @@ extension ClusterRecords: JSONCodable {
             case "parameters" where !hasContent, "databases" where !hasContent, "accounts" where !hasContent,
                 "preparedReplicas" where !hasContent, "failures" where !hasContent, "switchover" where !hasContent,
                 "requestedPrimary" where !hasContent, "failover" where !hasContent, "leftBehind" where !hasContent, "floor" where !hasContent, "expelled" where !hasContent,
+                "quiet" where !hasContent,
                 "joining" where !hasContent, "returning" where !hasContent, "steppingDown" where !hasContent, "demotion" where !hasContent:
                 try reader.skip()
             case "uid": try reader.read(&uid)
@@ -272,10 +274,8 @@ extension ClusterRecords: JSONCodable {
             case "failovers": try reader.read(&failovers)
             case "leftBehind": try reader.read(&leftBehind)
             case "floor": try reader.read(&floor)
-            case "expelled":
-                var positions: [String: GTIDSet] = [:]
-                try reader.read(&positions)
-                expelled = byOrdinal(positions)
+            case "expelled": expelled = byOrdinal(try .init(from: &reader))
+            case "quiet": quiet = byOrdinal(try .init(from: &reader))
             case "parameters": try reader.read(&parameters)
             case "databases": try reader.read(&databases)
             case "accounts": try reader.read(&accounts)

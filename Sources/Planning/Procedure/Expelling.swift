@@ -64,6 +64,17 @@ extension PrimaryReplicaProcedure {
         return true
     }
 
+    /// Whether one that was seen to acknowledge no more leaves the ack set: what the writer held at that moment, or later,
+    /// another one that acknowledges has received.
+    mutating func leavesQuietly(_ view: MemberView, _ primary: MemberView) -> Bool {
+        guard records.isSemiSync, primary.isWritable else { return true }
+        if records.quiet[view.ordinal] == nil, let seen = view.age, let asked = primary.age, asked <= seen {
+            records.quiet[view.ordinal] = primary.database?.binlogPosition
+        }
+        guard let position = records.quiet[view.ordinal] else { return false }
+        return views.contains { $0.ordinal != view.ordinal && isAcker($0, of: primary) && $0.received.contains(position) }
+    }
+
     /// One that was refused and is heard again counts as a possible acker from before its account is made sure of. True
     /// where this was the case, or is to wait.
     mutating func readmit(_ view: MemberView, _ primary: MemberView) -> Bool {

@@ -242,7 +242,7 @@ extension PrimaryReplicaProcedure {
         let position = intent.revoked[to.ordinal] ?? GTIDSet()
         records.primary = to.ordinal
         records.floor = position
-        records.expelled = [:]
+        (records.expelled, records.quiet) = ([:], [:])
         records.requestedPrimary = nil
         records.failover?.to = to.ordinal
         records.failover?.isPastReturn = true

@@ -46,14 +46,21 @@ extension PrimaryReplicaProcedure {
         records = unchanged
     }
 
-    /// Who has provably stopped acknowledging leaves the ack set; anything unknown stays in it.
+    /// Who has provably stopped acknowledging leaves the ack set, once it can hold nothing alone; anything unknown stays in it.
     private mutating func settleAckSet(_ primary: MemberView) {
         for ordinal in records.ackSet {
             guard let view = views.first(where: { $0.ordinal == ordinal }), !view.isBusy else { continue }
             if ordinal == primary.ordinal {
                 records.ackSet.removeAll { $0 == ordinal }
             } else if !mayAcknowledge(view, for: primary.record), view.isAnswering, !view.acknowledges {
-                records.ackSet.removeAll { $0 == ordinal }
+                if leavesQuietly(view, primary) {
+                    records.ackSet.removeAll { $0 == ordinal }
+                    records.quiet[ordinal] = nil
+                } else {
+                    wait(.fact(label(view)), "another replica to receive what \(label(view)) may have acknowledged, which does not any more")
+                }
+            } else {
+                records.quiet[ordinal] = nil
             }
         }
     }
