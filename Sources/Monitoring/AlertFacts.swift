@@ -23,6 +23,7 @@ enum AlertFacts {
         "InstanceUnresponsive": (.critical, "Look at the host's load, memory and disk, and at the instance's error log."),
         "WriterLost": (.critical, "Bring the host's directory back, or choose another primary."),
         "WriterClosed": (.critical, "It is opened again as soon as that is safe; find out who closed it."),
+        "EventSchedulerDrift": (.warning, "It is set again: events run on the primary, and nowhere else."),
         "ReplicaWritable": (.critical, "It is made read-only again; look for writes that reached it."),
         "ReplicationBroken": (.critical, "It is attached again; if that fails, evenkeel describe shows the database's error."),
         "SemiSyncOff": (.warning, "It is turned on again; until then a commit may be on one host only."),

@@ -183,6 +183,7 @@ private struct Change {
             database.standbyAccounts = Set(database.standbyAccounts).union([InstanceID(clusterUID: cluster, ordinal: ordinal)]).sorted()
         case .install, .clone, .purge, .applyChannel: break
         }
+        if database.runsEvents != nil { database.runsEvents = !database.readOnly }
         report.database = database
         return result
     }

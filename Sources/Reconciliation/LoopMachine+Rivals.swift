@@ -11,7 +11,11 @@ extension LoopMachine {
             spec.durability == .semiSync, spec.failover == .automatic,
             !cluster.ackSet.isEmpty
         else { return [] }
-        return cluster.members.filter { $0.ordinal != instance.ordinal && $0.phase == .active }
+        let active = cluster.members.filter { $0.phase == .active }
+        // A fellow of its zone is cut off with it, and acknowledges nothing: its answer would say nothing of those who could.
+        let zone = cluster.member(instance.ordinal)?.zone
+        let outside = active.filter { $0.zone != zone }
+        return (outside.isEmpty ? active.filter { $0.ordinal != instance.ordinal } : outside)
             .map { Peer(ordinal: $0.ordinal, host: $0.host, address: $0.address, port: $0.port) }
     }
 

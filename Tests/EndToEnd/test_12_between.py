@@ -11,7 +11,7 @@ import zlib
 
 from harness import binary, wait_until
 from matrix import (
-    BACK_SECONDS, FAILOVER_SECONDS, MANY, STOP_SECONDS, UNDISTURBED_SECONDS, in_turn, known, sampled)
+    BACK_SECONDS, FAILOVER_SECONDS, MANY, STOP_SECONDS, UNDISTURBED_SECONDS, in_turn, sampled)
 from operations import Trigger, begins, known_attempts
 from orders import OldOrder
 from test_12_by_hand import Helpers
@@ -136,7 +136,6 @@ class Between(Helpers):
             self.assertEqual(
                 self.root(each).value(beats(former)), before, f"{each['name']} has what the event wrote at {former['name']}")
 
-    @known("nobody looks whether the event scheduler is on")
     def test_event_scheduler_is_set_by_hand(self):
         """Off where it is to be on, and on where it is to be off."""
         with self.writer() as writer:
@@ -178,7 +177,6 @@ class Between(Helpers):
             self.wait_healed(BACK_SECONDS)
         self.judge(writer)
 
-    @known("a copy of the primary waits for commits, which wait for a replica's acknowledgement")
     def test_all_replicas_lose_their_directories(self):
         """Both are cloned from the primary, whose commits wait for an acknowledgement all the while."""
         with self.writer(patience=LONG_SECONDS) as writer:

@@ -43,13 +43,15 @@ class Zones(MatrixCase):
         self.judge(writer, gap_max=ZONE_SECONDS)
 
     def test_zone_with_a_second_instance_is_partitioned(self):
-        """The two hear each other, so that the primary is not killed by its agent, and clients reach both sides."""
+        """The two hear each other, and nobody who could be promoted: the primary is killed by its agent. Clients reach both sides."""
         zone = self.address(self.old, self.fellow)
         with self.writer() as writer, self.loyal(self.old) as loyal:
             self.writes(writer)
             self.wires.cut(zone, [*self.address(*self.ackers), self.wires.servers])
             new = self.wait_failed_over()
             self.assertIn(new["name"], [each["name"] for each in self.ackers])
+            self.fleet.wait_until(
+                lambda: not self.root(self.old).answers(), STOP_SECONDS, f"{self.old['name']} is killed by its agent")
             before = len(loyal.acknowledged)
             end = time.monotonic() + AFTER_SECONDS
             while time.monotonic() < end:

@@ -104,6 +104,7 @@ private let instance: InstanceReport = {
     report.startedValues = ["a": "2"]
     report.refusedStart = RefusedStart(configDigest: "ef", engineVersion: "10.11.18", message: "no\nand no")
     report.database?.areCommitsWaiting = true
+    report.database?.runsEvents = true
     report.database?.replication?.ioConnecting = true
     report.database?.replication?.delaySeconds = 60
     report.database?.connectedReplicas = [2]

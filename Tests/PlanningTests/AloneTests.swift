@@ -43,6 +43,21 @@ struct AloneTests {
         #expect(decision.findings.contains { $0.reason == "CommitsWaiting" })
     }
 
+    @Test func `one whose commits wait is closed before it is copied, where nobody is left`() {
+        var fleet = founded { _ in }
+        fleet.change(1) { $0.database?.areCommitsWaiting = true }
+        for ordinal in [2, 3] {
+            guard let member = fleet.orders?.member(ordinal) else { continue }
+            fleet.observed[member.host]?.report.instances.removeAll { $0.id.ordinal == ordinal }
+        }
+        #expect(outline(fleet.carryOutStep()) == "fence 1")
+        // What the kill ended waits no more; it comes back closed.
+        fleet.change(1) { $0.database?.areCommitsWaiting = false }
+        let end = fleet.converge()
+        #expect(end.refusal == nil && end.outline.hasPrefix("start 1 | "), "\(end.outline)")
+        #expect(fleet.orders?.primary == 1 && fleet.orders?.ackSet == [2, 3])
+    }
+
     @Test func `one that may goes on once everybody was refused, says so, and is protected again when one is back`() {
         var fleet = waiting { $0.whenAlone = .continue }
         #expect(fleet.carryOutStep().tasks.map(\.action) == [.expel(ordinal: 2)])

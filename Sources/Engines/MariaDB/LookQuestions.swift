@@ -16,6 +16,7 @@ struct LookQuestions {
         var report = DatabaseReport(
             version: BinaryFinder.number(version) ?? version, serverID: values["server_id"].flatMap { Int64($0) } ?? 0,
             readOnly: isOn("read_only"), semiSyncPrimary: isOn("rpl_semi_sync_master_enabled"), semiSyncReplica: isOn("rpl_semi_sync_slave_enabled"))
+        report.runsEvents = values["event_scheduler"].flatMap { ["ON": true, "OFF": false][$0] }
         report.semiSyncClients = try await session.semiSyncClients(within: deadline.left)
         // Also a writer without semi-sync tells who is connected; a replica that acknowledges is asked for nothing more.
         if report.semiSyncPrimary || !report.semiSyncReplica {
@@ -64,7 +65,7 @@ struct LookQuestions {
     }
 
     private static let always: Set<String> = [
-        "server_id", "read_only", "rpl_semi_sync_master_enabled", "rpl_semi_sync_slave_enabled",
+        "server_id", "read_only", "rpl_semi_sync_master_enabled", "rpl_semi_sync_slave_enabled", "event_scheduler",
     ]
 
     private func databases() async throws -> [DatabaseFacts] {

@@ -213,6 +213,7 @@ extension DatabaseReport: JSONCodable {
             writer.member("semiSyncReplica", semiSyncReplica)
             writer.member("semiSyncClients", semiSyncClients)
             if areCommitsWaiting { writer.member("areCommitsWaiting", areCommitsWaiting) }
+            writer.member("runsEvents", ifPresent: runsEvents)
             writer.member("variables", ifFilled: variables)
             writer.member("databases", ifFilled: databases)
             writer.member("accounts", ifFilled: accounts)
@@ -244,6 +245,7 @@ extension DatabaseReport: JSONCodable {
             case "connectedReplicas": try reader.read(&connectedReplicas)
             case "standbyAccounts": try reader.read(&standbyAccounts)
             case "areCommitsWaiting": try reader.read(&areCommitsWaiting)
+            case "runsEvents": try reader.read(&runsEvents)
             default: try reader.skip()
             }
         }

@@ -54,6 +54,19 @@ extension PrimaryReplicaProcedure {
         return true
     }
 
+    /// A copy waits for commits under way, and those wait for an acknowledgement that only the copy could give. Nobody was told
+    /// of them: the writer is killed, which alone ends them unanswered, and copied closed. True where that is ordered.
+    mutating func closesToBeCopied(_ donor: MemberView) -> Bool {
+        guard records.standby == nil, donor.ordinal == records.primary, donor.isWritable, donor.database?.areCommitsWaiting == true,
+            !isAwaitingAcker(donor), !goesOnAlone(donor)
+        else { return false }
+        emit(
+            .fence(epoch: records.epoch), on: donor, isVoluntary: false,
+            cause: .observation("commits wait on \(label(donor)) for an acknowledgement, and nobody is left who could give it"),
+            "end what waits: it is copied closed, and opened when the copy acknowledges")
+        return true
+    }
+
     /// Writes that the writer has alone are proven by it alone until a member of the ack set has all that the writer had
     /// while it waited for acknowledgements: what came since was acknowledged.
     mutating func settleProtection(_ writer: MemberView) {

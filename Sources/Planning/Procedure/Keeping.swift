@@ -157,6 +157,12 @@ extension PrimaryReplicaProcedure {
         } else if wants && isSemiSync && !wasSemiSync {
             // Turned on by hand, or its end was not heard: it proves something once the writer's agent knows it too.
             affirm(view, semiSync: true, "semi-sync is on at \(label(view)), and its agent was not told")
+        } else if report.database?.runsEvents == false {
+            let message = "the event scheduler is off on the primary: events do not run"
+            find("EventSchedulerDrift", label(view), on: view, message, drift: true)
+            emit(
+                .open(epoch: records.epoch, semiSync: isSemiSync), on: view, isVoluntary: false, cause: .observation("\(label(view)): \(message)"),
+                "event scheduler on")
         } else if !report.isWriter || report.epoch < records.epoch {
             affirm(
                 view, semiSync: isSemiSync,
@@ -250,13 +256,14 @@ extension PrimaryReplicaProcedure {
         let isNew = records.standby != nil || !records.preparedReplicas.contains(view.ordinal) || view.report?.directory == .halfMade
         let cause = isNew ? becausePlaced(in: view.record.zone) : .observation("\(label(view)) is gone from \(view.record.host)")
         if !isNew { find("InstanceLost", label(view), on: view, "its directory is gone", drift: true) }
+        if closesToBeCopied(donor) { return }
         emit(
             .clone(blueprint(view), donor: peer(donor.record)), on: view, donor: donor, cause: cause, "clone from \(label(donor))")
     }
 
     /// Whether a member that could acknowledge for a closed writer runs, or is started, so that it is opened soon; else the
     /// writer waits for an acknowledgement that only a copy of it can give.
-    private func isAwaitingAcker(_ primary: MemberView) -> Bool {
+    func isAwaitingAcker(_ primary: MemberView) -> Bool {
         views.contains {
             $0.isActive && mayAcknowledge($0, for: primary.record) && $0.knowledge == .fresh && $0.report?.directory == .ready
                 && $0.report?.process != .unresponsive && !records.leftBehind.contains($0.ordinal)
@@ -286,6 +293,12 @@ extension PrimaryReplicaProcedure {
     private mutating func keepAttached(_ view: MemberView, _ primary: MemberView) {
         if view.isWritable {
             close(view)
+            return
+        }
+        if view.database?.runsEvents == true {
+            let message = "the event scheduler is on at a replica: its events write there alone"
+            find("EventSchedulerDrift", label(view), on: view, message, drift: true)
+            emit(.close, on: view, isVoluntary: false, cause: .observation("\(label(view)): \(message)"), "event scheduler off")
             return
         }
         guard primary.isAnswering else { return }
