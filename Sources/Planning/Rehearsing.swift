@@ -67,11 +67,8 @@ extension Planner {
     /// admitted, which may be the last.
     private static func decide(_ world: ClusterSituation, _ context: StepContext?, isFirst: Bool) -> Decision {
         guard let context else { return undeclared(world) }
-        var procedure = PrimaryReplicaProcedure(world, context)
-        procedure.decide()
         let mayHoldAll = !world.running.isEmpty || world.policy.mayHoldAll
-        if isFirst || procedure.decision.tasks.isEmpty || mayHoldAll { procedure.sumUp() }
-        return procedure.decision
+        return decide(world, context) { isFirst || $0.tasks.isEmpty || mayHoldAll }
     }
 
     /// What is told of the state as it is now comes from the first step; what follows is only supposed.

@@ -32,9 +32,39 @@ extension PrimaryReplicaProcedure {
         }
     }
 
+    func acknowledgesAsItShould(_ view: MemberView) -> Bool {
+        guard let primary, view.ordinal != primary.ordinal, mayAcknowledge(view, for: primary.record) else { return true }
+        return view.acknowledges
+    }
+
     /// Whether writes wait while this replica is away: nobody else acknowledges them.
     func isOnlyAcker(_ view: MemberView) -> Bool {
         guard let primary, primary.database?.semiSyncPrimary == true, view.acknowledges else { return false }
         return !hasOtherAcker(than: view, for: primary)
+    }
+
+    /// Whether every replica but this one has caught up and acknowledges where it is to: what was restarted last counts
+    /// as back only then.
+    mutating func isHealthy(but view: MemberView, _ primary: MemberView) -> Bool {
+        for other in views where other.isActive && other.ordinal != view.ordinal && other.ordinal != primary.ordinal {
+            guard other.hasCaughtUp, isNear(other, primary), acknowledgesAsItShould(other) else {
+                wait(.fact(label(other)), "\(label(other)) to catch up with \(label(primary)), before \(label(view)) is restarted")
+                return false
+            }
+        }
+        return true
+    }
+
+    /// A statement of ours would wait like any other, and one on accounts would let nobody log in meanwhile.
+    mutating func canCommit(_ primary: MemberView, _ database: DatabaseReport) -> Bool {
+        if !database.semiSyncPrimary || hasOtherAcker(than: primary, for: primary) { return true }
+        wait(.fact("acknowledgement"), "a replica that acknowledges what is written on \(label(primary))")
+        return false
+    }
+
+    /// A drop that nobody has acknowledged is seen on the writer, and would be undone by losing it.
+    func isKept(_ primary: MemberView, _ database: DatabaseReport) -> Bool {
+        guard !primary.isBusy else { return false }
+        return !wasSemiSync || views.contains { records.ackSet.contains($0.ordinal) && $0.received.contains(database.binlogPosition) }
     }
 }

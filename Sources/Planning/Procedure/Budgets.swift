@@ -2,9 +2,9 @@ import FleetModel
 
 // Budgets: how often another member takes over by itself.
 
-extension PrimaryReplicaProcedure {
+extension ClusterProcedure {
     /// For so long a failover spaces out the return to a wanted zone.
-    static let failoverRemembered: Duration = .seconds(3600)
+    static var failoverRemembered: Duration { .seconds(3600) }
 
     /// Whether a failover has to wait, since there were as many as there may be; says which limit it is.
     mutating func isBudgetSpent(_ primary: MemberView, _ loss: WriterLoss) -> Bool {
@@ -39,5 +39,17 @@ extension PrimaryReplicaProcedure {
         let zone = cluster.gameDay == .forbidden ? records.member(ordinal)?.zone ?? "" : ""
         let mark = FailoverMark(at: now, zone: zone, loss: loss)
         records.failovers = (records.failovers.filter { now - $0.at < kept } + [mark]).suffix(max(budget.perCluster, 3) * 2)
+    }
+
+    /// For so long after a failover the writer is not moved back to a wanted zone: longer with each in the last hour, so
+    /// that one that comes and goes is not promoted back and forth.
+    static var coolDown: Duration { .seconds(60) }
+
+    /// When the writer may be moved by choice again; nil where it may now.
+    func coolsDownUntil() -> Instant? {
+        guard let last = records.failovers.last?.at else { return nil }
+        let count = records.failovers.count { now - $0.at < Self.failoverRemembered }
+        let end = last + Self.coolDown * (1 << max(min(count, 6) - 1, 0))
+        return now < end ? end : nil
     }
 }

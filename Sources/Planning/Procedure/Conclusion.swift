@@ -2,16 +2,15 @@ import FleetModel
 
 // The end of a step: the barrier between waves, old failures, and the conditions that sum up.
 
-extension PrimaryReplicaProcedure {
+extension ClusterProcedure {
     /// A failure that nothing asks for any more is forgotten after this time.
-    static let failureKept: Duration = .seconds(600)
+    static var failureKept: Duration { .seconds(600) }
 
     mutating func conclude() {
         holdAtBarrier()
         if isSuspended { holdSuspended() }
         cancelUnwanted()
         forgetFailures()
-        tellDataAtRisk()
         tellMaintenance()
         if decision.findings.count > 1 { decision.findings.sort() }
     }
@@ -34,7 +33,7 @@ extension PrimaryReplicaProcedure {
 
     /// What is left undone is waited for by name, so that nobody takes a suspended cluster for a converged one.
     private mutating func holdSuspended() {
-        guard records.switchover == nil, records.failover == nil else { return }
+        guard !isChangingWriter else { return }
         let held = decision.tasks.filter(isHeldWhileSuspended)
         decision.tasks.removeAll(where: isHeldWhileSuspended)
         for task in held { waitForResume(task.summary, on: task.target) }
@@ -53,33 +52,17 @@ extension PrimaryReplicaProcedure {
         wait(.approval(Wait.resume), "`evenkeel resume \(context.name)`, for \(subject): \(summary)")
     }
 
-    /// Making an instance that is wanted no more is not worth its end; and what is to follow a former writer would be
-    /// compared with the wrong one.
+    /// Making an instance that is wanted no more is not worth its end.
     private mutating func cancelUnwanted() {
-        let isChanging = records.switchover != nil || records.failover != nil
         for attempt in running {
             guard case .instance(let id, _) = attempt.task.target else { continue }
             let isUnwanted =
                 switch attempt.task.action {
                 case .install, .clone: records.member(id.ordinal)?.phase != .active
-                case .rejoin(let source): !isWriter(source)
-                case .replicate(let source, _): !mayFeed(source) && !isChanging
-                default: false
+                default: isUnwanted(attempt.task.action)
                 }
             if isUnwanted { decision.cancel.append(attempt.id) }
         }
-    }
-
-    /// Whether it is the writer or head of this cluster, or of the one that it follows.
-    private func isWriter(_ source: Peer) -> Bool {
-        if source.clusterUID.isEmpty { return source.ordinal == records.primary }
-        return records.standby?.clusterUID == source.clusterUID && upstream?.cluster.records.primary == source.ordinal
-    }
-
-    /// Whether it is the writer or head of this cluster, or any whose rows are those of the cluster that it follows.
-    private func mayFeed(_ source: Peer) -> Bool {
-        if source.clusterUID.isEmpty { return isWriter(source) }
-        return records.standby?.clusterUID == source.clusterUID && upstream?.mayFeed(source.ordinal) == true
     }
 
     private mutating func forgetFailures() {

@@ -2,14 +2,10 @@ import FleetModel
 
 // Content: databases and accounts, made on the writer and carried to the others by replication.
 
-extension PrimaryReplicaProcedure {
+extension ClusterProcedure {
     mutating func keepContent(_ primary: MemberView) {
         guard primary.isWritable, let database = primary.database else { return }
-        guard !database.semiSyncPrimary || hasOtherAcker(than: primary, for: primary) else {
-            // A statement of ours would wait like any other, and one on accounts would let nobody log in meanwhile.
-            wait(.fact("acknowledgement"), "a replica that acknowledges what is written on \(label(primary))")
-            return
-        }
+        guard canCommit(primary, database) else { return }
         for spec in cluster.databases { keep(spec, primary, database) }
         for name in records.databases.keys.sorted() where !cluster.databases.contains(where: { $0.name == name }) {
             remove(database: name, primary, database)
@@ -95,13 +91,6 @@ extension PrimaryReplicaProcedure {
             grant.privileges = grant.privileges.map { $0 == "ALL" ? "ALL PRIVILEGES" : $0 }.filter { $0 != "USAGE" }.sorted()
             return grant.privileges.isEmpty && !grant.withGrantOption ? nil : grant
         }.sorted()
-    }
-
-    /// Whether what the writer holds is there after a failover too. A drop that nobody has acknowledged is seen on the
-    /// writer, and would be undone by losing it.
-    private func isKept(_ primary: MemberView, _ database: DatabaseReport) -> Bool {
-        guard !primary.isBusy else { return false }
-        return !wasSemiSync || views.contains { records.ackSet.contains($0.ordinal) && $0.received.contains(database.binlogPosition) }
     }
 
     private mutating func remove(account key: String, _ primary: MemberView, _ database: DatabaseReport) {

@@ -113,15 +113,6 @@ extension PrimaryReplicaProcedure {
         return replication.ioConnecting && !["Access denied", "is locked"].contains { replication.ioError.contains($0) }
     }
 
-    /// What keeps a member's disk from taking writes, for people.
-    mutating func tellDisks() {
-        for view in views where view.knowledge == .fresh {
-            guard let disk = view.report?.disk else { continue }
-            let message = disk == .full ? "its disk is full: nothing is committed" : "its disk takes no writes: nothing is committed"
-            find(disk == .full ? "DiskFull" : "DiskStalled", label(view), on: view, "\(message); make room, or mend it", drift: false)
-        }
-    }
-
     private func isSilent(_ view: MemberView) -> Bool { view.silence.map { $0 >= Self.silenceMin } ?? true }
 
     /// Whether it was tried in vain to start it.

@@ -2,7 +2,7 @@ import FleetModel
 
 // Disruption: what takes an instance out of service for a while, one at a time, and only when all is well.
 
-extension PrimaryReplicaProcedure {
+extension ClusterProcedure {
     /// What is disrupted with nothing else under way: first the writer leaves a host that is worked on.
     mutating func disrupt(_ primary: MemberView) {
         if maintenance != nil || leaveMaintenance(primary) || !isAllServing { return }
@@ -15,17 +15,6 @@ extension PrimaryReplicaProcedure {
         if !retireOne(but: primary), records.member(primary.ordinal)?.phase == .leaving {
             wait(.fact("candidate"), "a replica that can take over from \(label(primary)), which is to leave")
         }
-    }
-
-    /// Replicas that can become the writer, the best first: attached, caught up, acknowledging where the writer waits
-    /// for acknowledgements.
-    func candidates(for primary: MemberView) -> [MemberView] {
-        views.filter { view in
-            view.isActive && view.ordinal != primary.ordinal && view.isAttached(to: primary.record) && view.hasCaughtUp && isNear(view, primary)
-                && !view.isBusy
-                && (!wantsSemiSync(primary.record) || view.acknowledges && records.ackSet.contains(view.ordinal))
-        }
-        .sorted { (zoneRank($0), $0.ordinal) < (zoneRank($1), $1.ordinal) }
     }
 
     /// Moves the writer to a zone that is wanted more, or off an instance that is to leave.
@@ -62,7 +51,7 @@ extension PrimaryReplicaProcedure {
     mutating func retireOne(but primary: MemberView) -> Bool {
         for view in views where records.member(view.ordinal)?.phase == .leaving && view.ordinal != primary.ordinal {
             if waitsForHost(view) || view.isBusy || view.report?.directory == .halfMade { continue }
-            guard leavesAckSet(view, primary) else { return true }
+            guard mayLeave(view, primary) else { return true }
             emit(.retire, on: view, cause: becausePlaced(in: view.record.zone), "stop, keep its directory for \(cluster.retainFor.short)")
             return true
         }

@@ -2,7 +2,7 @@ import FleetModel
 
 // The engine's version: recorded exactly when the cluster is made; another one is a change that a commit makes.
 
-extension PrimaryReplicaProcedure {
+extension ClusterProcedure {
     /// The exact version is recorded as soon as a host that is to hold an instance tells which it has, and anew when all
     /// instances run another one that is declared.
     mutating func recordEngineVersion() {

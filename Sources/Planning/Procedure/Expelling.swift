@@ -34,7 +34,7 @@ extension PrimaryReplicaProcedure {
 
     /// Before one that acknowledges is removed the writer refuses it, and another one has received all that was written until
     /// then: it may be alone with a row. False where that is ordered or waited for. The last one never leaves.
-    mutating func leavesAckSet(_ view: MemberView, _ primary: MemberView) -> Bool {
+    mutating func mayLeave(_ view: MemberView, _ primary: MemberView) -> Bool {
         guard records.isSemiSync, records.standby == nil, records.ackSet.contains(view.ordinal) else { return true }
         let others = views.filter { $0.ordinal != view.ordinal && isAcker($0, of: primary) }
         guard let first = others.first else {

@@ -26,22 +26,6 @@ extension PrimaryReplicaProcedure {
         openFounded(primary)
     }
 
-    /// The most wanted zone first, then the lowest ordinal. Written down with the first epoch before anything starts.
-    private mutating func chooseFoundingPrimary() {
-        guard records.primary == nil else { return }
-        let chosen = views.filter(\.isActive).min { left, right in
-            (zoneRank(left), left.ordinal) < (zoneRank(right), right.ordinal)
-        }
-        records.primary = chosen?.ordinal
-        records.epoch = max(records.epoch, 1)
-    }
-
-    /// 0 is the most wanted zone for the writer; the least wanted is a host that is worked on.
-    func zoneRank(_ view: MemberView) -> Int {
-        if isInMaintenance(view) { return Int.max }
-        return cluster.preferredZones.firstIndex(of: view.record.zone) ?? cluster.preferredZones.count
-    }
-
     private mutating func makeAndStart(_ view: MemberView) {
         if waitsForHost(view) || waitsForAttempt(view) { return }
         guard let report = view.report, report.directory != .halfMade else {
@@ -56,23 +40,6 @@ extension PrimaryReplicaProcedure {
         case .unresponsive: reportUnresponsive(view)
         case .running: break
         }
-    }
-
-    mutating func reportUnresponsive(_ view: MemberView) {
-        wait(.fact(label(view)), "\(label(view)) to answer")
-        find("InstanceUnresponsive", label(view), on: view, "it runs but a look at it did not end within 2 s", drift: false)
-    }
-
-    /// False, with what is missing said, where the host has no engine of the declared version.
-    mutating func hasEngine(_ view: MemberView) -> Bool {
-        if engine(of: view) != nil { return true }
-        let found = view.engines.map { $0.type.rawValue + " " + $0.version }.joined(separator: ", ")
-        let message =
-            "\(view.record.host) has no \(cluster.engine.type.rawValue) \(wantedVersion)"
-            + (found.isEmpty ? "" : " (it has \(found))") + ": install its packages there"
-        find("EngineMissing", label(view), on: view, message, drift: false)
-        wait(.fact("engine"), message)
-        return false
     }
 
     private mutating func attachReplicas(to primary: MemberView) {

@@ -4,8 +4,6 @@ import FleetModel
 // last and one at a time.
 
 extension PrimaryReplicaProcedure {
-    var isSuspended: Bool { cluster.suspend || records.suspended }
-
     mutating func keep() {
         guard let primary else {
             wait(.approval("primary"), "no writer is recorded")
@@ -102,16 +100,6 @@ extension PrimaryReplicaProcedure {
         } else {
             emit(.start, on: view, isVoluntary: isVoluntary, cause: cause, "start, closed")
         }
-    }
-
-    /// True where its configuration file is not what it is to start by, and was ordered.
-    mutating func configureToStart(_ view: MemberView, isVoluntary: Bool, _ cause: Cause) -> Bool {
-        let digest = view.report?.configDigest
-        guard digest == nil || digest != configuration(view).digest && !isSuspended && unknownParameters().isEmpty else { return false }
-        emit(
-            .configure(configuration: configuration(view).text), on: view, isVoluntary: isVoluntary, cause: cause,
-            digest == nil ? "write the configuration file again" : "write the configuration file, before it starts")
-        return true
     }
 
     private mutating func keepOpen(_ view: MemberView) {

@@ -3,7 +3,7 @@ import FleetModel
 // Maintenance: what people work on is left alone, until a moment. Only what keeps a second writer away, and a change of
 // writer that has begun, goes on.
 
-extension PrimaryReplicaProcedure {
+extension ClusterProcedure {
     /// The cluster's own, while it is in force.
     var maintenance: Maintenance? {
         guard let declared = cluster.maintenance, declared.isInForce(at: now) else { return nil }
@@ -32,7 +32,7 @@ extension PrimaryReplicaProcedure {
         case .replicate, .acknowledge: if records.returning.contains(view.ordinal) { return false }
         default: break
         }
-        guard records.failover == nil, records.switchover == nil, let end = end(for: [view] + (donor.map { [$0] } ?? [])) else { return false }
+        guard !isChangingWriter, let end = end(for: [view] + (donor.map { [$0] } ?? [])) else { return false }
         wait(.time(end.until), "the end of the \(end.text), for \(label(view)): \(summary)")
         return true
     }

@@ -2,7 +2,7 @@ import FleetModel
 
 // Our own acts: what they take away for a while is no drift.
 
-extension PrimaryReplicaProcedure {
+extension ClusterProcedure {
     /// Notes who is about to be made or taken out of service, before the task is.
     mutating func noteOwnAct(_ action: Action, on ordinal: Int) {
         switch action {
@@ -18,11 +18,6 @@ extension PrimaryReplicaProcedure {
         let away = views.filter { $0.isActive && !(isServing($0) && !$0.isBusy && acknowledgesAsItShould($0)) }.map(\.ordinal)
         records.joining.removeAll { !away.contains($0) }
         records.returning.removeAll { !away.contains($0) }
-    }
-
-    func acknowledgesAsItShould(_ view: MemberView) -> Bool {
-        guard let primary, view.ordinal != primary.ordinal, mayAcknowledge(view, for: primary.record) else { return true }
-        return view.acknowledges
     }
 
     /// Whether it was a working part of the cluster before: then what is wrong with it now is drift, not building.

@@ -3,15 +3,15 @@ import FleetModel
 // Names of parameters: one that no server of the version knows would keep instances from starting, so that nothing is
 // touched before it is mended.
 
-extension PrimaryReplicaProcedure {
-    /// Options of a start that are no variables, and so in no catalog.
-    private static let optionsOnly: Set<String> = [
-        "character_set_client_handshake", "core_file", "default_time_zone", "ssl", "symbolic_links",
-        "transaction_isolation", "transaction_read_only",
-    ]
-    /// Words that option files take before a name.
-    private static let prefixes = ["skip_", "enable_", "disable_", "maximum_"]
+/// Options of a start that are no variables, and so in no catalog.
+private let optionsOnly: Set<String> = [
+    "character_set_client_handshake", "core_file", "default_time_zone", "ssl", "symbolic_links",
+    "transaction_isolation", "transaction_read_only",
+]
+/// Words that option files take before a name.
+private let prefixes = ["skip_", "enable_", "disable_", "maximum_"]
 
+extension ClusterProcedure {
     /// Declared names that the catalog of the cluster's version lacks, sorted; empty where no server of it has told.
     func unknownParameters() -> [String] {
         guard !cluster.parameters.isEmpty, let catalog = catalog() else { return [] }

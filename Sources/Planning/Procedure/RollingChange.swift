@@ -3,16 +3,16 @@ import FleetModel
 // Rolling change: what only a start brings about (another version, parameters that are set by a start), one instance
 // after the other, each only when all others are well; and no further than the first that does not start by it.
 
-extension PrimaryReplicaProcedure {
-    /// What a member is to be started anew for.
-    private struct Change {
-        /// The version that it is brought to.
-        var version: String?
-        var parameters: [String] = []
+/// What a member is to be started anew for.
+private struct Change {
+    /// The version that it is brought to.
+    var version: String?
+    var parameters: [String] = []
 
-        var isNone: Bool { version == nil && parameters.isEmpty }
-    }
+    var isNone: Bool { version == nil && parameters.isEmpty }
+}
 
+extension ClusterProcedure {
     private func change(of view: MemberView) -> Change {
         guard view.isAnswering else { return Change() }
         return Change(version: upgrade(of: view), parameters: parametersNeedingRestart(view))
@@ -57,18 +57,6 @@ extension PrimaryReplicaProcedure {
     private func reason(_ change: Change, _ view: MemberView) -> String {
         let names = change.parameters.joined(separator: ", ")
         return if let version = change.version { "restart of \(label(view)) by \(version)" } else { "restart of \(label(view)) for \(names)" }
-    }
-
-    /// Whether every replica but this one has caught up and acknowledges where it is to: what was restarted last counts
-    /// as back only then.
-    private mutating func isHealthy(but view: MemberView, _ primary: MemberView) -> Bool {
-        for other in views where other.isActive && other.ordinal != view.ordinal && other.ordinal != primary.ordinal {
-            guard other.hasCaughtUp, isNear(other, primary), acknowledgesAsItShould(other) else {
-                wait(.fact(label(other)), "\(label(other)) to catch up with \(label(primary)), before \(label(view)) is restarted")
-                return false
-            }
-        }
-        return true
     }
 
     /// Every host has the version before anybody is brought to it.

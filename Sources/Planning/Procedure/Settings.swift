@@ -2,20 +2,23 @@ import FleetModel
 
 // Settings: parameters and the configuration file of every running instance.
 
-extension PrimaryReplicaProcedure {
-    /// What a member's variables need, found by one pass over the values in force.
-    private struct Needs {
-        /// To be set now; nil: back to the default.
-        var set: [String: String?] = [:]
-        /// Those of `set` that departed from what was in force, with what is there now.
-        var drifted: [(name: String, expected: String, actual: String)] = []
-        var isUnknown = false
-    }
+/// What a member's variables need, found by one pass over the values in force.
+private struct Needs {
+    /// To be set now; nil: back to the default.
+    var set: [String: String?] = [:]
+    /// Those of `set` that departed from what was in force, with what is there now.
+    var drifted: [(name: String, expected: String, actual: String)] = []
+    var isUnknown = false
+}
 
+private let relaySyncPrice =
+    "durability.relaySync: always flushes each replica's relay log after every event: some 700 commits a second at the most instead of thousands, and seconds for one of 100 MB; it guards only against losing power on both sides at once"
+
+extension ClusterProcedure {
     mutating func configure() {
         guard !refuseUnknownParameters() else { return }
         if !cluster.parameters.isEmpty { decision.warnings += clampedValues() }
-        if cluster.relaySync == .always { decision.warnings.append(Self.relaySyncPrice) }
+        if cluster.relaySync == .always { decision.warnings.append(relaySyncPrice) }
         for view in views where view.isActive && view.isAnswering {
             // What asked for nothing asks for nothing again as long as nothing of it has changed.
             if context.isSettled(view, records.parameters) { continue }
@@ -140,9 +143,6 @@ extension PrimaryReplicaProcedure {
         guard let catalog = context.catalogs.first(where: { $0.version == version }) else { return nil }
         return catalog.dynamic.contains(name)
     }
-
-    static let relaySyncPrice =
-        "durability.relaySync: always flushes each replica's relay log after every event: some 700 commits a second at the most instead of thousands, and seconds for one of 100 MB; it guards only against losing power on both sides at once"
 
     /// Values of parameters that are declared no more are forgotten once every instance's file is without them.
     private mutating func forgetRemoved() {

@@ -9,6 +9,17 @@ extension PrimaryReplicaProcedure {
     static let preparationMax: Duration = .seconds(60)
     static let switchoverKey = "switchover"
 
+    /// Replicas that can become the writer, the best first: attached, caught up, acknowledging where the writer waits
+    /// for acknowledgements.
+    func candidates(for primary: MemberView) -> [MemberView] {
+        views.filter { view in
+            view.isActive && view.ordinal != primary.ordinal && view.isAttached(to: primary.record) && view.hasCaughtUp && isNear(view, primary)
+                && !view.isBusy
+                && (!wantsSemiSync(primary.record) || view.acknowledges && records.ackSet.contains(view.ordinal))
+        }
+        .sorted { (zoneRank($0), $0.ordinal) < (zoneRank($1), $1.ordinal) }
+    }
+
     /// Records the intent and does the first of it; false where a failed one is to be let rest.
     mutating func begin(from: MemberView, to: MemberView, _ reason: String) -> Bool {
         wantedFailures.insert(Self.switchoverKey)

@@ -56,3 +56,28 @@ struct Upstream {
         }
     }
 }
+
+// Attempts that a change of source has overtaken.
+
+extension PrimaryReplicaProcedure {
+    /// What is to follow a former writer would be compared with the wrong one.
+    func isUnwanted(_ action: Action) -> Bool {
+        switch action {
+        case .rejoin(let source): !isWriter(source)
+        case .replicate(let source, _): !mayFeed(source) && !isChangingWriter
+        default: false
+        }
+    }
+
+    /// Whether it is the writer or head of this cluster, or of the one that it follows.
+    private func isWriter(_ source: Peer) -> Bool {
+        if source.clusterUID.isEmpty { return source.ordinal == records.primary }
+        return records.standby?.clusterUID == source.clusterUID && upstream?.cluster.records.primary == source.ordinal
+    }
+
+    /// Whether it is the writer or head of this cluster, or any whose rows are those of the cluster that it follows.
+    private func mayFeed(_ source: Peer) -> Bool {
+        if source.clusterUID.isEmpty { return isWriter(source) }
+        return records.standby?.clusterUID == source.clusterUID && upstream?.mayFeed(source.ordinal) == true
+    }
+}
