@@ -159,13 +159,13 @@ struct MemoryState: Sendable {
 
 /// Who leads.
 struct MemoryLease: Sendable {
-    private(set) var holder: String?
+    private(set) var holder: LeaseHolder?
     private(set) var term: Int64 = 0
     private var until = Instant(milliseconds: 0)
 
-    mutating func acquire(_ asker: String, duration: Duration, now: Instant) throws(StoreError) -> Lease {
+    mutating func acquire(_ asker: LeaseHolder, duration: Duration, now: Instant) throws(StoreError) -> Lease {
         if holder != asker {
-            guard holder == nil || now >= until else { throw StoreError.leaseLost(term: term) }
+            if let holder, now < until, !asker.supersedes(holder) { throw StoreError.leaseLost(term: term) }
             holder = asker
             term += 1
         }

@@ -3,7 +3,7 @@ package import FleetModel
 // The same calls without `async`, for a simulated world that decides itself when each of them ends.
 
 extension MemoryStore {
-    package func acquireNow(holder: String, duration: Duration, now: Instant) throws(StoreError) -> Lease {
+    package func acquireNow(holder: LeaseHolder, duration: Duration, now: Instant) throws(StoreError) -> Lease {
         try change { state throws(StoreError) in try state.lease.acquire(holder, duration: duration, now: now) }
     }
 

@@ -17,7 +17,7 @@ package final class MemoryStore: MetadataStore {
         try state.withLock { state throws(Failure) in try body(&state) }
     }
 
-    package func acquireLease(holder: String, duration: Duration, now: Instant) async throws -> Lease {
+    package func acquireLease(holder: LeaseHolder, duration: Duration, now: Instant) async throws -> Lease {
         try state.withLock { try $0.lease.acquire(holder, duration: duration, now: now) }
     }
 

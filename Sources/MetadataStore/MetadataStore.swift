@@ -2,12 +2,12 @@ package import FleetModel
 
 /// The right to lead, for a time. Its term grows whenever the lease changes hands; every write is conditional on it.
 package struct Lease: Sendable, Hashable {
-    package var holder: String
+    package var holder: LeaseHolder
     package var term: Int64
     /// On the store's clock of the wall; the holder measures it on its own clock from when it asked.
     package var duration: Duration
 
-    package init(holder: String, term: Int64, duration: Duration) {
+    package init(holder: LeaseHolder, term: Int64, duration: Duration) {
         self.holder = holder
         self.term = term
         self.duration = duration
@@ -277,9 +277,9 @@ package enum StoreError: Error, Sendable, Hashable {
 package protocol MetadataStore: Sendable {
     /// Takes or renews the lease. Throws `leaseLost` with the other's term while another holds it.
     ///
-    /// `holder` is unique to one run of a server. Its own lease keeps its term, also when it is over and nobody took it;
-    /// a lease that changes hands, or is taken after it was given back, gets the next term.
-    func acquireLease(holder: String, duration: Duration, now: Instant) async throws -> Lease
+    /// Its own lease keeps its term, also when it is over and nobody took it; a lease that changes hands, or is taken after
+    /// it was given back, gets the next term. A later run of the same server takes it at once (`LeaseHolder.supersedes`).
+    func acquireLease(holder: LeaseHolder, duration: Duration, now: Instant) async throws -> Lease
     /// Gives the lease back; does nothing where it is another's by now.
     func releaseLease(_ lease: Lease) async throws
     func load() async throws -> StoredState

@@ -9,23 +9,25 @@ extension CredentialRecord.Role: JSONNamedCase {}
 extension Lease: JSONCodable {
     package func write(to writer: inout JSONWriter) {
         writer.object { writer in
-            writer.member("holder", holder)
+            writer.member("holder", holder.description)
             writer.member("term", term)
             writer.member("duration", duration)
         }
     }
 
     package init(from reader: inout JSONReader) throws {
-        self.init(holder: "", term: 0, duration: .zero)
+        var text = ""
+        self.init(holder: LeaseHolder(text), term: 0, duration: .zero)
         try reader.object { reader, key in
             switch key {
-            case "holder": try reader.read(&holder)
+            case "holder": try reader.read(&text)
             case "term": try reader.read(&term)
             case "duration": try reader.read(&duration)
             default: try reader.skip()
             }
         }
-        try reader.requireFilled(holder, "holder")
+        try reader.requireFilled(text, "holder")
+        holder = LeaseHolder(text)
     }
 }
 

@@ -29,7 +29,7 @@ package enum MetadataStoreConformance {
         /// Throws `Failure` where the rule is broken, or whatever else the store threw.
         package func run(_ make: Factory) async throws {
             let store = try await make(retention)
-            let lease = try await store.acquireLease(holder: "server-a", duration: .seconds(15), now: Sample.start)
+            let lease = try await store.acquireLease(holder: Sample.server("a"), duration: .seconds(15), now: Sample.start)
             try await body(StoreUnderTest(store: store, lease: lease))
         }
     }

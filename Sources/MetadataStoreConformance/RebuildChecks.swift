@@ -22,7 +22,7 @@ extension MetadataStoreConformance {
         Check("an approval raises the term above every agent's for its holder, and adopts the old stores") { test in
             let old = try await test.store.load().records.storeID
             try await test.store.beginRebuild(now: Sample.at(1))
-            let lease = try await test.store.acquireLease(holder: "server-a", duration: .seconds(15), now: Sample.at(1))
+            let lease = try await test.store.acquireLease(holder: Sample.server("a"), duration: .seconds(15), now: Sample.at(1))
             let new = try await test.store.load().records.storeID
             try await test.store.commit([.finishRebuild(adopts: ["other", new], without: ["h2", "h1"], aboveTerm: 41)], term: lease.term)
             let state = try await test.store.load()
@@ -34,12 +34,12 @@ extension MetadataStoreConformance {
             }
             try await test.store.commit([.removeLeftOut(host: "h1"), .appendEvent(Sample.event(2))], term: 42)
             try test.expectEqual(try await test.store.load().leftOut, ["h2"], "left out still")
-            let again = try await test.store.acquireLease(holder: "server-a", duration: .seconds(15), now: Sample.at(2))
+            let again = try await test.store.acquireLease(holder: Sample.server("a"), duration: .seconds(15), now: Sample.at(2))
             try test.expectEqual(again.term, 42, "term of the same holder")
         },
         Check("an approval that is refused leaves the store as it was, being rebuilt") { test in
             try await test.store.beginRebuild(now: Sample.at(1))
-            let lease = try await test.store.acquireLease(holder: "server-a", duration: .seconds(15), now: Sample.at(1))
+            let lease = try await test.store.acquireLease(holder: Sample.server("a"), duration: .seconds(15), now: Sample.at(1))
             let changes: [StoreChange] = [
                 .finishRebuild(adopts: ["other"], without: [], aboveTerm: 7), .putCluster(Sample.cluster("orders", number: 1)),
                 .putCluster(Sample.cluster("billing", number: 1)),

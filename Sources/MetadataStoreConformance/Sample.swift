@@ -8,6 +8,8 @@ enum Sample {
 
     static func at(_ seconds: Int) -> Instant { start + .seconds(seconds) }
 
+    static func server(_ name: String, run: Int64 = 1) -> LeaseHolder { LeaseHolder(name: "server-\(name)", run: run) }
+
     /// Members 1…n on hosts h1…hn.
     static func cluster(_ name: String, number: Int64, port: Int = 3306, members: Int = 2) -> ClusterRecords {
         var cluster = ClusterRecords(uid: "uid-\(name)", name: name, gtidDomain: number)

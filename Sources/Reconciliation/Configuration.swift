@@ -36,7 +36,7 @@ package struct SourceConfiguration: Sendable, Hashable {
 
 /// All that the loop needs to know from the server's configuration.
 package struct ReconcilerConfiguration: Sendable {
-    /// The name under which this server holds the lease; unique among the servers of a store.
+    /// Names the holder of the lease, together with this run; unique among the servers of a store.
     package var serverName: String
     package var sources: [SourceConfiguration]
     package var policy: PlanningPolicy

@@ -14,6 +14,7 @@ package actor Reconciler {
 
     var machine: LoopMachine
     private var keeper: LeaseKeeper
+    private let holder: LeaseHolder
     private var lease: Lease?
     var streams: [UInt64: AgentStream] = [:]
     var watchers: [SourceWatcher] = []
@@ -61,6 +62,7 @@ package actor Reconciler {
                 unitInterval: configuration.unitInterval, scripts: configuration.scripts),
             credentials: credentials, seed: configuration.seed)
         keeper = LeaseKeeper(duration: configuration.leaseDuration)
+        holder = LeaseHolder(name: configuration.serverName, began: clock.now(), random: configuration.seed)
         (jobs, jobSink) = AsyncStream.makeStream()
     }
 
@@ -158,7 +160,7 @@ package actor Reconciler {
     private func acquire(_ duration: Duration) async {
         do {
             let lease = try await store.acquireLease(
-                holder: configuration.serverName, duration: duration, now: clock.now())
+                holder: holder, duration: duration, now: clock.now())
             self.lease = lease
             keep(.acquired(lease))
         } catch {

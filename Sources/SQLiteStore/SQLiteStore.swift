@@ -53,7 +53,7 @@ package final class SQLiteStore: MetadataStore {
         try? pool.close()
     }
 
-    package func acquireLease(holder: String, duration: Duration, now: Instant) async throws -> Lease {
+    package func acquireLease(holder: LeaseHolder, duration: Duration, now: Instant) async throws -> Lease {
         try await write { db in try LeaseRow.acquire(db, holder: holder, duration: duration, now: now) }
     }
 

@@ -151,7 +151,7 @@ final class SimulatedServer {
     private func acquire(_ duration: Duration) {
         do throws(StoreError) {
             guard world.storeDownUntil <= world.now else { throw .unavailable("the store is down") }
-            let lease = try world.store.acquireNow(holder: name, duration: duration, now: world.now)
+            let lease = try world.store.acquireNow(holder: LeaseHolder(name: name, run: Int64(incarnation)), duration: duration, now: world.now)
             self.lease = lease
             world.oracle.leased(lease.term)
             keep(.acquired(lease))

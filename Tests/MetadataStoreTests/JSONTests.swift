@@ -26,7 +26,7 @@ private func check<Value: JSONCodable & Equatable>(_ value: Value, _ place: Sour
 }
 
 @Test func `records of the store survive JSON`() throws {
-    try check(Lease(holder: "a", term: 3, duration: .seconds(15)))
+    try check(Lease(holder: LeaseHolder(name: "a", run: 7), term: 3, duration: .seconds(15)))
     let task = PlannedTask(
         unit: unit, target: .server, action: .applyChannel(digest: "d"), cause: .observation("x"), summary: "apply")
     try check(

@@ -42,7 +42,7 @@ private final class RecordingSender: AlertSender {
     @Test func `a finding goes to the store, then out, again after a failure, and its end too`() async throws {
         let store = MemoryStore()
         let now = Instant(milliseconds: 1_700_000_000_000)
-        let lease = try await store.acquireLease(holder: "a", duration: .seconds(600), now: now)
+        let lease = try await store.acquireLease(holder: LeaseHolder(name: "a", run: 1), duration: .seconds(600), now: now)
         let clock = ContinuousClock()
         let began = clock.now
         let sender = RecordingSender(failures: [.transient("no route")])

@@ -65,7 +65,7 @@ struct Drive {
     }
 
     mutating func lead() throws -> Bool {
-        let lease = try store.acquireNow(holder: "test", duration: .seconds(3600), now: now)
+        let lease = try store.acquireNow(holder: LeaseHolder(name: "test", run: 1), duration: .seconds(3600), now: now)
         return handle(.leaseGained(term: lease.term, until: now + lease.duration))
     }
 }

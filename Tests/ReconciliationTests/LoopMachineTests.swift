@@ -98,7 +98,7 @@ private final class FullFleet: PlacingPlanner {
 
     @Test func `until its agents have reported, a new leader shows a cluster as waiting for them`() throws {
         var drive = Drive(StandardPlanner())
-        let lease = try drive.store.acquireNow(holder: "before", duration: .seconds(1), now: drive.now)
+        let lease = try drive.store.acquireNow(holder: LeaseHolder(name: "before", run: 1), duration: .seconds(1), now: drive.now)
         try drive.store.commitNow(
             [.putCluster(founded), .putConditions(UnitID(.cluster, "orders"), [Condition(.ready, true, reason: "Converged")])],
             term: lease.term)

@@ -73,7 +73,7 @@ private struct Rebuild {
         directivesLeft = nil
         runs += 1
         now = now + .seconds(20)
-        let lease = try store.acquireNow(holder: "server \(runs)", duration: .seconds(15), now: now)
+        let lease = try store.acquireNow(holder: LeaseHolder(name: "server \(runs)", run: 1), duration: .seconds(15), now: now)
         handle(.leaseGained(term: lease.term, until: now + lease.duration))
     }
 
@@ -227,7 +227,7 @@ private struct Rebuild {
         let task = PlannedTask(
             unit: UnitID(.cluster, "orders"), target: .instance(instance, host: "host-1"), action: .start,
             cause: .observation("it stopped"), summary: "start")
-        let lease = try world.store.acquireNow(holder: "before", duration: .seconds(1), now: world.now)
+        let lease = try world.store.acquireNow(holder: LeaseHolder(name: "before", run: 1), duration: .seconds(1), now: world.now)
         try world.store.commitNow([.openAttempt(AttemptRecord(id: "3-a-1", key: "k", task: task, plan: "", revision: "", started: world.now))], term: lease.term)
         try world.lead()
         try world.approve()

@@ -198,7 +198,7 @@ private struct QuietPlanner: PlacingPlanner {
 
     @Test func `conditions of a unit that is gone do not bring it back at the next start`() throws {
         var drive = Drive(QuietPlanner())
-        let lease = try drive.store.acquireNow(holder: "test", duration: .seconds(3600), now: drive.now)
+        let lease = try drive.store.acquireNow(holder: LeaseHolder(name: "test", run: 1), duration: .seconds(3600), now: drive.now)
         let gone = UnitID(.cluster, "two")
         try drive.store.commitNow(
             [.putConditions(gone, [Condition(.stalled, true, reason: "InvalidManifest", message: "no")])], term: lease.term)

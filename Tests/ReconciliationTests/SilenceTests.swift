@@ -37,7 +37,7 @@ private final class CountingPlanner: PlacingPlanner {
         _ planner: CountingPlanner, _ records: ClusterRecords? = nil, _ report: HostReport = HostReport(host: "host-1")
     ) throws -> (drive: Drive, passes: Int) {
         var drive = Drive(planner)
-        let lease = try drive.store.acquireNow(holder: "before", duration: .seconds(1), now: drive.now)
+        let lease = try drive.store.acquireNow(holder: LeaseHolder(name: "before", run: 1), duration: .seconds(1), now: drive.now)
         try drive.store.commitNow([.putCluster(records ?? founded())], term: lease.term)
         drive.now = drive.now + .seconds(2)
         try drive.mustLead()

@@ -32,7 +32,7 @@ private struct IdlePlanner: PlacingPlanner {
         let task = PlannedTask(
             unit: UnitID(.cluster, "orders"), target: .instance(instance, host: "host-1"),
             action: .promote(epoch: epoch, position: GTIDSet(), semiSync: true), cause: .observation("x"), summary: "promote")
-        let lease = try drive.store.acquireNow(holder: "before", duration: .seconds(1), now: drive.now)
+        let lease = try drive.store.acquireNow(holder: LeaseHolder(name: "before", run: 1), duration: .seconds(1), now: drive.now)
         let attempt = AttemptRecord(id: "1-a-1", key: "k", task: task, plan: "", revision: "", epoch: epoch, started: drive.now)
         try drive.store.commitNow([.putCluster(records), .openAttempt(attempt)], term: lease.term)
         drive.now = drive.now + .seconds(2)

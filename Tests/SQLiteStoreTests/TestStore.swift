@@ -28,7 +28,7 @@ func event(_ number: Int) -> Event {
 
 extension MetadataStore {
     func lease(_ holder: String = "server-a") async throws -> Lease {
-        try await acquireLease(holder: holder, duration: .seconds(15), now: moment)
+        try await acquireLease(holder: LeaseHolder(name: holder, run: 1), duration: .seconds(15), now: moment)
     }
 
     func messages() async throws -> [String] { try await events(unit: nil, limit: 100_000).map(\.message) }

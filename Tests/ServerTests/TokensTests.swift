@@ -8,7 +8,7 @@ struct TokensTests {
 
     private func tokens() async throws -> (Tokens, Int64) {
         let store = MemoryStore()
-        let lease = try await store.acquireLease(holder: "test", duration: .seconds(60), now: now)
+        let lease = try await store.acquireLease(holder: LeaseHolder(name: "test", run: 1), duration: .seconds(60), now: now)
         return (Tokens(store: store, credentials: []), lease.term)
     }
 
