@@ -102,4 +102,18 @@ struct LeavingTests {
         #expect(fleet.carryOutStep().tasks.contains { $0.action.name == "promote" })
         #expect(fleet.orders?.primary == 2)
     }
+
+    @Test func `one that is to leave and was made writable does not hold up the founding`() throws {
+        var fleet = TestFleet(TestFleet.orders([1, 1, 1]))
+        _ = fleet.allocate()
+        for _ in 0..<20 where !Planner.step(fleet.situation()).tasks.contains(where: { $0.action.name == "open" }) { fleet.carryOutStep() }
+        try #require(fleet.orders?.isFounded == false)
+        fleet.declare(TestFleet.orders([1, 1, 0]))
+        _ = fleet.allocate()
+        fleet.change(3) { $0.database?.readOnly = false }
+        let decision = fleet.carryOutStep()
+        #expect(decision.tasks.map(\.action) == [.close] && !decision.isConverged)
+        fleet.converge()
+        #expect(fleet.orders?.isFounded == true && fleet.orders?.ackSet == [2])
+    }
 }

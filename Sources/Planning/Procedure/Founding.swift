@@ -43,10 +43,10 @@ extension PrimaryReplicaProcedure {
     }
 
     private mutating func attachReplicas(to primary: MemberView) {
-        for view in views where view.isActive && view.ordinal != primary.ordinal && view.isAnswering {
-            if view.isWritable {
-                close(view)
-            } else if !records.preparedReplicas.contains(view.ordinal) {
+        // Also one that is to leave: nothing is opened beside it.
+        for view in views where view.ordinal != primary.ordinal && view.isWritable { close(view) }
+        for view in views where view.isActive && view.ordinal != primary.ordinal && view.isAnswering && !view.isWritable {
+            if !records.preparedReplicas.contains(view.ordinal) {
                 // Declared after the accounts were made.
                 emit(
                     .prepareReplica(ordinal: view.ordinal), on: primary, cause: becausePlaced(in: view.record.zone),
@@ -65,7 +65,8 @@ extension PrimaryReplicaProcedure {
             $0.isActive && $0.ordinal != primary.ordinal && $0.knowledge == .fresh && !isGivenUp($0)
                 && !$0.isAttached(to: primary.record)
         }
-        guard pending.isEmpty, others.isEmpty, !views.contains(where: \.isWritable) else { return }
+        guard pending.isEmpty, others.isEmpty else { return }
+        if let open = views.first(where: \.isWritable) { return wait(.fact(label(open)), "\(label(open)) to be read-only") }
         let semiSync = !ackers.isEmpty
         guard !semiSync || ackers.contains(where: { $0.acknowledges }) else {
             wait(.fact("acknowledgement"), "a replica that can acknowledge")
