@@ -68,6 +68,7 @@ extension DriverSteps {
                     return .end(.failed("no replica is attached to acknowledge its writes"))
                 }
                 instance.process?.readOnly = false
+                instance.isMadeWritable = false
                 instance.isDemoted = false
                 instance.source = nil
                 context.world.opened(instance)
@@ -132,6 +133,7 @@ extension DriverSteps {
             DriverStep(5...30) { context in
                 guard let instance = context.instance, instance.process != nil else { return .end(.failed("it stopped")) }
                 instance.process?.readOnly = false
+                instance.isMadeWritable = false
                 instance.isDemoted = false
                 context.world.opened(instance)
                 return .next

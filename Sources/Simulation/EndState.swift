@@ -1,3 +1,4 @@
+import Agent
 import FleetModel
 import MetadataStore
 
@@ -38,7 +39,8 @@ extension World {
     /// acknowledging by its agent alone. Nil where it is so, and the next server is content too.
     var problemWithoutServer: String? {
         guard let server = servers.first, let writer = allInstances.first(where: { $0.instance.isWritable })?.instance else { return nil }
-        server.crash(for: World.absence)
+        server.crash(for: World.absenceMax)
+        let began = now
         _ = run(for: .seconds(2))
         let ackers = allInstances.filter { $0.instance.process?.isAcking == true && $0.instance.source?.address == writer.address }
         guard let acker = pick(ackers) else { return "nobody acknowledges" }
@@ -52,12 +54,16 @@ extension World {
         if let violation = oracle.violation { return violation }
         if !goesOn { return "without a server \(acker.instance.id) does not come back to acknowledging: \(unsettled)" }
         if let ended = others.first(where: { $0.0.process?.number != $0.1 }) { return "\(ended.0.id) was stopped for want of a server" }
+        _ = run(for: began + World.absence - now)
+        server.start()
         if run(for: Simulation.settleMax, until: { self.isSettled }) { return nil }
         return oracle.violation ?? "it did not converge after \(World.absence) without a server: \(unsettled)"
     }
 
     private static let absence: Duration = .seconds(40)
-    private static let returnMax: Duration = .seconds(35)
+    /// One whose starts failed just before waits for its next.
+    private static let returnMax: Duration = AgentLimits.restartMax + .seconds(35)
+    private static let absenceMax: Duration = returnMax + .seconds(10)
 
     private func endStateProblem(of records: ClusterRecords) -> String? {
         guard let cluster = script.current.clusters[records.name]?.value else { return "there is no cluster" }
