@@ -206,6 +206,7 @@ extension AgentMachine {
             guard var facts = watch.facts else { return nil }
             facts.epoch = journal.instances[id]?.epoch ?? 0
             facts.isWriter = journal.instances[id]?.grant != nil
+            facts.resumes = journal.instances[id]?.following.map { $0.acknowledges ? .acknowledges : .replicates } ?? .nothing
             facts.isStartHeld = isStartHeld(id)
             return facts
         }

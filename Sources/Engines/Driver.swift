@@ -13,7 +13,7 @@ package protocol EngineDriver: Sendable {
     /// Instances whose directory carries our identity file, sorted, running or not.
     func instances() async -> [InstanceID]
     /// One look, bounded to 2 s. `fingerprintKey`: hex key for account fingerprints, nil where it is not known yet.
-    /// `epoch` and `isWriter` of the result are the agent's to fill in.
+    /// `epoch`, `isWriter` and `resumes` of the result are the agent's to fill in.
     func observe(_ instance: InstanceID, fingerprintKey: String?) async -> InstanceReport?
     /// Variable catalogs of the versions that were seen running here.
     func catalogs() async -> [VariableCatalog]

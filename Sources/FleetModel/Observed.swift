@@ -140,6 +140,14 @@ package struct InstanceOrigin: Sendable, Hashable {
     }
 }
 
+/// What a replica goes on with that was started again without a server.
+package enum Resumption: String, Sendable, Hashable, CaseIterable {
+    /// It stays closed and stands still.
+    case nothing
+    case replicates
+    case acknowledges
+}
+
 /// One instance as its agent sees it. An instance that is not in a host's report is not on that host.
 package struct InstanceReport: Sendable, Hashable {
     package var id: InstanceID
@@ -164,6 +172,9 @@ package struct InstanceReport: Sendable, Hashable {
     /// The highest epoch that the agent has promised for this instance, and whether its journal names it the writer.
     package var epoch: Int64
     package var isWriter: Bool
+    /// What it goes on with, by the agent's journal, when its agent alone has started it again; nil where an agent of an
+    /// earlier release reports.
+    package var resumes: Resumption?
     /// Whether it is in maintenance by the agent's journal: not started by the agent alone.
     package var isStartHeld = false
     package var usedBytes: Int64

@@ -183,9 +183,20 @@ private struct Change {
             database.standbyAccounts = Set(database.standbyAccounts).union([InstanceID(clusterUID: cluster, ordinal: ordinal)]).sorted()
         case .install, .clone, .purge, .applyChannel: break
         }
+        if report.resumes != nil, let resumption { report.resumes = resumption }
         if database.runsEvents != nil { database.runsEvents = !database.readOnly }
         report.database = database
         return result
+    }
+
+    /// What its agent lets it go on with from then on; nil: as before.
+    private var resumption: Resumption? {
+        switch action {
+        case .replicate(_, acknowledges: true), .acknowledge: .acknowledges
+        case .replicate, .rejoin: .replicates
+        case .open, .promote, .revoke, .fence, .retire: .nothing
+        default: nil
+        }
     }
 
     /// The parameters in force, as the server reads them back once it was started with them.

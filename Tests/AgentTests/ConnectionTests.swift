@@ -34,7 +34,7 @@ import Testing
         #expect(attempts == [
             AttemptStatus(id: "a", state: .ended(.failed("full"))), AttemptStatus(id: "b", state: .accepted),
         ])
-        #expect(report.host == "a1" && report.storeID == "s1" && report.instances == [stopped()])
+        #expect(report.host == "a1" && report.storeID == "s1" && report.instances == [told(stopped())])
         #expect(digest.count == 64 && delay == .zero)
     }
 

@@ -24,7 +24,7 @@ import Testing
         _ = bench(.sent)
         guard case .send(.report(let report, let changed, _)) = bench(.looked(orders1, running(readOnly: false))).last
         else { throw Missing.message }
-        #expect(report.instances == [running(readOnly: false)] && changed != digest)
+        #expect(report.instances == [told(running(readOnly: false))] && changed != digest)
         _ = bench(.sent)
         _ = bench(.hostLooked(HostFacts(instances: [orders1])))
         guard case .send(.heartbeat(let renewed, let delay)) = bench(.woke, after: .seconds(1)).last

@@ -19,6 +19,13 @@ func stopped(_ id: InstanceID = orders1) -> InstanceReport {
     InstanceReport(id: id, clusterName: "orders", port: 3306, process: .stopped)
 }
 
+/// As the agent tells it of an instance of which its journal says nothing.
+func told(_ report: InstanceReport) -> InstanceReport {
+    var report = report
+    report.resumes = .nothing
+    return report
+}
+
 func running(
     _ id: InstanceID = orders1, readOnly: Bool = true, sequence: Int64 = 0, replicates: Bool = false,
     hasSource: Bool = false

@@ -101,6 +101,7 @@ private let instance: InstanceReport = {
         origin: InstanceOrigin(address: "127.0.1.1", serverID: 7, gtidDomain: 16_777_217, engineVersion: "10.11.19"))
     report.orderedDigest = "cd"
     report.isStartHeld = true
+    report.resumes = .acknowledges
     report.startedValues = ["a": "2"]
     report.refusedStart = RefusedStart(configDigest: "ef", engineVersion: "10.11.18", message: "no\nand no")
     report.database?.areCommitsWaiting = true

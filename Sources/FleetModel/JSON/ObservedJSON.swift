@@ -117,6 +117,7 @@ extension InstanceReport: JSONCodable {
             writer.member("refusedStart", ifPresent: refusedStart)
             writer.member("epoch", epoch)
             writer.member("isWriter", isWriter)
+            writer.member("resumes", ifPresent: resumes?.rawValue)
             if isStartHeld { writer.member("isStartHeld", true) }
             writer.member("usedBytes", usedBytes)
             writer.member("disk", ifPresent: disk?.rawValue)
@@ -142,6 +143,8 @@ extension InstanceReport: JSONCodable {
             case "refusedStart": try reader.read(&refusedStart)
             case "epoch": try reader.read(&epoch)
             case "isWriter": try reader.read(&isWriter)
+            // What a later release tells is nothing that this one can affirm.
+            case "resumes": resumes = Resumption(rawValue: try reader.string())
             case "isStartHeld": try reader.read(&isStartHeld)
             case "usedBytes": try reader.read(&usedBytes)
             // What a later release tells is no trouble that this one knows.

@@ -323,6 +323,7 @@ extension PrimaryReplicaProcedure {
                 cause: .observation("\(label(view)): \(wrong.message)"), wrong.summary)
             return
         }
+        if affirm(replica: view, of: primary) { return }
         if isAcker && !acknowledges {
             guard view.hasCaughtUp else {
                 wait(.fact(label(view)), "\(label(view)) to catch up with \(label(primary))")
@@ -344,6 +345,23 @@ extension PrimaryReplicaProcedure {
         } else if acknowledges && isAcker {
             releaseCommits(view, primary)
         }
+    }
+
+    /// An order that failed or was given up may leave a replica as it was, and its agent with nothing that it would go on
+    /// with. What it does is ordered once more and finds itself done; without that it would stand still after its next end
+    /// until a server orders otherwise. True where it was ordered.
+    private mutating func affirm(replica view: MemberView, of primary: MemberView) -> Bool {
+        guard records.isFounded, let resumes = view.report?.resumes else { return false }
+        let (acknowledges, isAcker) = (view.acknowledges, mayAcknowledge(view, for: primary.record))
+        guard resumes != (acknowledges ? .acknowledges : .replicates) else { return false }
+        // What follows changes the one or the other.
+        if acknowledges && !isAcker || isAcker && !acknowledges && resumes != .nothing { return false }
+        if acknowledges { records.ackSet = Planner.union(records.ackSet, [view.ordinal]) }
+        let source = peer(primary.record)
+        return emit(
+            acknowledges ? .acknowledge(source: source) : .replicate(source: source), on: view, isVoluntary: false,
+            cause: .observation("the agent of \(view.record.host) would not let \(label(view)) replicate on after its end"),
+            "let it replicate on without a server")
     }
 
     /// What somebody set on a replica that replicates from the right source, and only attaching it again takes back.
