@@ -65,11 +65,18 @@ extension Planner {
                 records.failover?.isFenced = true
                 records.failover?.tail = result.position
             }
-        case .install, .clone, .start, .restart, .upgrade, .replicate, .acknowledge, .close, .rejoin, .applyChannel, .dropDatabase, .dropAccount,
+        case .rejoin, .clone: forgetAttaching(of: id, &records)
+        case .install, .start, .restart, .upgrade, .replicate, .acknowledge, .close, .applyChannel, .dropDatabase, .dropAccount,
             .prepareReplica:
             // What was dropped leaves the inventory once it is seen to be gone for good.
             break
         }
+    }
+
+    /// Its rows are those of the writer: that it could not be attached with those that it had says nothing of them.
+    private static func forgetAttaching(of id: InstanceID, _ records: inout ClusterRecords) {
+        guard !records.failures.isEmpty else { return }
+        records.failures = records.failures.filter { !$0.key.contains("/\(id)/replicate") }
     }
 
     /// A writer that took writes without waiting has some that nobody acknowledged: that it waits from now on proves nothing

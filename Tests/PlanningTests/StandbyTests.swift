@@ -5,7 +5,7 @@ import Testing
 
 /// Two clusters in one world, each step seeing the other's records and facts; instances of `orders` in zones a and b, of
 /// `orders-sh` in zone c.
-private struct TwoClusters {
+struct TwoClusters {
     var world = TestFleet(TestFleet.orders([1, 1, 0]))
     /// Every state in which more than one instance took writes.
     var rivals: [Set<String>] = []

@@ -17,6 +17,7 @@ extension PrimaryReplicaProcedure {
         tellLoss()
         tellUnprotected(primary)
         if !isLeftAlone(primary), !goOnAlone(primary) { expelSilent(primary) }
+        learnAccounts(of: primary)
         keepWriter(primary)
         if !isLeftAlone(primary) {
             keepOwnAccounts(primary)
@@ -120,7 +121,7 @@ extension PrimaryReplicaProcedure {
         }
         if !view.isWritable {
             if !isReturning(view) { find("WriterClosed", label(view), on: view, "the primary is read-only", drift: true) }
-            guard !wants || ackers > 0 || isTakingLead(report) && !hasAccountsOfAckers(view) else {
+            guard !wants || ackers > 0 || isTakingLead(report) && !mayGetAcker(view) else {
                 wait(.fact("acknowledgement"), "a replica that can acknowledge, before \(label(view)) is opened")
                 return
             }
@@ -219,10 +220,20 @@ extension PrimaryReplicaProcedure {
         records.lead?.epoch == records.epoch && report.database?.replication != nil
     }
 
-    /// Without any nobody can begin to acknowledge for it, and they are made only where it is open: its commits wait until then.
-    private func hasAccountsOfAckers(_ writer: MemberView) -> Bool {
+    /// Accounts are made, and members with other rows compared, only where the writer is open: where nobody else could begin
+    /// to acknowledge it is opened without, and its commits wait until then.
+    private func mayGetAcker(_ writer: MemberView) -> Bool {
         let there = writer.database?.replicationAccounts ?? []
-        return views.contains { $0.isActive && mayAcknowledge($0, for: writer.record) && there.contains($0.ordinal) }
+        return views.contains {
+            $0.isActive && mayAcknowledge($0, for: writer.record) && there.contains($0.ordinal)
+                && !($0.database?.replication.map(hasDiverged) ?? false)
+        }
+    }
+
+    /// What a head had received and not applied yet when it took the lead may hold the accounts of its replicas.
+    private mutating func learnAccounts(of writer: MemberView) {
+        guard !writer.isWritable, let report = writer.report, isTakingLead(report), let there = writer.database?.replicationAccounts else { return }
+        records.preparedReplicas = Planner.union(records.preparedReplicas, there)
     }
 
     /// A new instance is a copy of a healthy one: of a replica where there is one, to spare the writer.

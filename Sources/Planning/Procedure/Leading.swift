@@ -71,7 +71,7 @@ extension PrimaryReplicaProcedure {
             for view in [primary, head] where view.knowledge == .fresh && !view.isFreshForWriter {
                 return wait(.host(view.record.host), "a report of \(view.record.host) not older than 2 s, before \(label(primary)) stops writes")
             }
-            guard primary.isFreshForWriter, primary.isWritable, head.isFreshForWriter, head.follows(primary, among: views), head.hasCaughtUp,
+            guard primary.isFreshForWriter, primary.isWritable, head.isFreshForWriter, head.follows(primary, among: views, provably: true), head.hasCaughtUp,
                 isNear(head, primary)
             else {
                 return wait(.fact(label(head)), "\(label(head)) to follow \(label(primary)) closely, before that stops writes")
@@ -173,6 +173,9 @@ extension PrimaryReplicaProcedure {
         guard let head = holding.first(where: { $0.ordinal == records.primary })
             ?? holding.min(by: { (zoneRank($0), $0.ordinal) < (zoneRank($1), $1.ordinal) }), let upstream
         else {
+            if !able.isEmpty, able.allSatisfy({ $0.received.departs(from: position) }) {
+                holdLead("what its instances hold does not end at \(position), where the last lead ended: take that demotion back, so that they can be compared with who leads")
+            }
             for view in views where view.isActive { wait(.host(view.record.host), "\(label(view)) to hold everything up to \(position)") }
             return false
         }
@@ -234,4 +237,9 @@ extension PrimaryReplicaProcedure {
 extension GTIDSet {
     /// Whether it ends with the same transaction as the other one, in each domain of that.
     fileprivate func endsAt(_ other: GTIDSet) -> Bool { other.domains.allSatisfy { domains[$0.key] == $0.value } }
+
+    /// Whether it can never end there: it has another transaction of the last number, or one beyond it.
+    fileprivate func departs(from other: GTIDSet) -> Bool {
+        other.domains.contains { domain, last in domains[domain].map { $0 != last && $0.sequence >= last.sequence } ?? false }
+    }
 }

@@ -85,10 +85,13 @@ final class MemberView {
         return points(to: source) && replication.ioRunning && replication.sqlRunning
     }
 
-    /// Replicates from this writer, or from one of its replicas of which nothing else is known.
-    func follows(_ writer: MemberView, among members: [MemberView]) -> Bool {
+    /// Replicates from this writer, or from one of its replicas of which nothing else is known; `provably`: that is known
+    /// to replicate from the writer.
+    func follows(_ writer: MemberView, among members: [MemberView], provably: Bool = false) -> Bool {
         isAttached(to: writer.record)
-            || members.contains { $0.isActive && isAttached(to: $0.record) && ($0.knowledge != .fresh || $0.isAttached(to: writer.record)) }
+            || members.contains {
+                $0.isActive && isAttached(to: $0.record) && ($0.knowledge != .fresh && !provably || $0.isAttached(to: writer.record))
+            }
     }
 
     func points(to source: MemberRecord) -> Bool {

@@ -30,7 +30,7 @@ struct PrimaryReplicaProcedure: ClusterProcedure {
         budget = situation.policy.failovers
         let views = situation.views(context)
         self.views = views
-        upstream = situation.upstream.map { Upstream($0, at: situation.now) }
+        upstream = situation.upstream.map { Upstream($0, of: situation.records, at: situation.now) }
         followers = situation.followers
         let firstZone = views.first(where: \.isActive)?.record.zone
         isOverZones = views.contains { $0.isActive && $0.record.zone != firstZone }

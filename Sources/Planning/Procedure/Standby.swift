@@ -130,10 +130,9 @@ extension PrimaryReplicaProcedure {
 
     private mutating func attachHead(_ view: MemberView) {
         guard !view.isWritable, view.isAnswering else { return }
-        guard let upstream, upstream.isLeading else {
-            wait(.fact("lead"), "\(records.standby?.name ?? context.name), or another cluster, to lead")
-            return
-        }
+        if upstream?.isLeading != true { wait(.fact("lead"), "\(records.standby?.name ?? context.name), or another cluster, to lead") }
+        // What the last lead ended with is still to come from there, also where that takes attaching to it once more.
+        guard let upstream, upstream.isLeading || upstream.endedLast && !isFollowing(view) else { return }
         guard let lead = upstream.primary, lead.isAnswering else {
             if !isFollowing(view) { wait(.fact("lead"), "the primary of \(upstream.name) to answer") }
             return

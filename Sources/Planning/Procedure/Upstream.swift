@@ -5,8 +5,14 @@ struct Upstream {
     let cluster: RelatedCluster
     let views: [MemberView]
 
-    init(_ cluster: RelatedCluster, at now: Instant) {
+    /// Nobody leads, and its lead was the last one: the other side is to hold all that it ended with.
+    let endedLast: Bool
+
+    /// `own`: the records of who follows it.
+    init(_ cluster: RelatedCluster, of own: ClusterRecords, at now: Instant) {
         self.cluster = cluster
+        let isGivenTo = own.standby?.clusterUID == cluster.records.uid && cluster.records.standby?.clusterUID == own.uid
+        endedLast = isGivenTo && cluster.records.demotion?.epoch ?? 0 > own.demotion?.epoch ?? 0
         views = cluster.views(at: now)
     }
 
