@@ -11,6 +11,9 @@ int pidfd_open(pid_t process, unsigned int flags);
 int syncfs(int descriptor);
 int pipe2(int ends[2], int flags);
 
+// <signal.h>, GNU extensions (glibc 2.30)
+int tgkill(pid_t process, pid_t thread, int signal);
+
 // <spawn.h>, GNU extensions (glibc 2.34)
 int posix_spawn_file_actions_addclosefrom_np(posix_spawn_file_actions_t *actions, int from);
 int posix_spawn_file_actions_addchdir_np(posix_spawn_file_actions_t *actions, const char *path);

@@ -52,6 +52,18 @@ struct ProcessIdentity: Sendable, Hashable, CustomStringConvertible {
 
     func send(_ signal: Int32) { if isAlive { Glibc.kill(id, signal) } }
 
+    /// One that is no thread of this process gets nothing.
+    func send(_ signal: Int32, toThread thread: pid_t) { if isAlive { tgkill(id, thread, signal) } }
+
+    /// Whether it has a handler for that signal, which would end it otherwise.
+    func catches(_ signal: Int32) -> Bool {
+        guard isAlive, let status = try? Files.text("/proc/\(id)/status"),
+            let line = status.split(separator: "\n").first(where: { $0.hasPrefix("SigCgt:") }),
+            let caught = UInt64(line.dropFirst("SigCgt:".count).trimmedSpaces, radix: 16)
+        else { return false }
+        return caught & (1 << UInt64(signal - 1)) != 0
+    }
+
     /// Delivers SIGKILL. False where the process had ended, or was ending. Throws `permanent` where we may not.
     func kill() throws(EngineError) -> Bool {
         guard isAlive else { return false }

@@ -74,7 +74,9 @@ extension InstanceStopper {
                 // With both threads down what it received would be thrown away by whichever starts first.
                 try await session.run("START SLAVE SQL_THREAD", within: deadline.left)
             }
-            try await session.run("STOP SLAVE IO_THREAD", within: deadline.left)
+            guard let server = process.living() else { throw MySQLError(.connection, message: "its process has ended") }
+            try await ReceiverWaking(layout: layout, user: host.administrator, server: server)
+                .stopReceiving(session, within: deadline.left)
             acted = true
         }
         let now = try await session.replicaStatus(within: deadline.left)
