@@ -154,6 +154,31 @@ struct FailureTests {
         let back = Planner.step(fleet.situation())
         #expect(back.records.primary == 1 && back.records.epoch == 3)
         #expect(back.tasks.contains { $0.action == .open(epoch: 3, semiSync: true) } || !back.waits.isEmpty)
+        // The candidate still acknowledges for the old writer.
+        #expect(held.records.ackSet == [3] && back.records.ackSet == [2, 3])
+    }
+
+    @Test func `who could not be asked while a candidate was chosen may acknowledge for the old writer again`() throws {
+        var fleet = converged()
+        let task = try #require(promotion(of: &fleet))
+        var records = try #require(fleet.orders)
+        (records.ackSet, records.leftBehind) = ([], [3])
+        fleet.records.clusters["orders"] = Planner.absorb(.refused("it has not applied all"), of: task, into: records, at: fleet.now, jitter: 0)
+        fleet.pass(.seconds(20), except: [3])
+        let back = Planner.step(fleet.situation()).records
+        #expect(back.primary == 1 && back.ackSet == [2, 3])
+    }
+
+    @Test func `what a lost third host was ordered does not hold up a switchover`() throws {
+        var fleet = converged()
+        fleet.records.clusters["orders"]?.requestedPrimary = 2
+        let begun = Planner.step(fleet.situation())
+        fleet.records.clusters["orders"] = begun.records
+        let attach = try #require(begun.tasks.first { $0.action.name == "replicate" })
+        let running = RunningAttempt(id: "a1", task: attach, started: fleet.now)
+        #expect(Planner.step(fleet.situation([running])).tasks.isEmpty)
+        fleet.pass(.seconds(20), except: [3])
+        #expect(Planner.step(fleet.situation([running])).tasks.map(\.action.name) == ["demote"])
     }
 
     @Test func `an open writer that its agent does not know as the writer, or only under a lower epoch, is affirmed`() {

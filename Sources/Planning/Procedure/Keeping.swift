@@ -354,6 +354,8 @@ extension PrimaryReplicaProcedure {
                 .replicate(source: peer(primary.record)), on: view, cause: because("spec.durability"),
                 "replicate asynchronously: it is in the primary's zone")
         } else if acknowledges && isAcker {
+            // However it came to that, what it acknowledges from now on may be with it alone.
+            if records.expelled[view.ordinal] == nil { records.ackSet = Planner.union(records.ackSet, [view.ordinal]) }
             releaseCommits(view, primary)
         }
     }

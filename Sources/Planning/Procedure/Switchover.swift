@@ -54,7 +54,8 @@ extension PrimaryReplicaProcedure {
         }
         let targetIsLost = !intent.isPastReturn && isLost(to)
         if targetIsLost { decision.cancel.append(contentsOf: running.map(\.id)) }
-        guard running.isEmpty else {
+        // What a third host that is lost was ordered would hold up the cluster for as long as that is away.
+        guard !running.contains(where: isHeard) else {
             wait(.attempt(label(to)), "the running tasks of the switchover to \(label(to))")
             return
         }
@@ -172,8 +173,21 @@ extension PrimaryReplicaProcedure {
         }
     }
 
+    /// Where the ack set was that of the candidate already: whoever may have acknowledged for the old writer, the candidate
+    /// itself too, does so again as soon as that is open, whether it can be asked now or not.
+    private mutating func restoreAckSet(_ intent: SwitchoverIntent) {
+        guard records.primary == intent.to, let from = view(intent.from) else { return }
+        let ackers = views.filter { view in
+            let isThere = view.knowledge != .fresh || view.report?.directory == .ready
+            return view.ordinal != intent.from && !view.isRetired && isThere && (view.acknowledges || mayAcknowledge(view, for: from.record))
+        }
+        records.ackSet = Planner.union(records.ackSet, ackers.map(\.ordinal)).filter { $0 != intent.from }
+    }
+
     /// The old writer is affirmed under an epoch above the abandoned one, so that nothing of it can take effect later.
     private mutating func abandon(_ intent: SwitchoverIntent, _ why: String) {
+        decision.cancel += running.map(\.id).filter { !decision.cancel.contains($0) }
+        restoreAckSet(intent)
         records.epoch += 1
         records.primary = intent.from
         records.switchover = nil
