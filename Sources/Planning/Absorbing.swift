@@ -65,7 +65,11 @@ extension Planner {
                 records.failover?.isFenced = true
                 records.failover?.tail = result.position
             }
-        case .rejoin, .clone: forgetAttaching(of: id, &records)
+        case .rejoin: forgetAttaching(of: id, &records)
+        case .clone:
+            // Another directory: by what the one before did not start says nothing of it.
+            forgetAttaching(of: id, &records)
+            forgetStarts(of: id, &records)
         case .install, .start, .restart, .upgrade, .replicate, .acknowledge, .close, .applyChannel, .dropDatabase, .dropAccount,
             .prepareReplica:
             // What was dropped leaves the inventory once it is seen to be gone for good.

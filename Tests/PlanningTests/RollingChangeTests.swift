@@ -218,6 +218,15 @@ extension TestFleet {
     let records = try #require(fleet.orders)
     fleet.records.clusters["orders"] = Planner.absorb(.failed("no"), of: start, into: records, at: fleet.now, jitter: 0)
     #expect(Planner.step(fleet.situation()).tasks.contains { $0.action == .upgrade(isPrimary: false, version: new) })
+    // Also one that a failover left behind.
+    var left = fleet
+    left.records.clusters["orders"]?.leftBehind = [3]
+    #expect(Planner.step(left.situation()).tasks.contains { $0.action == .upgrade(isPrimary: false, version: new) })
+    // What another directory did not start by says nothing of a copy in its place.
+    var copied = fleet
+    copied.carryOut(clone)
+    copied.change(3) { $0.origin = InstanceOrigin(address: "", serverID: 3, gtidDomain: 1, engineVersion: "10.11.17") }
+    #expect(Planner.step(copied.situation()).tasks.contains { $0.action == .start })
     // Nothing that is stopped tells its version, and its file may have to be written first.
     fleet.change(3) { ($0.database, $0.configDigest) = (nil, "stale") }
     let plan = fleet.converge()

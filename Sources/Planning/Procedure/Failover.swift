@@ -327,6 +327,9 @@ extension PrimaryReplicaProcedure {
             records.leftBehind.removeAll { $0 == view.ordinal }
         } else if !view.isRunning, configureToStart(view, isVoluntary: false, why) {
             return
+        } else if !view.isRunning, versionToStartBy(view) != nil {
+            // Nothing can be cut by a version that starts nothing; what a plain start keeps is compared afterwards.
+            start(view, isVoluntary: false, why)
         } else if primary.isAnswering, !primary.isBusy {
             // Closed or open: it may be closed because nobody is there to acknowledge for it.
             emit(
