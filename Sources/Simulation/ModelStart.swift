@@ -54,9 +54,12 @@ extension DriverSteps {
             },
             DriverStep(50...300) { context in
                 guard let instance = context.instance else { return .next }
-                context.world.oracle.interrupting(instance, context.world)
-                context.end(instance)
-                instance.isInterrupted = true
+                // One that is down already is started by something else.
+                if instance.process != nil {
+                    context.world.oracle.interrupting(instance, context.world)
+                    context.end(instance)
+                    instance.isInterrupted = true
+                }
                 change(instance)
                 return .next
             },
