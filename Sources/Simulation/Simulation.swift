@@ -197,6 +197,8 @@ extension World {
     /// With a host lost for good: nil where the recorded writer takes writes that are acknowledged and has all that were,
     /// or where the loop says that it holds a failover.
     var problemWithoutHost: String? {
+        // What was never founded waits for the host that it is to be founded on.
+        guard store.loadNow().records.clusters["orders"]?.isFounded == true else { return nil }
         let before = oracle.acknowledgedCount
         let goesOn = run(for: Simulation.settleMax) {
             self.oracle.acknowledgedCount >= before + World.writesToShow && self.recordedWriter?.isWritable == true
