@@ -222,6 +222,12 @@ extension TestFleet {
     var left = fleet
     left.records.clusters["orders"]?.leftBehind = [3]
     #expect(Planner.step(left.situation()).tasks.contains { $0.action == .upgrade(isPrimary: false, version: new) })
+    left.records.clusters["orders"]?.failures = [:]
+    let rejoin = try #require(Planner.step(left.situation()).tasks.first { $0.action.name == "rejoin" })
+    for _ in 0..<FailureRecord.stalledAfter {
+        left.records.clusters["orders"] = Planner.absorb(.failed("no"), of: rejoin, into: try #require(left.orders), at: left.now, jitter: 0)
+    }
+    #expect(Planner.step(left.situation()).tasks.contains { $0.action == .upgrade(isPrimary: false, version: new) })
     // What another directory did not start by says nothing of a copy in its place.
     var copied = fleet
     copied.carryOut(clone)

@@ -60,8 +60,11 @@ extension ClusterProcedure {
         guard let own = view.report?.origin?.engineVersion, !isSeriesChange, !own.isVersion(within: cluster.engine.version),
             view.engines.contains(where: { $0.type == cluster.engine.type && $0.version == wantedVersion })
         else { return nil }
-        let mark = "/\(id(view.ordinal))/start"
-        return records.failures.contains { $0.key.contains(mark) } ? wantedVersion : nil
+        // A rejoin starts it too, when a configuration that was written since has let failed starts be forgotten; what fails
+        // once may be its source.
+        let isUnableToStart = failures(of: "start", on: view) != nil
+            || failures(of: "rejoin", on: view).map { $0.value.count >= FailureRecord.stalledAfter } ?? false
+        return isUnableToStart ? wantedVersion : nil
     }
 
     /// Data goes from one series to the next only through a dump, or through an upgrade that cannot be taken back.
