@@ -72,7 +72,8 @@ let package = Package(
         room("MetadataStoreConformance", ["FleetModel", "MetadataStore"]),
         room("SQLiteStore", ["BlockingWork", "FleetModel", "JSONStream", "MetadataStore", grdb]),
         room("ControlAPI", ["FleetModel", "JSONStream"]),
-        room("Engines", ["BlockingWork", "FleetModel", "JSONStream", "MySQLClient", "CLinux", nio, nioCore, nioTLS, certificates, crypto]),
+        room("Engines", ["BlockingWork", "FleetModel", "JSONStream", "MySQLClient", "CLinux"]),
+        room("CopyTLS", ["Engines", "FleetModel", nio, nioCore, nioTLS, certificates, crypto]),
         room("Agent", ["BlockingWork", "Engines", "ControlAPI", "JSONStream", "ChildProcess"]),
         room("Reconciliation", ["Manifests", "Planning", "SourceControl", "MetadataStore", "ControlAPI"]),
         room("Monitoring", ["FleetModel", "JSONStream", "MetadataStore", "ChildProcess", httpClient, nioCore, nioHTTP1, nioTLS]),
@@ -82,7 +83,7 @@ let package = Package(
         .executableTarget(
             name: "evenkeel",
             dependencies: [
-                "Server", "Agent", "GameDay", "Simulation", "SourceControl", arguments, httpClient, hummingbird, logging, lifecycle, signals, nioCore,
+                "Server", "Agent", "CopyTLS", "GameDay", "Simulation", "SourceControl", arguments, httpClient, hummingbird, logging, lifecycle, signals, nioCore,
                 nioHTTP1, nioTLS,
             ],
             swiftSettings: settings),
@@ -96,7 +97,7 @@ let package = Package(
         tests("MetadataStore", ["MetadataStoreConformance"]),
         tests("SQLiteStore", ["FleetModel", "MetadataStore", "MetadataStoreConformance", grdb]),
         tests("ControlAPI"),
-        tests("Engines", ["FleetModel", "MySQLClient", "Planning"]),
+        tests("Engines", ["CopyTLS", "FleetModel", "MySQLClient", "Planning"]),
         tests("Agent"),
         tests("Reconciliation"),
         tests("Monitoring", ["ChildProcess", "FleetModel", "JSONStream", "MetadataStore", nio, nioCore, nioHTTP1]),

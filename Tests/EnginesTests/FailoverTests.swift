@@ -1,3 +1,4 @@
+import CopyTLS
 import FleetModel
 import Glibc
 import MySQLClient

@@ -6,6 +6,13 @@ package struct CopyConnection: Sendable {
     let send: @Sendable ([UInt8]) async throws -> Void
     /// What the other side sends; read once, by one task.
     let incoming: any AsyncSequence<[UInt8], any Error> & Sendable
+
+    package init(
+        send: @escaping @Sendable ([UInt8]) async throws -> Void, incoming: any AsyncSequence<[UInt8], any Error> & Sendable
+    ) {
+        self.send = send
+        self.incoming = incoming
+    }
 }
 
 /// Reads what the other side of a copy sends.

@@ -2,7 +2,10 @@ import Glibc
 
 extension EngineError {
     /// A call to the system that failed: which, on what, why. A full disk is told with what is left of it.
-    static func system(_ doing: String, _ path: String, _ code: Int32 = errno) -> EngineError {
+    static func system(_ doing: String, _ path: String) -> EngineError { system(doing, path, errno) }
+
+    /// The same, where the system's number of the error is known otherwise.
+    package static func system(_ doing: String, _ path: String, _ code: Int32) -> EngineError {
         if code == ENOSPC || code == EDQUOT { return diskFull(at: path) }
         let why = String(cString: strerror(code))
         let isPermanent = [EACCES, EPERM, EROFS, ENOTDIR, ELOOP, ENAMETOOLONG].contains(code)

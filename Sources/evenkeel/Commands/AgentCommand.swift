@@ -1,6 +1,7 @@
 import Agent
 import ArgumentParser
 import AsyncHTTPClient
+import CopyTLS
 import Engines
 import FleetModel
 import FoundationEssentials

@@ -1,3 +1,4 @@
+package import Engines
 import NIOCore
 import NIOPosix
 import NIOSSL
