@@ -108,7 +108,7 @@ package struct Instant: Sendable, Hashable, Comparable {
 extension Duration {
     /// Whole milliseconds, the fraction cut off.
     package var milliseconds: Int64 {
-        components.seconds * 1000 + components.attoseconds / 1_000_000_000_000_000
+        Int64(attoseconds / 1_000_000_000_000_000)
     }
 }
 

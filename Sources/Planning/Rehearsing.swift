@@ -15,6 +15,24 @@ extension Planner {
         return ended
     }
 
+    /// The rehearsal of the first step alone: its decision and its wave, checked like any other, without what follows.
+    package static func rehearseFirstWave(_ situation: ClusterSituation) -> Rehearsal {
+        var rehearsal = Rehearsal(unit: UnitID(.cluster, situation.name))
+        let configurations = ConfigurationCache(situation.desired?.value)
+        let decision = decide(situation, StepContext(situation, configurations), isFirst: true)
+        note(decision, &rehearsal)
+        (rehearsal.waits, rehearsal.conditions) = (decision.waits, decision.conditions)
+        guard !decision.tasks.isEmpty else { return rehearsal }
+        let admitted = admit(decision.tasks, running: situation.running, policy: situation.policy).admitted
+        var world = situation
+        world.records = decision.records
+        rehearsal.refusal = Invariants.violation(admitted, in: world)
+        guard rehearsal.refusal == nil, !admitted.isEmpty else { return rehearsal }
+        rehearsal.waves = [Rehearsal.Wave(tasks: admitted)]
+        rehearsal.rendered = configurations.rendered
+        return rehearsal
+    }
+
     private static func rehearseToEnd(
         _ situation: ClusterSituation, _ configurations: ConfigurationCache
     ) -> (rehearsal: Rehearsal, end: ClusterSituation) {

@@ -20,9 +20,15 @@ package protocol UnitPlanner: Sendable {
 
 /// The planner that the product runs with.
 package struct StandardPlanner: UnitPlanner {
-    package init() {}
+    private let foresees: Bool
 
-    package func rehearse(_ situation: ClusterSituation) -> Rehearsal { Planner.rehearse(situation) }
+    /// `foresees`: a rehearsal goes on to its end, and does not end with its first wave. What follows that wave is shown to
+    /// people, and refused where it breaks an invariant; what a pass records and starts comes from the first step.
+    package init(foresees: Bool = true) { self.foresees = foresees }
+
+    package func rehearse(_ situation: ClusterSituation) -> Rehearsal {
+        foresees ? Planner.rehearse(situation) : Planner.rehearseFirstWave(situation)
+    }
 
     package func absorb(
         _ outcome: AttemptOutcome, of task: PlannedTask, into records: ClusterRecords, at now: Instant, jitter: Double

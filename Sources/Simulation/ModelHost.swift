@@ -12,8 +12,13 @@ final class ModelHost {
     let region: String
     var journal = JournalState()
     var instances: [InstanceID: ModelInstance] = [:] {
-        didSet { sortedInstances = instances.values.sorted { $0.id < $1.id } }
+        didSet {
+            sortedInstances = instances.values.sorted { $0.id < $1.id }
+            changes += 1
+        }
     }
+    /// How often an instance came or went.
+    private(set) var changes = 0
     private(set) var sortedInstances: [ModelInstance] = []
     /// What works on an instance now: never more than one.
     var operations: [InstanceID: Operation] = [:]

@@ -82,6 +82,8 @@ final class ModelInstance {
     var isMadeWritable = false
     /// Somebody's task stopped it to start it again, and it is not up yet.
     var isInterrupted = false
+    /// Those of accounts that were looked at under a key.
+    var fingerprints: (key: [UInt8], byAuthentication: [String: String]) = ([], [:])
     /// What reports take for its process, where that is planted.
     private var pretended: ModelProcess?
     var reported: ModelProcess? { process ?? pretended }
@@ -96,7 +98,10 @@ final class ModelInstance {
         content.replicationAccounts.contains(replica.id) && !lockedAccounts.contains(replica.id)
     }
 
-    func isHung(at now: Instant) -> Bool { process.map { $0.hungUntil > now } ?? false }
+    func isHung(at now: Instant) -> Bool {
+        guard let hungUntil = process?.hungUntil else { return false }
+        return hungUntil > now
+    }
 
     func append(_ content: Transaction.Content) {
         var position = position

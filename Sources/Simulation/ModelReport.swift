@@ -39,7 +39,7 @@ extension ModelInstance {
         database.accounts = content.accounts.values.map { account in
             AccountFacts(
                 name: account.spec.name, host: account.spec.host,
-                fingerprint: fingerprintKey.map { Fingerprint.account(account.authentication, key: $0) },
+                fingerprint: fingerprintKey.map { fingerprint(of: account.authentication, $0) },
                 grants: account.spec.grants)
         }.sorted { $0.key < $1.key }
         database.isInitialized = content.isInitialized
@@ -47,5 +47,14 @@ extension ModelInstance {
         database.replicationAccounts = replicas.filter { $0.clusterUID == id.clusterUID }.map(\.ordinal)
         database.standbyAccounts = replicas.filter { $0.clusterUID != id.clusterUID }
         return database
+    }
+
+    /// Each is seen again and again.
+    private func fingerprint(of authentication: String, _ key: [UInt8]) -> String {
+        if fingerprints.key != key { fingerprints = (key, [:]) }
+        if let known = fingerprints.byAuthentication[authentication] { return known }
+        let made = Fingerprint.account(authentication, key: key)
+        fingerprints.byAuthentication[authentication] = made
+        return made
     }
 }

@@ -2,6 +2,11 @@ import FleetModel
 
 // The network between databases, and replication over it.
 
+extension ModelHost {
+    /// By databases of other hosts.
+    fileprivate func isHeard(at now: Instant) -> Bool { cutUntil <= now && replicationCutUntil <= now }
+}
+
 extension World {
     // MARK: Network
 
@@ -14,7 +19,7 @@ extension World {
     func areConnected(_ one: ModelHost, _ other: ModelHost) -> Bool {
         if isLost(one) || isLost(other) { return false }
         if one.region != other.region, regionsCutUntil > now { return false }
-        return one === other || [one, other].allSatisfy { max($0.cutUntil, $0.replicationCutUntil) <= now }
+        return one === other || one.isHeard(at: now) && other.isHeard(at: now)
     }
 
     func host(at address: String) -> ModelHost? { hosts.first { $0.address == address } }
@@ -50,19 +55,19 @@ extension World {
     }
 
     private func replicate(_ host: ModelHost, _ replica: ModelInstance) {
-        guard let process = replica.process, let source = replica.source else { return }
-        if process.sqlRunning {
+        guard replica.process != nil, let source = replica.source else { return }
+        if replica.process?.sqlRunning == true {
             let count = replica.slowUntil > now ? Int.random(in: 0...20, using: &random) / 20 : Int.random(in: 0...20, using: &random)
             replica.applyRelay(min(replica.relay.count, count))
         }
-        guard process.ioRunning, process.ioError.isEmpty else { return }
+        guard replica.process?.ioRunning == true, replica.process?.ioError.isEmpty == true else { return }
         switch link(from: host, to: source) {
         case .open(let primary) where primary.admits(replica):
             replica.process?.heard = now
             receive(replica, host, primary)
         case .open, .refused: replica.process?.isConnected = false
         case .silent:
-            if now - process.heard > World.replicationSilenceMax { replica.process?.isConnected = false }
+            if let heard = replica.process?.heard, now - heard > World.replicationSilenceMax { replica.process?.isConnected = false }
         }
     }
 
@@ -137,7 +142,7 @@ extension World {
     /// Replicas that acknowledge this instance's writes now.
     func semiSyncClients(of primary: ModelInstance) -> Int {
         allInstances.count { host, replica in
-            guard let process = replica.process, process.isAcking, process.ioRunning, process.isConnected,
+            guard replica.process?.isAcking == true, replica.process?.ioRunning == true, replica.process?.isConnected == true,
                 !replica.isHung(at: now), let source = replica.source, case .open(let other) = link(from: host, to: source)
             else { return false }
             return other === primary && primary.admits(replica)
@@ -146,7 +151,7 @@ extension World {
 
     /// Whether a client could be told now that its write is safe.
     func canAcknowledge(_ instance: ModelInstance) -> Bool {
-        guard let process = instance.process, !process.readOnly, !instance.isMadeWritable, !instance.isHung(at: now) else { return false }
-        return !process.semiSyncPrimary || semiSyncClients(of: instance) > 0
+        guard instance.isWritable, !instance.isMadeWritable, !instance.isHung(at: now) else { return false }
+        return instance.process?.semiSyncPrimary == false || semiSyncClients(of: instance) > 0
     }
 }

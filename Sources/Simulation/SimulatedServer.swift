@@ -8,7 +8,8 @@ import Reconciliation
 final class SimulatedServer {
     private(set) var name: String
     unowned let world: World
-    private(set) var machine: LoopMachine?
+    private var process: Process?
+    var machine: LoopMachine? { process?.machine }
     private var keeper = LeaseKeeper(duration: SimulatedServer.leaseDuration)
     private var incarnation = 0
     private var timer = 0
@@ -37,35 +38,46 @@ final class SimulatedServer {
         self.world = world
     }
 
-    var isRunning: Bool { machine != nil }
-    var isLeader: Bool { machine?.isLeader ?? false }
+    /// What a crash loses. An object of its own, because a machine is large, and is asked again and again.
+    private final class Process {
+        var machine: LoopMachine
+
+        init(_ machine: LoopMachine) { self.machine = machine }
+    }
+
+    var isRunning: Bool { process != nil }
+    var isLeader: Bool { process?.machine.isLeader ?? false }
 
     /// Whether it is content with this revision.
     func isSettled(on revision: Revision) -> Bool {
         // What is waited for is put into words only where nothing seems to be.
-        guard let machine, machine.revision == revision, !machine.isUnsettled(nil), case .converged = machine.settled(nil) else { return false }
+        guard let process, process.machine.revision == revision, !process.machine.isUnsettled(nil),
+            case .converged = process.machine.settled(nil)
+        else { return false }
         return true
     }
 
     func start() {
-        guard machine == nil else { return }
+        guard process == nil else { return }
         world.note("server \(name) starts")
         incarnation += 1
         skew = wall
         // It may be another one that takes over, and has to wait for the lease to end.
         if world.chance(world.faults.otherServer) { name = name == "one" ? "two" : "one" }
-        machine = LoopMachine(
-            settings: LoopSettings(sources: [SourceConfiguration(name: Script.source, url: "file:///fleet")], ownURL: name),
-            credentials: SimulatedServer.credentials, seed: world.random.next())
+        process = Process(
+            LoopMachine(
+                settings: LoopSettings(sources: [SourceConfiguration(name: Script.source, url: "file:///fleet")], ownURL: name),
+                credentials: SimulatedServer.credentials, seed: world.random.next(),
+                planner: StandardPlanner(foresees: world.foresees)))
         keeper = LeaseKeeper(duration: SimulatedServer.leaseDuration)
         keep(.started)
     }
 
     /// Killed, and started again after so long; nil: soon.
     func crash(for absence: Duration? = nil) {
-        guard machine != nil else { return }
+        guard process != nil else { return }
         world.note("server \(name) is killed")
-        machine = nil
+        process = nil
         incarnation += 1
         commits = []
         isCommitting = false
@@ -89,7 +101,7 @@ final class SimulatedServer {
     private func later(_ delay: Duration, _ action: @escaping () -> Void) {
         let current = incarnation
         world.after(delay) {
-            guard self.incarnation == current, self.machine != nil else { return }
+            guard self.incarnation == current, self.process != nil else { return }
             if self.pausedUntil > self.world.now {
                 self.later(self.pausedUntil - self.world.now, action)
             } else {
@@ -99,8 +111,8 @@ final class SimulatedServer {
     }
 
     func handle(_ event: LoopEvent) {
-        guard let directives = machine?.handle(event, now: now) else { return }
-        for directive in directives {
+        guard let directives = process?.machine.handle(event, now: now) else { return }
+        for directive in directives where !directive.isForPeople {
             if world.faults.crashes(world, "server at \(directive.name)") { return crash() }
             carryOut(directive)
         }
@@ -290,6 +302,14 @@ final class SimulatedServer {
 }
 
 extension LoopDirective {
+    /// How much there is to tell depends on how far plans were rehearsed, which must not change a history.
+    fileprivate var isForPeople: Bool {
+        switch self {
+        case .publish, .changed: true
+        default: false
+        }
+    }
+
     var name: String {
         switch self {
         case .load: "load"

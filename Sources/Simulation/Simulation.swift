@@ -43,7 +43,7 @@ package enum Simulation {
     /// reported in the seeds' order, of whose traces only those that failed are kept.
     package static func run(
         seeds: Range<UInt64>, planted: PlantedBug? = nil, rolling: Bool = false, leading: Bool = false, whenAlone: WhenAlone = .wait,
-        failuresMax: Int = 1, jobs: Int = 1, progress: (SimulationResult) -> Void = { _ in }
+        isWhole: Bool = false, failuresMax: Int = 1, jobs: Int = 1, progress: (SimulationResult) -> Void = { _ in }
     ) async -> SimulationReport {
         let width = max(jobs, 1)
         return await withTaskGroup(of: SimulationResult.self) { group in
@@ -55,7 +55,7 @@ package enum Simulation {
             while told < seeds.upperBound, failures < failuresMax {
                 while next < seeds.upperBound, running < width, next - told < width * Simulation.aheadMax {
                     let seed = next
-                    group.addTask { replayed(seed, planted, rolling, leading, whenAlone) }
+                    group.addTask { replayed(seed, planted, rolling, leading, whenAlone, isWhole) }
                     (next, running) = (next + 1, running + 1)
                 }
                 guard let result = await group.next() else { break }
@@ -74,11 +74,12 @@ package enum Simulation {
 
     /// Without its trace, which costs more than a little; one that fails is run again for it.
     private static func replayed(
-        _ seed: UInt64, _ planted: PlantedBug?, _ rolling: Bool, _ leading: Bool, _ whenAlone: WhenAlone
+        _ seed: UInt64, _ planted: PlantedBug?, _ rolling: Bool, _ leading: Bool, _ whenAlone: WhenAlone, _ isWhole: Bool
     ) -> SimulationResult {
-        let result = run(seed: seed, planted: planted, rolling: rolling, leading: leading, whenAlone: whenAlone, isTraced: false)
+        let result = run(
+            seed: seed, planted: planted, rolling: rolling, leading: leading, whenAlone: whenAlone, isTraced: false, isWhole: isWhole)
         guard result.failure != nil else { return result }
-        return run(seed: seed, planted: planted, rolling: rolling, leading: leading, whenAlone: whenAlone)
+        return run(seed: seed, planted: planted, rolling: rolling, leading: leading, whenAlone: whenAlone, isWhole: isWhole)
     }
 
     /// How the first seed went that fails with a planted bug and does not fail without it; nil: there is none.
@@ -97,15 +98,18 @@ package enum Simulation {
 
     /// The demo's fleet through all of its commits: without faults for seed 0, with faults for every other.
     /// `rolling`: through commits that are rolled out instead, some of them refused by every server. `leading`: through those
-    /// that move the lead between two clusters.
+    /// that move the lead between two clusters. `isWhole`: with every rehearsal to its end, as else in one of
+    /// `Simulation.wholeEvery` worlds.
     package static func run(
         seed: UInt64, planted: PlantedBug? = nil, rolling: Bool = false, leading: Bool = false, whenAlone: WhenAlone = .wait,
-        isTraced: Bool = true
+        isTraced: Bool = true, isWhole: Bool = false
     ) -> SimulationResult {
         let script = leading ? Script.leading : rolling ? .rolling : .whole
         // Nobody may give up there what the lost host alone may hold.
         let losesHost = Simulation.losesHost(seed) && !leading
-        let world = World(seed: seed, script: script.altered { $0.whenAlone = whenAlone }, planted: planted, isTraced: isTraced)
+        let world = World(
+            seed: seed, script: script.altered { $0.whenAlone = whenAlone }, planted: planted, isTraced: isTraced,
+            foresees: isWhole || seed % wholeEvery == 0)
         world.faults = seed == 0 ? .none : .hard
         if whenAlone == .continue, world.faults.isActive { world.faults.leaveAlone = 0.08 }
         // Else the budget of failovers would be spent before.
@@ -140,6 +144,8 @@ package enum Simulation {
         failure = world.oracle.violation ?? failure ?? (losesHost ? nil : world.endStateProblem)
         return result(world, seed, failure, settled)
     }
+
+    private static let wholeEvery: UInt64 = 16
 
     /// In every eighth world the writer's host is lost for good: that one never converges, but has a writer.
     private static func losesHost(_ seed: UInt64) -> Bool { seed % 8 == 5 }

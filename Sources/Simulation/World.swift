@@ -11,8 +11,9 @@ final class World {
     let planted: PlantedBug?
     /// Whether what happens is written down: only who looks at a failed seed reads it.
     let isTraced: Bool
-    private var queue: [(at: Instant, number: UInt64, action: () -> Void)] = []
-    private var number: UInt64 = 0
+    /// Whether every rehearsal goes on to its end, as a server makes it.
+    let foresees: Bool
+    private var queue = EventQueue()
     private(set) var events = 0
 
     let store = MemoryStore()
@@ -33,7 +34,8 @@ final class World {
     /// Whoever takes writes next is lost soon afterwards.
     var losesNextWriter = false
 
-    init(seed: UInt64, script: Script, planted: PlantedBug? = nil, isTraced: Bool = true) {
+    init(seed: UInt64, script: Script, planted: PlantedBug? = nil, isTraced: Bool = true, foresees: Bool = true) {
+        self.foresees = foresees
         self.planted = planted
         self.isTraced = isTraced
         random = SeededGenerator(seed: seed)
@@ -46,43 +48,14 @@ final class World {
 
     // MARK: Time
 
-    func after(_ delay: Duration, _ action: @escaping () -> Void) {
-        number += 1
-        queue.append((now + max(delay, .zero), number, action))
-        var child = queue.count - 1
-        while child > 0 {
-            let parent = (child - 1) / 2
-            guard comesBefore(child, parent) else { break }
-            queue.swapAt(child, parent)
-            child = parent
-        }
-    }
-
-    private func comesBefore(_ left: Int, _ right: Int) -> Bool {
-        (queue[left].at, queue[left].number) < (queue[right].at, queue[right].number)
-    }
-
-    private func next() -> (at: Instant, number: UInt64, action: () -> Void)? {
-        guard let first = queue.first else { return nil }
-        let last = queue.removeLast()
-        guard !queue.isEmpty else { return first }
-        queue[0] = last
-        var parent = 0
-        while true {
-            var least = parent
-            for child in [2 * parent + 1, 2 * parent + 2] where child < queue.count && comesBefore(child, least) { least = child }
-            if least == parent { return first }
-            queue.swapAt(parent, least)
-            parent = least
-        }
-    }
+    func after(_ delay: Duration, _ action: @escaping () -> Void) { queue.add(action, at: now + max(delay, .zero)) }
 
     /// Lets time pass until a condition holds (looked at once in every simulated 100 ms) or the time is over; answers
     /// whether it came to hold. Ends at once where a promise was broken.
     func run(for duration: Duration, until isDone: () -> Bool = { false }) -> Bool {
         let end = now + duration
         var look = now
-        while oracle.violation == nil, let first = queue.first, first.at <= end, let event = next() {
+        while oracle.violation == nil, let event = queue.next(until: end) {
             now = event.at
             event.action()
             events += 1
@@ -92,11 +65,11 @@ final class World {
                 if isDone() { return true }
             }
         }
-        if queue.isEmpty || oracle.violation == nil { now = max(now, min(end, queue.first?.at ?? end)) }
+        if queue.isEmpty || oracle.violation == nil { now = max(now, min(end, queue.earliest ?? end)) }
         return isDone()
     }
 
-    func stop() { queue = [] }
+    func stop() { queue = EventQueue() }
 
     // MARK: Chance
 
@@ -115,8 +88,15 @@ final class World {
     // MARK: Databases that run by themselves
 
     var allInstances: [(host: ModelHost, instance: ModelInstance)] {
-        hosts.flatMap { host in host.sortedInstances.map { (host, $0) } }
+        // Asked for at every turn, and changed by few tasks.
+        let changes = hosts.reduce(0) { $0 + $1.changes }
+        if known.changes != changes {
+            known = (changes, hosts.flatMap { host in host.sortedInstances.map { (host, $0) } })
+        }
+        return known.instances
     }
+
+    private var known: (changes: Int, instances: [(host: ModelHost, instance: ModelInstance)]) = (0, [])
 
     func begin() {
         for agent in agents { agent.start() }
@@ -130,7 +110,7 @@ final class World {
     private func write() {
         if areClientsGone { return }
         for (_, instance) in allInstances where instance.isWritable && !instance.isHung(at: now) {
-            guard let process = instance.process, process.unacknowledged.count < 3, !instance.isMadeWritable else { continue }
+            guard let waiting = instance.process?.unacknowledged.count, waiting < 3, !instance.isMadeWritable else { continue }
             writes += 1
             write(.write(writes), on: instance)
         }
@@ -139,11 +119,11 @@ final class World {
 
     /// A client's statement: answered at once, or once it is acknowledged.
     func write(_ content: Transaction.Content, on instance: ModelInstance) {
-        guard let process = instance.process else { return }
+        guard let semiSync = instance.process?.semiSyncPrimary else { return }
         instance.append(content)
         let place = instance.binlog.count - 1
-        if process.semiSyncPrimary {
-            if process.unacknowledged.isEmpty { instance.process?.waitingSince = now }
+        if semiSync {
+            if instance.process?.unacknowledged.isEmpty == true { instance.process?.waitingSince = now }
             instance.process?.unacknowledged.append(place)
         } else {
             oracle.acknowledged(instance, place, self)

@@ -26,13 +26,16 @@ struct Simulate: AsyncParsableCommand {
     var whenAlone = WhenAlone.wait
     @Flag(help: "Through commits that are rolled out: versions, and values that need a restart.")
     var rolling = false
+    @Flag(help: "Every rehearsal to its end, as a server makes it, and not in one world of sixteen alone.")
+    var whole = false
     @Flag(help: "Two clusters in two regions, between which the lead moves.")
     var leading = false
 
     func run() async throws {
         if plants || plant != nil { return try await findPlanted(plant.map { [$0] } ?? PlantedBug.allCases) }
         let report = await Simulation.run(
-            seeds: start..<(start + seeds), rolling: rolling, leading: leading, whenAlone: whenAlone, jobs: width
+            seeds: start..<(start + seeds), rolling: rolling, leading: leading, whenAlone: whenAlone, isWhole: whole,
+            jobs: width
         ) { result in
             let outcome = result.failure ?? "converged"
             let alone = result.timesAlone > 0 ? ", \(result.timesAlone) times alone" : ""
