@@ -356,14 +356,13 @@ extension AgentMachine {
         performance.toldAt.map { $0 + AgentLimits.progressSpacing } ?? now
     }
 
-    var attemptDeadlines: [Instant] {
-        var deadlines = performing.values.filter(\.isProgressUntold).map { nextProgress($0) }
-        deadlines += held.values.compactMap { waiting in waiting.order.waitMax.map { waiting.since + $0 } }
-        if let trouble = journalTrouble, !unsaved.isEmpty || !unsettled.isEmpty || !unsavedFences.isEmpty { deadlines.append(trouble.retryAt) }
+    func noteAttemptDeadlines(_ next: inout Earliest) {
+        for performance in performing.values where performance.isProgressUntold { next.note(nextProgress(performance)) }
+        for waiting in held.values { next.note(waiting.order.waitMax.map { waiting.since + $0 }) }
+        if let trouble = journalTrouble, !unsaved.isEmpty || !unsettled.isEmpty || !unsavedFences.isEmpty { next.note(trouble.retryAt) }
         if case .serving(let service) = connection, journal.attempts.keys.contains(where: { isInterrupted($0) }) {
-            deadlines.append(max(service.reofferBy, journalTrouble?.retryAt ?? service.reofferBy))
+            next.note(max(service.reofferBy, journalTrouble?.retryAt ?? service.reofferBy))
         }
-        return deadlines
     }
 
     /// By id. More than one only while an order that isolates has overtaken another.

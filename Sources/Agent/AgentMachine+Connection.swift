@@ -184,14 +184,14 @@ extension AgentMachine {
         if let since = outbox.sendingSince, now >= since + AgentLimits.sendMax { close(.warning, "the stream is stuck") }
     }
 
-    var connectionDeadlines: [Instant] {
-        let stuck = outbox.sendingSince.map { [$0 + AgentLimits.sendMax] } ?? []
-        return switch connection {
-        case .greeting(let since): stuck + [since + AgentLimits.welcomeMax]
-        case .gathered(let heard): stuck + [heard + AgentLimits.silenceMax]
-        case .serving(let service): stuck + (service.heard.map { [$0 + AgentLimits.silenceMax] } ?? [])
-        case .unobserved, .opening, .closing: []
+    func noteConnectionDeadlines(_ next: inout Earliest) {
+        switch connection {
+        case .greeting(let since): next.note(since + AgentLimits.welcomeMax)
+        case .gathered(let heard): next.note(heard + AgentLimits.silenceMax)
+        case .serving(let service): next.note(service.heard.map { $0 + AgentLimits.silenceMax })
+        case .unobserved, .opening, .closing: return
         }
+        next.note(outbox.sendingSince.map { $0 + AgentLimits.sendMax })
     }
 
     // MARK: sending

@@ -13,7 +13,7 @@ extension AgentMachine {
     /// epoch than its own was given out: another took over, or is about to.
     mutating func heard(_ epochs: [String: Int64]) {
         for (id, kept) in journal.instances.sorted(by: { $0.key < $1.key }) where kept.grant != nil {
-            guard let epoch = epochs[id.clusterUID], epoch > kept.epoch, watches[id]?.facts?.process == .stopped else { continue }
+            guard let epoch = epochs[id.clusterUID], epoch > kept.epoch, watches[id]?.seen?.report.process == .stopped else { continue }
             // Without a journal it is not welcomed either: it is started when its time is over.
             guard isJournalWritable else { return }
             tell(.warning, "a writer is not started: its cluster has another epoch", ["instance": id.description])
@@ -30,14 +30,13 @@ extension AgentMachine {
 
     // MARK: isolation
 
-    /// Those whose writer could be replaced behind this agent's back, by who could be promoted; in maintenance nobody is.
-    private var guarded: [(id: InstanceID, rivals: [Peer])] {
-        journal.instances.sorted { $0.key < $1.key }.compactMap { id, kept in
-            guard let grant = kept.grant, grant.semiSync, !grant.rivals.isEmpty, !isStartHeld(id), let watch = watches[id],
-                let facts = watch.facts, facts.process != .stopped, watch.operation != .fencingItself
-            else { return nil }
-            return (id, grant.rivals)
-        }
+    /// Who could be promoted behind this agent's back in place of a writer; nil where there is nobody, and in maintenance.
+    private func rivals(_ id: InstanceID, _ watch: Watch) -> [Peer]? {
+        guard let seen = watch.seen, seen.report.process != .stopped, watch.operation != .fencingItself,
+            let kept = journal.instances[id], let grant = kept.grant, grant.semiSync, !grant.rivals.isEmpty,
+            kept.startHeldUntil.map({ now >= $0 }) ?? true
+        else { return nil }
+        return grant.rivals
     }
 
     /// When to begin to ask the others.
@@ -47,17 +46,16 @@ extension AgentMachine {
     }
 
     mutating func guardWriters() {
-        for (id, rivals) in guarded {
-            guard var watch = watches[id], watch.selfFenceDue == nil else { continue }
+        for (id, watch) in watches where watch.selfFenceDue == nil {
+            guard let rivals = rivals(id, watch) else { continue }
             if watch.contact.asked == nil, now >= max(suspectsFrom, watch.contact.askDue) {
-                watch.contact.asked = now
+                watches[id]?.contact.asked = now
                 directives.append(.askPeers(id, rivals, within: AgentLimits.peersMax))
             }
-            watches[id] = watch
             if let due = isolationDue(watch), now >= due { cutOff(id) }
         }
-        for id in watches.keys.sorted() {
-            if let due = watches[id]?.selfFenceDue, now >= due, watches[id]?.operation != .fencingItself { fenceItself(id) }
+        for (id, watch) in watches {
+            if let due = watch.selfFenceDue, now >= due, watch.operation != .fencingItself { fenceItself(id) }
         }
     }
 
@@ -110,12 +108,12 @@ extension AgentMachine {
         endOperation(id)
     }
 
-    var isolationDeadlines: [Instant] {
-        let guarding = guarded.flatMap { id, _ -> [Instant] in
-            guard let watch = watches[id], watch.selfFenceDue == nil else { return [] }
-            let ask = watch.contact.asked == nil ? [max(suspectsFrom, watch.contact.askDue)] : []
-            return ask + [isolationDue(watch)].compactMap(\.self)
+    func noteIsolationDeadlines(_ next: inout Earliest) {
+        for (id, watch) in watches {
+            if watch.operation != .fencingItself { next.note(watch.selfFenceDue) }
+            guard watch.selfFenceDue == nil, rivals(id, watch) != nil else { continue }
+            if watch.contact.asked == nil { next.note(max(suspectsFrom, watch.contact.askDue)) }
+            next.note(isolationDue(watch))
         }
-        return guarding + watches.values.compactMap { $0.operation == .fencingItself ? nil : $0.selfFenceDue }
     }
 }

@@ -45,13 +45,11 @@ extension AgentMachine {
             hostLook.begin(at: now)
             directives.append(.lookAtHost)
         }
-        for id in watches.keys.sorted() {
-            guard var watch = watches[id] else { continue }
+        for (id, watch) in watches {
             if watch.look.began != nil {
                 if now >= watch.look.overdue { giveUpLook(id) }
             } else if now >= watch.look.due {
-                watch.look.begin(at: now)
-                watches[id] = watch
+                watches[id]?.look.begin(at: now)
                 directives.append(.look(id, fingerprintKey: fingerprintKeys[id.clusterUID]))
             }
         }
@@ -63,7 +61,7 @@ extension AgentMachine {
         (hostFacts, hostFactsAt) = (facts, seen)
         let present = Set(facts.instances)
         for id in present { watch(id) }
-        for (id, watch) in watches where !present.contains(id) && watch.wasLookedAt && watch.facts == nil {
+        for (id, watch) in watches where !present.contains(id) && watch.wasLookedAt && watch.seen == nil {
             // A look that is still to come tells the end of an attempt: forgotten before it, that end would never be told.
             if watch.operation == nil, !watch.mustLook { forget(id, watch) }
         }
@@ -133,9 +131,9 @@ extension AgentMachine {
         return facts
     }
 
-    var lookDeadlines: [Instant] {
-        let host = hostLook.began == nil ? [hostLook.due] : []
-        return host + watches.values.map { $0.look.began == nil ? $0.look.due : $0.look.overdue }
+    func noteLookDeadlines(_ next: inout Earliest) {
+        if hostLook.began == nil { next.note(hostLook.due) }
+        for (_, watch) in watches { next.note(watch.look.began == nil ? watch.look.due : watch.look.overdue) }
     }
 
     // MARK: reports
@@ -163,8 +161,8 @@ extension AgentMachine {
         return since.map { $0 + spacing } ?? now
     }
 
-    var observationDeadlines: [Instant] {
-        isReporting && !outbox.contains(.observation) && outbox.sendingSince == nil ? [observationDue] : []
+    func noteObservationDeadline(_ next: inout Earliest) {
+        if isReporting, outbox.sendingSince == nil, !outbox.contains(.observation) { next.note(observationDue) }
     }
 
     mutating func observation() -> AgentMessage {
@@ -202,7 +200,7 @@ extension AgentMachine {
         report.engines = hostFacts?.engines ?? []
         report.storageFreeBytes = hostFacts?.storageFreeBytes ?? 0
         report.memoryTotalBytes = hostFacts?.memoryTotalBytes ?? 0
-        report.instances = watches.sorted { $0.key < $1.key }.compactMap { id, watch in
+        report.instances = watches.compactMap { id, watch in
             guard var facts = watch.facts else { return nil }
             facts.epoch = journal.instances[id]?.epoch ?? 0
             facts.isWriter = journal.instances[id]?.grant != nil
@@ -217,7 +215,9 @@ extension AgentMachine {
 
     /// Age of the oldest fact.
     private var delay: Duration {
-        let moments = watches.values.filter { $0.facts != nil }.map(\.factsAt) + [hostFactsAt].compactMap(\.self)
-        return moments.min().map { now - $0 } ?? .zero
+        var oldest = Earliest()
+        oldest.note(hostFactsAt)
+        for (_, watch) in watches where watch.seen != nil { oldest.note(watch.factsAt) }
+        return oldest.moment.map { now - $0 } ?? .zero
     }
 }

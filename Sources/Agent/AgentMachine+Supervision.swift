@@ -13,9 +13,10 @@ extension AgentMachine {
     mutating func processExited(_ id: InstanceID) {
         guard var watch = watches[id] else { return }
         // After something was done to it, this may be the end of an earlier process: then only a look can tell.
-        if !watch.mustLook, !isWorkedOn(id), watch.facts != nil {
-            watch.facts?.process = .stopped
-            watch.facts?.database = nil
+        if !watch.mustLook, !isWorkedOn(id), var facts = watch.facts {
+            facts.process = .stopped
+            facts.database = nil
+            watch.facts = facts
             watch.factsAt = now
             reporting.note(.significant)
         }
@@ -73,10 +74,10 @@ extension AgentMachine {
 
     /// Begins what is due on instances that nothing works on.
     mutating func supervise() {
-        for id in watches.keys.sorted() {
-            guard let watch = watches[id], let kept = journal.instances[id] else { continue }
-            if kept.grant == nil || isOpen(watch) { watches[id]?.grantDue = nil }
-            if kept.following == nil || replicates(watch) { watches[id]?.resumeDue = nil }
+        for (id, watch) in watches {
+            guard let kept = journal.instances[id] else { continue }
+            if watch.grantDue != nil, kept.grant == nil || isOpen(watch) { watches[id]?.grantDue = nil }
+            if watch.resumeDue != nil, kept.following == nil || replicates(watch) { watches[id]?.resumeDue = nil }
             guard isFree(id, watch) else { continue }
             if mayStart(watch, kept) {
                 guard now >= startDue(watch, kept), !isStartHeld(id) else { continue }
@@ -103,15 +104,17 @@ extension AgentMachine {
         directives.append(.startClosed(id))
     }
 
-    var supervisionDeadlines: [Instant] {
-        watches.flatMap { id, watch -> [Instant] in
-            guard let kept = journal.instances[id], isFree(id, watch) else { return [] }
-            if mayStart(watch, kept) {
+    func noteSupervisionDeadlines(_ next: inout Earliest) {
+        for (id, watch) in watches {
+            guard isFree(id, watch) else { continue }
+            // Most run as they should, and then there is nothing to look up.
+            if isStopped(watch), let kept = journal.instances[id], mayStart(watch, kept) {
                 let due = startDue(watch, kept)
-                return [max(due, kept.startHeldUntil ?? due)]
+                next.note(max(due, kept.startHeldUntil ?? due))
+            } else if watch.grantDue != nil || watch.resumeDue != nil, journal.instances[id] != nil {
+                if isClosed(watch) { next.note(watch.grantDue) }
+                if standsStill(watch) { next.note(watch.resumeDue) }
             }
-            return (isClosed(watch) ? [watch.grantDue] : []).compactMap(\.self)
-                + (standsStill(watch) ? [watch.resumeDue] : []).compactMap(\.self)
         }
     }
 
@@ -127,43 +130,55 @@ extension AgentMachine {
         return max(watch.startAfter, beganAt + AgentLimits.welcomeFirst)
     }
 
-    private func mayStart(_ watch: Watch, _ kept: InstanceJournal) -> Bool {
-        kept.shouldRun && watch.facts?.directory == .ready && watch.facts?.process == .stopped
+    private func mayStart(_ watch: Watch, _ kept: InstanceJournal) -> Bool { kept.shouldRun && isStopped(watch) }
+
+    private func isStopped(_ watch: Watch) -> Bool {
+        guard let seen = watch.seen else { return false }
+        return seen.report.directory == .ready && seen.report.process == .stopped
     }
 
-    private func isClosed(_ watch: Watch) -> Bool {
-        watch.facts?.process == .running && watch.facts?.database?.readOnly == true
-    }
+    private func isClosed(_ watch: Watch) -> Bool { isReadOnly(watch) == true }
 
-    private func isOpen(_ watch: Watch) -> Bool {
-        !watch.mustLook && watch.facts?.process == .running && watch.facts?.database?.readOnly == false
+    private func isOpen(_ watch: Watch) -> Bool { !watch.mustLook && isReadOnly(watch) == false }
+
+    /// Nil where nothing answers.
+    private func isReadOnly(_ watch: Watch) -> Bool? {
+        guard let seen = watch.seen, seen.report.process == .running else { return nil }
+        return seen.report.database?.readOnly
     }
 
     /// A replica, closed, neither of whose threads runs: as a start leaves it.
     private func standsStill(_ watch: Watch) -> Bool {
-        guard isClosed(watch), let replication = watch.facts?.database?.replication else { return false }
-        return !replication.ioRunning && !replication.sqlRunning
+        guard isClosed(watch), let threads = threads(watch) else { return false }
+        return !threads.io && !threads.sql
     }
 
     private func replicates(_ watch: Watch) -> Bool {
-        guard !watch.mustLook, let replication = watch.facts?.database?.replication else { return false }
-        return replication.ioRunning || replication.sqlRunning
+        guard !watch.mustLook, let threads = threads(watch) else { return false }
+        return threads.io || threads.sql
+    }
+
+    /// Which threads of a replica run; nil where it is none.
+    private func threads(_ watch: Watch) -> (io: Bool, sql: Bool)? {
+        guard let seen = watch.seen, let io = seen.report.database?.replication?.ioRunning,
+            let sql = seen.report.database?.replication?.sqlRunning
+        else { return nil }
+        return (io, sql)
     }
 
     // MARK: roles
 
     private func role(_ id: InstanceID, _ watch: Watch) -> InstanceRole {
-        guard let facts = watch.facts, facts.process == .running, let database = facts.database else { return .none }
-        if journal.instances[id]?.grant != nil { return database.readOnly ? .none : .primary }
-        return database.replication == nil ? .none : .replica
+        guard let readOnly = isReadOnly(watch) else { return .none }
+        if journal.instances[id]?.grant != nil { return readOnly ? .none : .primary }
+        return threads(watch) == nil ? .none : .replica
     }
 
     /// Tells each instance's role when it differs from what was told last; at first only where it has one.
     mutating func tellRoles() {
-        for id in watches.keys.sorted() {
-            guard let watch = watches[id], !watch.mustLook || watch.facts?.process == .stopped else { continue }
+        for (id, watch) in watches where !watch.mustLook || watch.seen?.report.process == .stopped {
             let change = RoleChange(
-                instance: id, clusterName: watch.facts?.clusterName ?? watch.told?.clusterName ?? "",
+                instance: id, clusterName: watch.seen?.report.clusterName ?? watch.told?.clusterName ?? "",
                 role: role(id, watch), epoch: journal.instances[id]?.epoch ?? 0)
             guard change != watch.told, watch.told != nil || change.role != .none else { continue }
             watches[id]?.told = change
@@ -173,7 +188,7 @@ extension AgentMachine {
 
     /// For the health port, sorted by instance.
     package var health: [InstanceHealth] {
-        watches.sorted { $0.key < $1.key }.compactMap { id, watch in
+        watches.compactMap { id, watch in
             guard let facts = watch.facts else { return nil }
             return InstanceHealth(
                 instance: id, clusterName: facts.clusterName, role: role(id, watch),

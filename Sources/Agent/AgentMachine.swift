@@ -47,7 +47,7 @@ package struct AgentMachine: Sendable {
     var hostLook = LookState()
     var hostFacts: HostFacts?
     var hostFactsAt: Instant?
-    var watches: [InstanceID: Watch] = [:]
+    var watches = InstanceMap<Watch>()
     var reporting = ReportingState()
 
     /// When this process began, when it last heard a server, and whether one has accepted it.
@@ -121,14 +121,21 @@ package struct AgentMachine: Sendable {
         connectOnceObserved()
         scheduleObservation()
         sendNext()
-        let deadline = deadlines.min()
         guard let deadline, deadline != wakeAt else { return }
         wakeAt = deadline
         directives.append(.wake(at: deadline))
     }
 
-    private var deadlines: [Instant] {
-        connectionDeadlines + attemptDeadlines + lookDeadlines + supervisionDeadlines + isolationDeadlines + observationDeadlines
+    /// When the next thing is due.
+    private var deadline: Instant? {
+        var next = Earliest()
+        noteConnectionDeadlines(&next)
+        noteAttemptDeadlines(&next)
+        noteLookDeadlines(&next)
+        noteSupervisionDeadlines(&next)
+        noteIsolationDeadlines(&next)
+        noteObservationDeadline(&next)
+        return next.moment
     }
 
     // MARK: the journal
@@ -162,6 +169,16 @@ package struct AgentMachine: Sendable {
 
     mutating func tell(_ level: AgentNotice.Level, _ message: String, _ metadata: [String: String] = [:]) {
         directives.append(.tell(AgentNotice(level, message, metadata)))
+    }
+}
+
+/// The earliest of some moments.
+struct Earliest {
+    private(set) var moment: Instant?
+
+    mutating func note(_ other: Instant?) {
+        guard let other else { return }
+        if moment.map({ other < $0 }) ?? true { moment = other }
     }
 }
 

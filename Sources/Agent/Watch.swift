@@ -30,6 +30,13 @@ struct LookState: Sendable {
     }
 }
 
+/// What a look saw, behind one reference: a watch is copied at every event, and a report is large.
+final class SeenInstance: Sendable {
+    let report: InstanceReport
+
+    init(_ report: InstanceReport) { self.report = report }
+}
+
 /// One instance, as it is watched over.
 struct Watch: Sendable {
     /// What the agent does to it by itself.
@@ -38,7 +45,11 @@ struct Watch: Sendable {
     var look = LookState()
     var wasLookedAt = false
     /// As last seen; nil where it is not there.
-    var facts: InstanceReport?
+    private(set) var seen: SeenInstance?
+    var facts: InstanceReport? {
+        get { seen?.report }
+        set { seen = newValue.map { SeenInstance($0) } }
+    }
     /// When the look that found them began: they are at least as old.
     var factsAt = Instant(milliseconds: 0)
     /// Something was done to it since; nothing is begun on these facts.
