@@ -6,6 +6,7 @@ export DEMO_PREFIX ?= 127.0
 # Everything that building, running and testing need. Never mariadb-server: that one starts a service.
 PACKAGES := libsqlite3-dev libyaml-dev libgit2-dev libmariadb-dev pkg-config git mariadb-server-core \
 	mariadb-client-core mariadb-client mariadb-backup haproxy iproute2 nftables python3
+SEEDS ?= 2000
 # Tests that use both cores and wait for nothing.
 PURE := ^(FleetModel|JSONStream|ControlAPI|Manifests|Planning|Simulation)Tests\.
 SUDO := $(if $(filter 0,$(shell id -u)),,sudo -n)
@@ -64,8 +65,9 @@ check: ## Warnings as errors, and the manifests in examples/
 golden: ## Record the golden files anew; look at the diff
 	@EVENKEEL_RECORD=1 $(SWIFT) test --filter Golden
 
-simulate: ## The simulator, many seeds, release build
-	@$(SWIFT) run -c release evenkeel simulate --seeds 2000
+simulate: ## The simulator, many seeds (SEEDS=10000, FLAGS=--leading), release build of it alone
+	@$(SWIFT) build -c release --product evenkeel-simulate
+	@.build/release/evenkeel-simulate --seeds $(SEEDS) $(FLAGS)
 
 clean: demo-down ## Remove what was built
 	@$(SWIFT) package clean

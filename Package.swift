@@ -41,7 +41,10 @@ let nioTLS: Target.Dependency = .product(name: "NIOSSL", package: "swift-nio-ssl
 
 let package = Package(
     name: "evenkeel",
-    products: [.executable(name: "evenkeel", targets: ["evenkeel"])],
+    products: [
+        .executable(name: "evenkeel", targets: ["evenkeel"]),
+        .executable(name: "evenkeel-simulate", targets: ["evenkeel-simulate"]),
+    ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
         .package(url: "https://github.com/groue/GRDB.swift", from: "7.10.0"),
@@ -79,11 +82,13 @@ let package = Package(
         room("Monitoring", ["FleetModel", "JSONStream", "MetadataStore", "ChildProcess", httpClient, nioCore, nioHTTP1, nioTLS]),
         room("Server", ["Reconciliation", "Monitoring", "SQLiteStore", hummingbird, hummingbirdCore, hummingbirdTLS, nioTLS, logging, lifecycle, signals, certificates, crypto]),
         room("Simulation", ["Reconciliation", "Agent"]),
+        room("SimulationCommand", ["FleetModel", "Simulation", arguments]),
+        .executableTarget(name: "evenkeel-simulate", dependencies: ["SimulationCommand", arguments], swiftSettings: settings),
         room("GameDay", ["FleetModel", "JSONStream", "MySQLClient"]),
         .executableTarget(
             name: "evenkeel",
             dependencies: [
-                "Server", "Agent", "CopyTLS", "GameDay", "Simulation", "SourceControl", arguments, httpClient, hummingbird, logging, lifecycle, signals, nioCore,
+                "Server", "Agent", "CopyTLS", "GameDay", "SimulationCommand", "SourceControl", arguments, httpClient, hummingbird, logging, lifecycle, signals, nioCore,
                 nioHTTP1, nioTLS,
             ],
             swiftSettings: settings),

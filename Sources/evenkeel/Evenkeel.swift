@@ -1,5 +1,6 @@
 import ArgumentParser
 import FleetModel
+import SimulationCommand
 
 #if canImport(Glibc)
     import Glibc

@@ -1,4 +1,4 @@
-import ArgumentParser
+package import ArgumentParser
 import FleetModel
 import FoundationEssentials
 import Simulation
@@ -6,10 +6,11 @@ import Simulation
 extension PlantedBug: ExpressibleByArgument {}
 extension WhenAlone: ExpressibleByArgument {}
 
-/// For those who change the product: the whole system in one deterministic world, seed after seed.
-struct Simulate: AsyncParsableCommand {
-    static let configuration = CommandConfiguration(
-        abstract: "Run the deterministic simulator over a range of seeds.", shouldDisplay: false)
+/// For those who change the product: the whole system in one deterministic world, seed after seed. A command of `evenkeel`,
+/// and a program of its own, which is built without all that a server needs.
+package struct Simulate: AsyncParsableCommand {
+    package static let configuration = CommandConfiguration(
+        commandName: "simulate", abstract: "Run the deterministic simulator over a range of seeds.", shouldDisplay: false)
 
     @Option(help: "How many seeds.")
     var seeds: UInt64 = 100
@@ -31,7 +32,9 @@ struct Simulate: AsyncParsableCommand {
     @Flag(help: "Two clusters in two regions, between which the lead moves.")
     var leading = false
 
-    func run() async throws {
+    package init() {}
+
+    package func run() async throws {
         if plants || plant != nil { return try await findPlanted(plant.map { [$0] } ?? PlantedBug.allCases) }
         let report = await Simulation.run(
             seeds: start..<(start + seeds), rolling: rolling, leading: leading, whenAlone: whenAlone, isWhole: whole,
@@ -46,7 +49,7 @@ struct Simulate: AsyncParsableCommand {
         for line in failed.trace { print("  " + line) }
         let flags = (rolling ? " --rolling" : "") + (leading ? " --leading" : "") + (whenAlone == .wait ? "" : " --when-alone \(whenAlone.rawValue)")
         print("replay: evenkeel simulate --start \(failed.seed) --seeds 1\(flags)")
-        throw ExitStatus.error
+        throw ExitCode.failure
     }
 
     private var width: Int { jobs ?? ProcessInfo.processInfo.activeProcessorCount }
@@ -63,6 +66,6 @@ struct Simulate: AsyncParsableCommand {
                 print("\(bug.rawValue): not found by \(seeds) seeds from \(start) on")
             }
         }
-        if missed > 0 { throw ExitStatus.error }
+        if missed > 0 { throw ExitCode.failure }
     }
 }
