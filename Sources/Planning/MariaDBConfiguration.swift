@@ -1,4 +1,5 @@
 package import FleetModel
+import Synchronization
 
 /// The configuration file of a MariaDB instance, rendered as text.
 ///
@@ -138,57 +139,84 @@ struct RenderedConfiguration: Sendable {
     var digest: String
 }
 
-/// What a rehearsal renders only once: the parameters in force and each member's configuration.
+/// What a rehearsal renders only once: the parameters in force and each member's configuration. Whoever rehearses a cluster
+/// again and again passes it on from one to the next (`ClusterSituation.configurations`).
 ///
-/// Valid for one declared cluster; not shared between threads.
-final class ConfigurationCache {
-    final class Entry {
+/// Valid for one declared cluster.
+package final class ConfigurationCache: Sendable {
+    final class Entry: Sendable {
         /// SHA-256, hex.
         let digest: String
         /// The whole file: only what installs or rewrites it asks for it.
         var text: String {
-            if let rendered { return rendered }
-            let text = MariaDBConfiguration.render(variable)
-            rendered = text
-            return text
+            shared.withLock { shared in
+                if let shared { return shared }
+                let text = MariaDBConfiguration.render(variable)
+                shared = text
+                return text
+            }
         }
-        fileprivate private(set) var rendered: String?
+        fileprivate var rendered: String? { shared.withLock { $0 } }
+        private let shared = Mutex<String?>(nil)
         /// What follows the common beginning.
         private let variable: String
+        private let serverID: Int64
+        private let place: String
+        private let port: Int
+        private let gtidDomain: Int64
+        fileprivate let ordinal: Int
 
-        init(_ member: MemberRecord, _ gtidDomain: Int64, _ cache: ConfigurationCache) {
+        fileprivate init(_ member: MemberRecord, _ gtidDomain: Int64, _ cache: ConfigurationCache) {
             variable = MariaDBConfiguration.variable(member, gtidDomain, cache.lines)
             digest = MariaDBConfiguration.digest(variable)
+            (ordinal, serverID, place, port) = (member.ordinal, member.serverID, member.address, member.port)
+            self.gtidDomain = gtidDomain
+        }
+
+        fileprivate func isOf(_ member: MemberRecord, _ gtidDomain: Int64) -> Bool {
+            ordinal == member.ordinal && serverID == member.serverID && place == member.address && port == member.port
+                && self.gtidDomain == gtidDomain
         }
     }
 
     fileprivate let lines: String
     let parameters: [(String, String)]
     let byName: [String: String]
-    private var entries: [(ordinal: Int, entry: Entry)] = []
+    private let cluster: Cluster?
+    private let entries = Mutex<[Entry]>([])
 
     init(_ cluster: Cluster?) {
+        self.cluster = cluster
         byName = cluster.map(MariaDBConfiguration.inForce) ?? [:]
         parameters = MariaDBConfiguration.sorted(byName)
         lines = MariaDBConfiguration.lines(parameters)
     }
 
+    /// What an earlier rehearsal rendered, where it is of the same declared cluster.
+    static func of(_ situation: ClusterSituation) -> ConfigurationCache {
+        if let known = situation.configurations, known.cluster == situation.desired?.value { return known }
+        return ConfigurationCache(situation.desired?.value)
+    }
+
     func entry(_ member: MemberRecord, gtidDomain: Int64) -> Entry {
-        if let known = entries.first(where: { $0.ordinal == member.ordinal }) { return known.entry }
-        let made = Entry(member, gtidDomain, self)
-        entries.append((member.ordinal, made))
-        return made
+        entries.withLock { entries in
+            if let known = entries.first(where: { $0.isOf(member, gtidDomain) }) { return known }
+            let made = Entry(member, gtidDomain, self)
+            entries.removeAll { $0.ordinal == member.ordinal }
+            entries.append(made)
+            return made
+        }
     }
 
     /// The digest of a configuration that a task carries; the same text was mostly rendered here.
     func digest(of text: String) -> String {
-        entries.first { $0.entry.rendered == text }?.entry.digest ?? MariaDBConfiguration.digest(of: text)
+        entries.withLock { entries in entries.first { $0.rendered == text }?.digest } ?? MariaDBConfiguration.digest(of: text)
     }
 
     /// What was rendered, for the keys of the tasks that carry it.
     var rendered: [RenderedConfiguration] {
-        entries.compactMap { known in
-            known.entry.rendered.map { RenderedConfiguration(text: $0, digest: known.entry.digest) }
+        entries.withLock { entries in
+            entries.compactMap { entry in entry.rendered.map { RenderedConfiguration(text: $0, digest: entry.digest) } }
         }
     }
 }

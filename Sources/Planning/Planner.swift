@@ -59,6 +59,8 @@ package struct Rehearsal: Sendable {
     package var first: Decision?
     /// The configurations that its tasks carry, with their digests.
     var rendered: [RenderedConfiguration] = []
+    /// For the next rehearsal of the same cluster.
+    package internal(set) var configurations: ConfigurationCache?
 
     package init(unit: UnitID) { self.unit = unit }
 }

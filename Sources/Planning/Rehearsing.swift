@@ -9,8 +9,9 @@ extension Planner {
 
     /// The rehearsal and the state that it ends in.
     package static func rehearseToEnd(_ situation: ClusterSituation) -> (rehearsal: Rehearsal, end: ClusterSituation) {
-        let configurations = ConfigurationCache(situation.desired?.value)
+        let configurations = ConfigurationCache.of(situation)
         var ended = rehearseToEnd(situation, configurations)
+        ended.rehearsal.configurations = configurations
         if !ended.rehearsal.waves.isEmpty { ended.rehearsal.rendered = configurations.rendered }
         return ended
     }
@@ -18,7 +19,8 @@ extension Planner {
     /// The rehearsal of the first step alone: its decision and its wave, checked like any other, without what follows.
     package static func rehearseFirstWave(_ situation: ClusterSituation) -> Rehearsal {
         var rehearsal = Rehearsal(unit: UnitID(.cluster, situation.name))
-        let configurations = ConfigurationCache(situation.desired?.value)
+        let configurations = ConfigurationCache.of(situation)
+        rehearsal.configurations = configurations
         let decision = decide(situation, StepContext(situation, configurations), isFirst: true)
         note(decision, &rehearsal)
         (rehearsal.waits, rehearsal.conditions) = (decision.waits, decision.conditions)

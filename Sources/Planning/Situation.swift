@@ -106,6 +106,8 @@ package struct ClusterSituation: Sendable {
     package var followers: [RelatedCluster] = []
     /// Members that another cluster's attempt copies.
     package var donating: Set<Int> = []
+    /// What an earlier rehearsal of this cluster rendered; nil: nothing, or it was not kept.
+    package var configurations: ConfigurationCache?
     package var now: Instant
 
     package init(

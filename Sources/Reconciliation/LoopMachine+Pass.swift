@@ -147,6 +147,7 @@ extension LoopMachine {
             stored: stored, records: rehearsal.first?.records ?? cluster, ended: ended,
             status: status(from: rehearsal, unit, situation.running))
         units[unit]?.unseen = UnseenPass(situation, rehearsal, draft.status)
+        units[unit]?.configurations = rehearsal.first?.isConverged == false ? rehearsal.configurations : nil
         draft.cancel = rehearsal.first?.cancel ?? []
         noteRefusals(unit, ended)
         start(unit, rehearsal, situation.running, &draft)
@@ -178,6 +179,7 @@ extension LoopMachine {
             name: unit.name, desired: desired?.clusters[unit.name], fieldPaths: desired?.fieldPaths ?? FieldPaths(),
             hosts: directory, records: cluster, observed: seen, running: running, secrets: secrets, catalogs: catalogs,
             policy: settings.policy, failovers: failovers, now: now)
+        situation.configurations = units[unit]?.configurations
         addRelations(to: &situation)
         return situation
     }

@@ -164,6 +164,8 @@ struct UnitState: Sendable {
     var silentSteps = 0
     /// The last pass, where nothing was seen of the hosts.
     var unseen: UnseenPass?
+    /// What the last pass rendered, as long as the unit is not at rest: most of a fleet is.
+    var configurations: ConfigurationCache?
     /// It waits for something that the next report may bring.
     var waitsForFacts = false
 }

@@ -44,7 +44,7 @@ final class StepContext {
         failovers = situation.failovers
         regions = situation.hosts.regions
         fieldPaths = situation.fieldPaths
-        self.configurations = configurations ?? ConfigurationCache(declared.value)
+        self.configurations = configurations ?? ConfigurationCache.of(situation)
         placementFields = Array(repeating: nil, count: declared.value.placement.count)
     }
 
