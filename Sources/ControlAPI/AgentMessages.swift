@@ -72,7 +72,8 @@ package enum AgentMessage: Sendable, Hashable {
     /// The state has changed; replaces the last report whole, but for `catalogs`, which holds only those that are new
     /// since the hello. `delay`: age of its oldest fact when it was sent.
     case report(HostReport, digest: String, delay: Duration)
-    /// Nothing has changed since the report with this digest. Every second.
+    /// Nothing has changed since the report of this connection that has this digest: whatever text its agent gave it, and no
+    /// other report of it. Every second.
     case heartbeat(digest: String, delay: Duration)
     /// Where it has ended, the last report shows its instance as it was seen after that end.
     case attempt(AttemptStatus)
