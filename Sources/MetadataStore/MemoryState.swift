@@ -40,8 +40,18 @@ struct MemoryState: Sendable {
             adopts: rebuilding == nil ? adopts.sorted() : [], leftOut: leftOut.sorted())
     }
 
-    /// Makes all changes, or throws and is to be thrown away.
-    mutating func apply(_ changes: [StoreChange]) throws(StoreError) {
+    /// Makes all changes, or throws and makes none.
+    mutating func commit(_ changes: [StoreChange]) throws(StoreError) {
+        var next = self
+        try next.apply(changes)
+        self = consume next
+        // Last, when there is one copy of them again: they are many, and nothing forbids them.
+        for case .appendEvent(let event) in changes { events.append(event) }
+        events.removeFirst(max(0, events.count - retention.eventsMax))
+    }
+
+    /// Makes all changes but events, or throws and is to be thrown away.
+    private mutating func apply(_ changes: [StoreChange]) throws(StoreError) {
         let before = records.clusters
         var touched: Set<String> = []
         for change in changes {
@@ -73,7 +83,7 @@ struct MemoryState: Sendable {
         case .openAttempt(let record): try open(record)
         case .endAttempt(let id, let outcome, let at): end(id, outcome, at)
         case .putConditions(let unit, let list): conditions[unit] = list.isEmpty ? nil : list
-        case .appendEvent(let event): events.append(event)
+        case .appendEvent: break
         case .putHeld(let unit): held[unit.unit] = unit
         case .removeHeld(let unit): held[unit] = nil
         case .putChannel(let name, let digest): records.channels[name] = digest
@@ -135,7 +145,6 @@ struct MemoryState: Sendable {
     }
 
     private mutating func trim() {
-        events.removeFirst(max(0, events.count - retention.eventsMax))
         plans.removeFirst(max(0, plans.count - retention.plansMax))
         let surplusAttempts = attempts.lazy.filter { $0.ended != nil }.count - retention.attemptsMax
         Self.removeOldest(surplusAttempts, of: &attempts) { $0.ended != nil }

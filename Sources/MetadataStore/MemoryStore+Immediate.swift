@@ -19,9 +19,7 @@ extension MemoryStore {
     package func commitNow(_ changes: [StoreChange], term: Int64) throws(StoreError) {
         try change { state throws(StoreError) in
             try state.lease.check(term)
-            var next = state
-            try next.apply(changes)
-            state = next
+            try state.commit(changes)
         }
     }
 }

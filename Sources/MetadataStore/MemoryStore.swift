@@ -32,9 +32,7 @@ package final class MemoryStore: MetadataStore {
     package func commit(_ changes: [StoreChange], term: Int64) async throws {
         try state.withLock { state in
             try state.lease.check(term)
-            var next = state
-            try next.apply(changes)
-            state = next
+            try state.commit(changes)
         }
     }
 

@@ -18,13 +18,23 @@ struct HostChanges: Sendable {
         isEverything = isHostChanged
         var changed: [InstanceID] = []
         var moved: Set<InstanceID> = []
-        let before = Dictionary(old.report.instances.map { ($0.id, $0) }, uniquingKeysWith: { first, _ in first })
-        for report in new.instances where before[report.id] != report {
+        // Both are sorted by id.
+        var before = old.report.instances[...]
+        for report in new.instances {
+            while let last = before.first, last.id < report.id {
+                changed.append(last.id)
+                before.removeFirst()
+            }
+            guard let last = before.first, last.id == report.id else {
+                changed.append(report.id)
+                continue
+            }
+            before.removeFirst()
+            guard last != report else { continue }
             changed.append(report.id)
-            if let last = before[report.id], last.withoutMotion == report.withoutMotion { moved.insert(report.id) }
+            if last.withoutMotion == report.withoutMotion { moved.insert(report.id) }
         }
-        let present = Set(new.instances.map(\.id))
-        changed += before.keys.filter { !present.contains($0) }
+        changed += before.map(\.id)
         self.changed = changed
         self.moved = moved
     }

@@ -125,14 +125,16 @@ extension LoopMachine {
 
     private func stand(of unit: UnitID, _ state: UnitState?, isBusy: @autoclosure () -> Bool) -> Stand {
         if let state, state.lane != nil || state.isDirty || state.isCommitting || !state.ended.isEmpty { return .passing }
-        guard let status = statuses[unit] else { return state == nil ? .converged : .unseen }
+        let rest = statuses.ask(unit) { status -> Stand in
+            if status.isStalled { return .stalled }
+            if status.isConverged { return .converged }
+            return status.isHeldBySuspension ? .suspended : .working
+        }
+        guard let rest else { return state == nil ? .converged : .unseen }
         // What an earlier manifest came to says nothing about the one in force.
         if state?.isChanged == true { return .changed }
         if case .asked = state?.secrets { return .secrets }
-        if isBusy() { return .running }
-        if status.isStalled { return .stalled }
-        if status.isConverged { return .converged }
-        return status.isHeldBySuspension ? .suspended : .working
+        return isBusy() ? .running : rest
     }
 
     private func rest(of unit: UnitID) -> SettleResult {

@@ -18,6 +18,11 @@ package struct UnitStatuses: Sendable {
         set { boxes[unit] = newValue.map(Box.init) }
     }
 
+    /// An answer from a unit's status, which is large and is not copied for it; nil where there is none.
+    func ask<Answer>(_ unit: UnitID, _ question: (borrowing UnitStatus) -> Answer) -> Answer? {
+        boxes[unit].map { question($0.status) }
+    }
+
     package var count: Int { boxes.count }
     /// In no order.
     package var keys: some Collection<UnitID> { boxes.keys }
