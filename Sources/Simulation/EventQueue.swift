@@ -2,50 +2,59 @@ import FleetModel
 
 /// What happens next in a world: by time, and at one time in the order in which it was asked for.
 struct EventQueue {
-    struct Event {
+    /// What is moved about in the heap: without the action, which is counted by whoever holds it.
+    private struct Entry {
         let at: Instant
-        fileprivate let number: UInt64
-        let action: () -> Void
+        let number: UInt64
+        /// The place of its action.
+        let slot: Int
 
-        fileprivate func comesBefore(_ other: Event) -> Bool {
-            at == other.at ? number < other.number : at < other.at
-        }
+        func comesBefore(_ other: Entry) -> Bool { at == other.at ? number < other.number : at < other.at }
     }
 
     /// A heap: an element's children, at twice its place and after that, come later than it does.
-    private var events: [Event] = []
+    private var entries: [Entry] = []
+    private var actions: [(() -> Void)?] = []
+    /// Places of `actions` that are free.
+    private var free: [Int] = []
     private var number: UInt64 = 0
 
-    var isEmpty: Bool { events.isEmpty }
-    var earliest: Instant? { events.first?.at }
+    var isEmpty: Bool { entries.isEmpty }
+    var earliest: Instant? { entries.first?.at }
 
     mutating func add(_ action: @escaping () -> Void, at moment: Instant) {
         number += 1
-        let event = Event(at: moment, number: number, action: action)
-        events.append(event)
-        var place = events.count - 1
+        let slot = free.popLast() ?? actions.count
+        if slot == actions.count { actions.append(action) } else { actions[slot] = action }
+        let entry = Entry(at: moment, number: number, slot: slot)
+        entries.append(entry)
+        var place = entries.count - 1
         while place > 0 {
             let parent = (place - 1) / 2
-            guard event.comesBefore(events[parent]) else { break }
-            events.swapAt(place, parent)
+            guard entry.comesBefore(entries[parent]) else { break }
+            entries.swapAt(place, parent)
             place = parent
         }
     }
 
     /// Takes the first out, where its time has come by `end`.
-    mutating func next(until end: Instant) -> Event? {
-        guard let first = events.first, first.at <= end, let last = events.popLast() else { return nil }
-        guard !events.isEmpty else { return first }
-        events[0] = last
+    mutating func next(until end: Instant) -> (at: Instant, action: () -> Void)? {
+        guard let first = entries.first, first.at <= end, let action = actions[first.slot] else { return nil }
+        actions[first.slot] = nil
+        free.append(first.slot)
+        let last = entries.removeLast()
+        guard !entries.isEmpty else { return (first.at, action) }
+        entries[0] = last
         var place = 0
         while true {
             let left = 2 * place + 1
-            guard left < events.count else { return first }
+            guard left < entries.count else { break }
             let right = left + 1
-            let child = right < events.count && events[right].comesBefore(events[left]) ? right : left
-            guard events[child].comesBefore(last) else { return first }
-            events.swapAt(place, child)
+            let child = right < entries.count && entries[right].comesBefore(entries[left]) ? right : left
+            guard entries[child].comesBefore(last) else { break }
+            entries.swapAt(place, child)
             place = child
         }
+        return (first.at, action)
     }
 }

@@ -145,7 +145,9 @@ final class ModelInstance {
 
     func holds(_ transaction: Transaction, at place: Int) -> Bool {
         if place < binlog.count { return binlog[place] == transaction }
-        if relayAside.isEmpty { return place < receivedCount && relay[place - binlog.count] == transaction }
+        if !relayAside.contains(where: { $0.from + $0.relay.count > receivedCount }) {
+            return place < receivedCount && relay[place - binlog.count] == transaction
+        }
         let history = receivedHistory
         return place < history.count && history[place] == transaction
     }

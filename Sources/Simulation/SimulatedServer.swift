@@ -46,16 +46,10 @@ final class SimulatedServer {
     }
 
     var isRunning: Bool { process != nil }
-    var isLeader: Bool { process?.machine.isLeader ?? false }
+    var isLeader: Bool { process?.machine.leads() ?? false }
 
     /// Whether it is content with this revision.
-    func isSettled(on revision: Revision) -> Bool {
-        // What is waited for is put into words only where nothing seems to be.
-        guard let process, process.machine.revision == revision, !process.machine.isUnsettled(nil),
-            case .converged = process.machine.settled(nil)
-        else { return false }
-        return true
-    }
+    func isSettled(on revision: Revision) -> Bool { process?.machine.isAtRest(on: revision) ?? false }
 
     func start() {
         guard process == nil else { return }
@@ -298,6 +292,17 @@ final class SimulatedServer {
             guard self.connections.removeValue(forKey: connection.number) != nil else { return }
             self.handle(.agentDisconnected(host: connection.agent.host.name, connection: connection.number))
         }
+    }
+}
+
+// Both change nothing. As if they did, they are asked where the machine is, and not of a copy of all that it holds.
+extension LoopMachine {
+    fileprivate mutating func leads() -> Bool { isLeader }
+
+    fileprivate mutating func isAtRest(on revision: Revision) -> Bool {
+        // What is waited for is put into words only where nothing seems to be.
+        guard self.revision == revision, !isUnsettled(nil), case .converged = settled(nil) else { return false }
+        return true
     }
 }
 
