@@ -36,7 +36,8 @@ extension AttemptOrder {
     /// The cluster's epoch or the action's own, whichever is larger.
     var effectiveEpoch: Int64 {
         switch action {
-        case .open(let own, _), .demote(let own), .promote(let own, _, _, _), .revoke(let own), .fence(let own):
+        case .open(let own, _), .demote(let own), .promote(let own, _, _, _, _), .revoke(let own), .fence(let own),
+            .foundComponent(let own), .joinComponent(let own, _), .recoverComponent(let own, _, _):
             max(epoch, own)
         default: epoch
         }
@@ -94,7 +95,7 @@ extension InstanceJournal {
     mutating func finish(_ action: Action, _ result: TaskResult, epoch attempted: Int64, rivals: [Peer]) {
         guard attempted >= epoch else { return }
         switch action {
-        case .start, .restart, .upgrade: shouldRun = true
+        case .start, .restart, .upgrade, .foundComponent, .joinComponent, .recoverComponent: shouldRun = true
         case .rejoin:
             // Without a position it was moved aside: there is nothing to run.
             shouldRun = result.position != nil
@@ -107,7 +108,7 @@ extension InstanceJournal {
                 default: true
                 }
             following = Following(acknowledges: acknowledges)
-        case .open(_, let semiSync), .promote(_, _, let semiSync, _):
+        case .open(_, let semiSync), .promote(_, _, let semiSync, _, _):
             shouldRun = true
             grant = WriterGrant(semiSync: semiSync, rivals: rivals)
         default: break

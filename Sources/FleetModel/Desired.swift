@@ -105,7 +105,7 @@ package struct EngineSpec: Sendable, Hashable {
     }
 }
 
-package enum Topology: String, Sendable, Hashable, CaseIterable { case single, primaryReplica }
+package enum Topology: String, Sendable, Hashable, CaseIterable { case single, primaryReplica, galera }
 
 /// How many instances of a cluster, the primary among them, live in a zone.
 package struct Placement: Sendable, Hashable {
@@ -284,6 +284,9 @@ package struct Cluster: Sendable, Hashable {
     package var promotionToken: DemotionToken?
     /// The epoch of the cluster that is given up, with whatever only it has; nil: nothing is.
     package var acceptLoss: Int64?
+    /// Of a galera cluster, the epoch in which its component was lost: another one is made without the members that cannot be
+    /// read; nil: it waits for them.
+    package var recoveryAcceptLoss: Int64?
 
     package init(
         metadata: Metadata, engine: EngineSpec, topology: Topology, placement: [Placement], port: Int? = nil,
@@ -293,7 +296,8 @@ package struct Cluster: Sendable, Hashable {
         accounts: [AccountSpec] = [], retainFor: Duration = .seconds(24 * 3600),
         deletionPolicy: DeletionPolicy = .retain, suspend: Bool = false, failover: FailoverMode = .automatic,
         maxDataLoss: Int64? = nil, maintenance: Maintenance? = nil, gameDay: GameDayMode = .forbidden,
-        standbyOf: String? = nil, promotionToken: DemotionToken? = nil, acceptLoss: Int64? = nil
+        standbyOf: String? = nil, promotionToken: DemotionToken? = nil, acceptLoss: Int64? = nil,
+        recoveryAcceptLoss: Int64? = nil
     ) {
         self.metadata = metadata
         self.engine = engine
@@ -319,6 +323,7 @@ package struct Cluster: Sendable, Hashable {
         self.standbyOf = standbyOf
         self.promotionToken = promotionToken
         self.acceptLoss = acceptLoss
+        self.recoveryAcceptLoss = recoveryAcceptLoss
     }
 
     package var replicas: Int { placement.reduce(0) { $0 + $1.replicas } }

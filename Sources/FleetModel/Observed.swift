@@ -183,6 +183,10 @@ package struct InstanceReport: Sendable, Hashable {
     package var disk: DiskTrouble?
     /// What the database itself says; nil unless `process` is running.
     package var database: DatabaseReport?
+    /// Of a galera instance whose process is dead, once it was read since: nil, it was not.
+    package var recovered: RecoveredPosition?
+    /// Whether it was voted out of its component and not made anew since: it is never started so.
+    package var isInconsistent = false
 
     package init(
         id: InstanceID, clusterName: String = "", port: Int, directory: InstanceDirectory = .ready,
@@ -241,6 +245,8 @@ package struct DatabaseReport: Sendable, Hashable {
     package var replicationAccounts: [Int]
     /// Members of other clusters whose replication account it has, sorted.
     package var standbyAccounts: [InstanceID] = []
+    /// Nil where the instance is in no galera cluster.
+    package var galera: GaleraReport?
 
     package init(
         version: String, serverID: Int64, readOnly: Bool, binlogPosition: GTIDSet = GTIDSet(),

@@ -18,18 +18,23 @@ package struct MemberRecord: Sendable, Hashable {
     package var zone: String
     package var address: String
     package var port: Int
+    /// Of a galera cluster's, where its group and what it missed come in; 0: none is allocated.
+    package var groupPort: Int
+    package var transferPort: Int
     package var serverID: Int64
     package var phase: MemberPhase
 
     package init(
         ordinal: Int, host: String, zone: String, address: String, port: Int, serverID: Int64,
-        phase: MemberPhase = .active
+        phase: MemberPhase = .active, groupPort: Int = 0, transferPort: Int = 0
     ) {
         self.ordinal = ordinal
         self.host = host
         self.zone = zone
         self.address = address
         self.port = port
+        self.groupPort = groupPort
+        self.transferPort = transferPort
         self.serverID = serverID
         self.phase = phase
     }
@@ -45,14 +50,17 @@ package struct SwitchoverIntent: Sendable, Hashable {
     package var reason: String
     /// The old writer's last position, once it takes no writes any more.
     package var position: GTIDSet?
+    /// Of a galera cluster, instead of the position.
+    package var sequence: Int64?
     /// True once the new writer may have been opened: from then on only forwards, until its attempt is known to have
     /// failed.
     package var isPastReturn: Bool
 
     package init(
         from: Int, to: Int, epoch: Int64, began: Instant, reason: String, position: GTIDSet? = nil,
-        isPastReturn: Bool = false
+        isPastReturn: Bool = false, sequence: Int64? = nil
     ) {
+        self.sequence = sequence
         self.from = from
         self.to = to
         self.epoch = epoch
@@ -215,6 +223,8 @@ package struct ClusterRecords: Sendable, Hashable {
     package var demotion: DemotionToken?
     /// How it came to lead; nil where it was founded to, or does not.
     package var lead: LeadTaken?
+    /// Nil in another topology.
+    package var galera: GaleraRecords?
 
     package init(uid: String, name: String, gtidDomain: Int64) {
         self.uid = uid

@@ -93,7 +93,8 @@ package indirect enum Action: Sendable, Hashable {
     case demote(epoch: Int64)
     /// Second half: waits for the position, becomes the writer under the epoch. `refusing`: replicas (ordinals) that it
     /// lets connect no more, from before its first write, until their accounts are made sure of again.
-    case promote(epoch: Int64, position: GTIDSet, semiSync: Bool, refusing: [Int] = [])
+    /// `sequence`: in a galera cluster, waited for instead of the position.
+    case promote(epoch: Int64, position: GTIDSet, semiSync: Bool, refusing: [Int] = [], sequence: Int64? = nil)
     /// On the writer: the replica of this ordinal, of which nothing is heard, can connect and acknowledge no more until its
     /// account is made sure of again. The writer's position afterwards is the result's.
     case expel(ordinal: Int)
@@ -107,6 +108,19 @@ package indirect enum Action: Sendable, Hashable {
     /// acknowledged is cut, and attached where the source has all that it holds; else its directory is moved aside and
     /// kept, so that a clone can take its place.
     case rejoin(source: Peer)
+    /// Galera, on the founding instance, which was installed and never started: it makes the cluster's one history and is its
+    /// component alone. The history's uuid is the result's. Refused where its data belong to a history already.
+    case foundComponent(epoch: Int64)
+    /// Galera: starts an instance, closed, and waits until it is in the component. It begins at the position of its data and
+    /// receives what it missed from another member; where nobody has that any more it fails, its data untouched. Refused where
+    /// its data belong to another history, or it was voted out.
+    case joinComponent(epoch: Int64, stateUUID: String)
+    /// Galera, on an instance whose process is dead: how far its data come up, and the last view that it was in. Changes no
+    /// data. What it read stays in the reports until the next start.
+    case readPosition
+    /// Galera, on one of a lost component's members whose processes are all dead: it is started as the first of the next
+    /// component of the same history. Refused where its position is not the one given.
+    case recoverComponent(epoch: Int64, stateUUID: String, position: Int64)
     /// Stops an instance for good and keeps its directory.
     case retire
     /// Deletes a retired or half-made directory.
@@ -140,6 +154,10 @@ package indirect enum Action: Sendable, Hashable {
         case .revoke: "revoke"
         case .fence: "fence"
         case .rejoin: "rejoin"
+        case .foundComponent: "foundComponent"
+        case .joinComponent: "joinComponent"
+        case .readPosition: "readPosition"
+        case .recoverComponent: "recoverComponent"
         case .retire: "retire"
         case .purge: "purge"
         case .applyChannel: "applyChannel"
@@ -243,6 +261,10 @@ package struct TaskResult: Sendable, Hashable {
     package var readBack: [String: String]
     /// The position after demote, expel, revoke and fence.
     package var position: GTIDSet?
+    /// Of a galera instance, the last write set that it holds, after demote.
+    package var sequence: Int64?
+    /// After readPosition; after foundComponent, joinComponent and recoverComponent, history and sequence alone.
+    package var recovered: RecoveredPosition?
     /// Exact version, after install, clone, setVariables and upgrade.
     package var engineVersion: String?
     /// What people have to know of it: after rejoin, which rows were taken out and where they are kept.
@@ -250,8 +272,10 @@ package struct TaskResult: Sendable, Hashable {
 
     package init(
         acted: Bool = true, readBack: [String: String] = [:], position: GTIDSet? = nil, engineVersion: String? = nil,
-        note: String? = nil
+        note: String? = nil, sequence: Int64? = nil, recovered: RecoveredPosition? = nil
     ) {
+        self.sequence = sequence
+        self.recovered = recovered
         self.acted = acted
         self.readBack = readBack
         self.position = position

@@ -14,16 +14,16 @@ extension Planner {
             absorbSuccess(result, task, &records)
         case .failed(let message):
             noteFailure(task, message, &records, now, jitter)
-            if case .promote(let epoch, _, _, _) = task.action, records.switchover?.epoch == epoch {
+            if case .promote(let epoch, _, _, _, _) = task.action, records.switchover?.epoch == epoch {
                 records.switchover?.isPastReturn = false
             }
         case .refused(let reason):
             // The facts it was planned on have moved: observe and step again, nothing to hold against the task. A refused
             // promotion has opened nothing.
-            if case .promote(let epoch, _, _, _) = task.action, records.switchover?.epoch == epoch {
+            if case .promote(let epoch, _, _, _, _) = task.action, records.switchover?.epoch == epoch {
                 records.switchover?.isPastReturn = false
                 noteFailure(task, "the candidate refused", &records, now, jitter)
-            } else if case .promote(let epoch, _, _, _) = task.action, records.failover?.epoch == epoch {
+            } else if case .promote(let epoch, _, _, _, _) = task.action, records.failover?.epoch == epoch {
                 noteFailure(task, reason, &records, now, jitter)
             }
         case .cancelled: break
@@ -40,7 +40,7 @@ extension Planner {
         case .initialize(let replicas): records.preparedReplicas = union(records.preparedReplicas, replicas)
         case .prepareReplica(let ordinal, ""): records.preparedReplicas = union(records.preparedReplicas, [ordinal])
         case .open(_, let semiSync): noteOpening(semiSync: semiSync, takesOver: false, &records)
-        case .promote(let epoch, _, let semiSync, let refused):
+        case .promote(let epoch, _, let semiSync, let refused, _):
             noteOpening(semiSync: semiSync, takesOver: [records.failover?.epoch, records.switchover?.epoch, records.lead?.epoch].contains(epoch), &records)
             records.preparedReplicas.removeAll { refused.contains($0) }
         case .setVariables(let values, _):
@@ -50,7 +50,10 @@ extension Planner {
                     declared: declared, readBack: readBack, version: result.engineVersion ?? records.engineVersion)
             }
         case .demote(let epoch):
-            if records.switchover?.epoch == epoch { records.switchover?.position = result.position }
+            if records.switchover?.epoch == epoch {
+                records.switchover?.position = result.position
+                records.switchover?.sequence = result.sequence
+            }
             if let position = result.position { noteStepDown(epoch, position, &records) }
         case .ensureDatabase(let database): records.databases[database.name] = database.deletionPolicy
         case .ensureAccount(let account, let fingerprint):
@@ -71,7 +74,7 @@ extension Planner {
             forgetAttaching(of: id, &records)
             forgetStarts(of: id, &records)
         case .install, .start, .restart, .upgrade, .replicate, .acknowledge, .close, .applyChannel, .dropDatabase, .dropAccount,
-            .prepareReplica:
+            .prepareReplica, .foundComponent, .joinComponent, .readPosition, .recoverComponent:
             // What was dropped leaves the inventory once it is seen to be gone for good.
             break
         }

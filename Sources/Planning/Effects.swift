@@ -147,9 +147,9 @@ private struct Change {
             report.process = .stopped
             result.position = database.binlogPosition
         case .acknowledge: database.semiSyncReplica = true
-        case .open(let epoch, let semiSync), .promote(let epoch, _, let semiSync, _):
+        case .open(let epoch, let semiSync), .promote(let epoch, _, let semiSync, _, _):
             adopt(into: &database)
-            if case .promote(_, _, _, let refused) = action { database.replicationAccounts.removeAll { refused.contains($0) } }
+            if case .promote(_, _, _, let refused, _) = action { database.replicationAccounts.removeAll { refused.contains($0) } }
             report.epoch = epoch
             report.isWriter = true
             database.readOnly = false
@@ -181,6 +181,7 @@ private struct Change {
             database.replicationAccounts = Planner.union(database.replicationAccounts, [ordinal])
         case .prepareReplica(let ordinal, let cluster):
             database.standbyAccounts = Set(database.standbyAccounts).union([InstanceID(clusterUID: cluster, ordinal: ordinal)]).sorted()
+        case .foundComponent, .joinComponent, .readPosition, .recoverComponent: break
         case .install, .clone, .purge, .applyChannel: break
         }
         if report.resumes != nil, let resumption { report.resumes = resumption }

@@ -108,7 +108,7 @@ package enum Invariants {
         for task in wave {
             guard case .instance(let id, _) = task.target else { continue }
             switch task.action {
-            case .open(let epoch, _), .promote(let epoch, _, _, _):
+            case .open(let epoch, _), .promote(let epoch, _, _, _, _):
                 if let leader = otherLead(situation) { return "\(id) would be opened for writing while \(leader) leads" }
                 if let former = leadBeforeLast(situation) { return "\(id) would be opened for writing without the last rows of \(former)" }
                 let before = ClusterMeasure(situation).writable

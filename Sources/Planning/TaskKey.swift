@@ -41,7 +41,7 @@ extension Action {
             key += text
         }
         switch self {
-        case .start, .close, .retire, .purge: break
+        case .start, .close, .retire, .purge, .readPosition: break
         case .install(let blueprint):
             key += "/"
             key += digest(blueprint.configuration)
@@ -60,7 +60,9 @@ extension Action {
         case .acknowledge(let source): addPeer(source, to: &key)
         case .open(let epoch, _), .demote(let epoch), .revoke(let epoch), .fence(let epoch): add(String(epoch))
         case .rejoin(let source): addPeer(source, to: &key)
-        case .promote(let epoch, let position, _, _): add("\(epoch)@\(position)")
+        case .promote(let epoch, let position, _, _, let sequence): add("\(epoch)@\(sequence.map(String.init) ?? position.description)")
+        case .foundComponent(let epoch), .joinComponent(let epoch, _): add(String(epoch))
+        case .recoverComponent(let epoch, _, let position): add("\(epoch)@\(position)")
         case .setVariables(let values, let configuration):
             add(values.keys.sorted().joined(separator: ","))
             key += "-"

@@ -27,13 +27,15 @@ enum DriverSteps {
         case .ensureAccount(let spec, _): ensureAccount(spec)
         case .dropAccount(let name, let host): dropAccount(name + "@" + host)
         case .demote: demote()
-        case .promote(_, let position, let semiSync, let refused): promote(position, semiSync, refused.map(member))
+        case .promote(_, let position, let semiSync, let refused, _): promote(position, semiSync, refused.map(member))
         case .retire: retire()
         case .purge: [DriverStep(50...300) { $0.purge() }]
         case .expel(let ordinal): expel(member(ordinal))
         case .revoke: revoke()
         case .fence: fence()
         case .rejoin(let source): rejoin(source)
+        case .foundComponent, .joinComponent, .readPosition, .recoverComponent:
+            [DriverStep(1...1) { _ in .end(.refused("Unsupported: the model has no galera clusters")) }]
         case .applyChannel: [DriverStep(1...1) { _ in .end(.refused("Unsupported: not an agent's")) }]
         }
     }

@@ -81,8 +81,15 @@ private let maintenance = Maintenance(until: moment, reason: "disks")
             resources: ClusterResources(memoryBytes: 1, storageBytes: 2), parameters: ["max_connections": "200"],
             durability: .async, whenAlone: .continue, relaySync: .always, availabilityMin: 1, preferredZones: ["a"], databases: [database], accounts: [account],
             retainFor: .seconds(60), deletionPolicy: .delete, suspend: true, failover: .manual, maxDataLoss: 7, maintenance: maintenance,
-            gameDay: .allowed, standbyOf: "stock", promotionToken: token, acceptLoss: 4))
+            gameDay: .allowed, standbyOf: "stock", promotionToken: token, acceptLoss: 4, recoveryAcceptLoss: 5))
 }
+
+private let galera = GaleraReport(
+    isReady: true, isPrimaryComponent: true, state: .synced, stateUUID: "6f-1", size: 3, viewNumber: 4, lastCommitted: 9, cachedDownTo: 2,
+    flowControlPaused: 3, receiveQueue: 1, members: [1, 2, 3])
+private let recovered = RecoveredPosition(
+    stateUUID: "6f-1", sequence: 9, view: ComponentView(number: 3, maker: "a", own: "b", members: ["a", "b"]), leftInOrder: true,
+    leftLast: true, wasInconsistent: true)
 
 private let instance: InstanceReport = {
     var report = InstanceReport(
@@ -111,6 +118,9 @@ private let instance: InstanceReport = {
     report.database?.connectedReplicas = [2]
     report.database?.standbyAccounts = [InstanceID(clusterUID: "u2", ordinal: 1)]
     report.disk = .full
+    report.database?.galera = galera
+    report.recovered = recovered
+    report.isInconsistent = true
     return report
 }()
 
@@ -120,7 +130,12 @@ private let instance: InstanceReport = {
         try check(database)
         if let replication = database.replication { try check(replication) }
         for account in database.accounts { try check(account) }
+        if let galera = database.galera { try check(galera) }
     }
+    try check(recovered)
+    if let view = recovered.view { try check(view) }
+    for state in GaleraState.allCases { try check(state) }
+    #expect(throws: JSONError.self) { try RecoveredPosition(jsonText: #"{"stateUUID":"6f-1"}"#) }
     for process in [InstanceProcess.stopped, .starting, .running, .unresponsive] { try check(process) }
     for directory in InstanceDirectory.allCases { try check(directory) }
     let report = HostReport(
@@ -135,7 +150,7 @@ private let instance: InstanceReport = {
 @Test func `records survive JSON`() throws {
     for phase in [MemberPhase.active, .leaving, .retired(until: moment), .purged] {
         try check(phase)
-        let member = MemberRecord(ordinal: 2, host: "h", zone: "z", address: "a", port: 1, serverID: 5, phase: phase)
+        let member = MemberRecord(ordinal: 2, host: "h", zone: "z", address: "a", port: 1, serverID: 5, phase: phase, groupPort: 2, transferPort: 3)
         #expect(try MemberRecord(json: member.jsonBytes) == member)
     }
     var records = ClusterRecords(uid: "u", name: "orders", gtidDomain: 3)
@@ -155,7 +170,7 @@ private let instance: InstanceReport = {
     records.quiet = [2: GTIDSet("7-1-8") ?? GTIDSet()]
     records.floor = GTIDSet("7-1-4") ?? GTIDSet()
     records.switchover = SwitchoverIntent(
-        from: 1, to: 2, epoch: 3, began: moment, reason: "move", position: GTIDSet("0-1-5"), isPastReturn: true)
+        from: 1, to: 2, epoch: 3, began: moment, reason: "move", position: GTIDSet("0-1-5"), isPastReturn: true, sequence: 5)
     records.parameters = ["a": AppliedParameter(declared: "1", readBack: "2", version: "10.11.19")]
     records.databases = ["orders": .delete]
     records.accounts = ["app@%": AppliedAccount(fingerprint: "f", grants: [grant])]
@@ -169,7 +184,11 @@ private let instance: InstanceReport = {
     records.steppingDown = StepDown(to: StandbyRole(clusterUID: "u2", name: "stock"), epoch: 8)
     records.demotion = token
     records.lead = LeadTaken(from: "u2", epoch: 9, position: token.position, loss: 3)
+    let recovery = RecoveryIntent(epoch: 4, began: moment, from: 2, position: 9, acceptsLoss: true, isPastReturn: true)
+    records.galera = GaleraRecords(stateUUID: "6f-1", component: [1, 2], recovery: recovery, inconsistent: [2])
     try check(records)
+    try check(recovery)
+    if let galera = records.galera { try check(galera) }
     if let switchover = records.switchover { try check(switchover) }
     if let failover = records.failover { try check(failover) }
     if let lead = records.lead { try check(lead) }
@@ -201,6 +220,8 @@ private let actions: [Action] = [
     .ensureDatabase(database), .dropDatabase(name: "old"), .ensureAccount(account, fingerprint: "f"),
     .dropAccount(name: "app", host: "%"), .demote(epoch: 3),
     .promote(epoch: 4, position: GTIDSet("0-1-5") ?? GTIDSet(), semiSync: false), .promote(epoch: 4, position: GTIDSet(), semiSync: true, refusing: [1, 3]), .expel(ordinal: 3), .revoke(epoch: 4), .fence(epoch: 4), .rejoin(source: peer), .retire, .purge,
+    .promote(epoch: 4, position: GTIDSet(), semiSync: false, sequence: 7), .foundComponent(epoch: 1), .joinComponent(epoch: 1, stateUUID: "6f-1"),
+    .readPosition, .recoverComponent(epoch: 2, stateUUID: "6f-1", position: 9),
     .applyChannel(digest: "d"), .applyChannel(digest: nil),
 ]
 
@@ -239,9 +260,13 @@ private let actions: [Action] = [
         case .rejoin: 23
         case .expel: 24
         case .upgrade: 25
+        case .foundComponent: 26
+        case .joinComponent: 27
+        case .readPosition: 28
+        case .recoverComponent: 29
         }
     }
-    #expect(Set(actions.map(index)) == Set(0...25))
+    #expect(Set(actions.map(index)) == Set(0...29))
 }
 
 @Test func `an unknown action is told by its name`() {
@@ -265,7 +290,7 @@ func `an action without what it needs is refused`(_ json: String) {
     try check(task.cause)
     try check(Cause.observation("orders-1 stopped"))
     try check(RunningAttempt(id: "7", task: task, started: moment, progress: "copying"))
-    let result = TaskResult(acted: false, readBack: ["a": "1"], position: GTIDSet("0-1-5"), engineVersion: "10.11.19", note: "two rows")
+    let result = TaskResult(acted: false, readBack: ["a": "1"], position: GTIDSet("0-1-5"), engineVersion: "10.11.19", note: "two rows", sequence: 9, recovered: recovered)
     try check(result)
     for outcome in [AttemptOutcome.succeeded(result), .failed("no"), .cancelled, .refused("term")] { try check(outcome) }
 }

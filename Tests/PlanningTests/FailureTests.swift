@@ -142,7 +142,7 @@ struct FailureTests {
     @Test func `a promotion whose attempt still runs is neither repeated nor given up`() throws {
         var fleet = converged()
         let task = try #require(promotion(of: &fleet))
-        guard case .promote(let epoch, let position, let semiSync, _) = task.action else { return }
+        guard case .promote(let epoch, let position, let semiSync, _, _) = task.action else { return }
         #expect(epoch == 2 && position == GTIDSet("1-1-9") && semiSync)
         #expect(fleet.orders?.switchover?.isPastReturn == true && fleet.orders?.primary == 2)
         let running = RunningAttempt(id: "a1", task: task, started: fleet.now)

@@ -164,14 +164,14 @@ package final class MariaDBDriver: EngineDriver {
         case .ensureAccount(let spec, _): try await worker.ensureAccount(spec, secrets: work.secrets)
         case .dropAccount(let name, let host): try await worker.dropAccount(name: name, host: host)
         case .demote: try await worker.demote()
-        case .promote(_, let position, let semiSync, let refused):
+        case .promote(_, let position, let semiSync, let refused, _):
             try await worker.promote(position: position, semiSync: semiSync, refusing: refused, report)
         case .retire: try await worker.retire()
         case .purge: try await worker.purge(report)
         case .expel(let ordinal): try await worker.expel(ordinal)
         case .rejoin(let source):
             try await worker.rejoin(to: source, password: work.secrets["replicationPassword"] ?? "", report)
-        case .revoke, .fence, .applyChannel:
+        case .foundComponent, .joinComponent, .readPosition, .recoverComponent, .revoke, .fence, .applyChannel:
             throw EngineError(.unsupported, "this driver does not know the action \(work.action.name)")
         }
     }

@@ -13,7 +13,7 @@ extension Action: JSONCodable {
 
     private func writeArguments(to writer: inout JSONWriter) {
         switch self {
-        case .start, .close, .retire, .purge: break
+        case .start, .close, .retire, .purge, .readPosition: break
         case .install(let blueprint): writer.member("blueprint", blueprint)
         case .clone(let blueprint, let donor):
             writer.member("blueprint", blueprint)
@@ -48,11 +48,20 @@ extension Action: JSONCodable {
             writer.member("host", host)
         case .demote(let epoch), .revoke(let epoch), .fence(let epoch): writer.member("epoch", epoch)
         case .rejoin(let source): writer.member("source", source)
-        case .promote(let epoch, let position, let semiSync, let refused):
+        case .promote(let epoch, let position, let semiSync, let refused, let sequence):
             writer.member("epoch", epoch)
             writer.member("position", position)
             writer.member("semiSync", semiSync)
             writer.member("refusing", ifFilled: refused)
+            writer.member("sequence", ifPresent: sequence)
+        case .foundComponent(let epoch): writer.member("epoch", epoch)
+        case .joinComponent(let epoch, let stateUUID):
+            writer.member("epoch", epoch)
+            writer.member("stateUUID", stateUUID)
+        case .recoverComponent(let epoch, let stateUUID, let position):
+            writer.member("epoch", epoch)
+            writer.member("stateUUID", stateUUID)
+            writer.member("position", position)
         case .applyChannel(let digest): writer.member("digest", ifPresent: digest)
         }
     }
@@ -120,7 +129,21 @@ extension Action: JSONCodable {
             reader = place
             let refused: [Int] = try reader.optionalArgument("refusing") ?? []
             reader = place
-            return .promote(epoch: epoch, position: position, semiSync: try reader.argument("semiSync"), refusing: refused)
+            let sequence: Int64? = try reader.optionalArgument("sequence")
+            reader = place
+            return .promote(epoch: epoch, position: position, semiSync: try reader.argument("semiSync"), refusing: refused, sequence: sequence)
+        },
+        "foundComponent": { .foundComponent(epoch: try $0.argument("epoch")) },
+        "joinComponent": { reader in
+            let (epoch, stateUUID): (Int64, String) = try reader.arguments("epoch", "stateUUID")
+            return .joinComponent(epoch: epoch, stateUUID: stateUUID)
+        },
+        "readPosition": { try $0.skip(); return .readPosition },
+        "recoverComponent": { reader in
+            let place = reader
+            let (epoch, stateUUID): (Int64, String) = try reader.arguments("epoch", "stateUUID")
+            reader = place
+            return .recoverComponent(epoch: epoch, stateUUID: stateUUID, position: try reader.argument("position"))
         },
         "expel": { .expel(ordinal: try $0.argument("ordinal")) },
         "revoke": { .revoke(epoch: try $0.argument("epoch")) },

@@ -175,6 +175,7 @@ extension Cluster: JSONCodable {
             writer.member("standbyOf", ifPresent: standbyOf)
             writer.member("promotionToken", ifPresent: promotionToken)
             writer.member("acceptLoss", ifPresent: acceptLoss)
+            writer.member("recoveryAcceptLoss", ifPresent: recoveryAcceptLoss)
         }
     }
 
@@ -208,6 +209,7 @@ extension Cluster: JSONCodable {
             case "standbyOf": try reader.read(&standbyOf)
             case "promotionToken": try reader.read(&promotionToken)
             case "acceptLoss": try reader.read(&acceptLoss)
+            case "recoveryAcceptLoss": try reader.read(&recoveryAcceptLoss)
             default: try reader.skip()
             }
         }

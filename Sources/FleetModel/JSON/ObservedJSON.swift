@@ -122,6 +122,8 @@ extension InstanceReport: JSONCodable {
             writer.member("usedBytes", usedBytes)
             writer.member("disk", ifPresent: disk?.rawValue)
             writer.member("database", ifPresent: database)
+            writer.member("recovered", ifPresent: recovered)
+            if isInconsistent { writer.member("isInconsistent", true) }
         }
     }
 
@@ -150,6 +152,8 @@ extension InstanceReport: JSONCodable {
             // What a later release tells is no trouble that this one knows.
             case "disk": disk = DiskTrouble(rawValue: try reader.string())
             case "database": try reader.read(&database)
+            case "recovered": try reader.read(&recovered)
+            case "isInconsistent": try reader.read(&isInconsistent)
             default: try reader.skip()
             }
         }
@@ -224,6 +228,7 @@ extension DatabaseReport: JSONCodable {
             writer.member("replicationAccounts", ifFilled: replicationAccounts)
             writer.member("connectedReplicas", ifPresent: connectedReplicas)
             writer.member("standbyAccounts", ifFilled: standbyAccounts)
+            writer.member("galera", ifPresent: galera)
         }
     }
 
@@ -247,6 +252,7 @@ extension DatabaseReport: JSONCodable {
             case "replicationAccounts": try reader.read(&replicationAccounts)
             case "connectedReplicas": try reader.read(&connectedReplicas)
             case "standbyAccounts": try reader.read(&standbyAccounts)
+            case "galera": try reader.read(&galera)
             case "areCommitsWaiting": try reader.read(&areCommitsWaiting)
             case "runsEvents": try reader.read(&runsEvents)
             default: try reader.skip()

@@ -41,6 +41,8 @@ extension MemberRecord: JSONCodable {
             writer.member("zone", zone)
             writer.member("address", address)
             writer.member("port", port)
+            if groupPort != 0 { writer.member("groupPort", groupPort) }
+            if transferPort != 0 { writer.member("transferPort", transferPort) }
             writer.member("serverID", serverID)
             if phase != .active { writer.member("phase", phase) }
         }
@@ -55,6 +57,8 @@ extension MemberRecord: JSONCodable {
             case "zone": try reader.read(&zone)
             case "address": try reader.read(&address)
             case "port": try reader.read(&port)
+            case "groupPort": try reader.read(&groupPort)
+            case "transferPort": try reader.read(&transferPort)
             case "serverID": try reader.read(&serverID)
             case "phase": try reader.read(&phase)
             default: try reader.skip()
@@ -73,6 +77,7 @@ extension SwitchoverIntent: JSONCodable {
             writer.member("began", began)
             writer.member("reason", reason)
             writer.member("position", ifPresent: position)
+            writer.member("sequence", ifPresent: sequence)
             writer.member("isPastReturn", isPastReturn)
         }
     }
@@ -87,6 +92,7 @@ extension SwitchoverIntent: JSONCodable {
             case "began": try reader.read(&began)
             case "reason": try reader.read(&reason)
             case "position": try reader.read(&position)
+            case "sequence": try reader.read(&sequence)
             case "isPastReturn": try reader.read(&isPastReturn)
             default: try reader.skip()
             }
@@ -242,6 +248,7 @@ extension ClusterRecords: JSONCodable {
             writer.member("steppingDown", ifPresent: steppingDown)
             writer.member("demotion", ifPresent: demotion)
             writer.member("lead", ifPresent: lead)
+            writer.member("galera", ifPresent: galera)
         }
     }
 
@@ -290,6 +297,7 @@ extension ClusterRecords: JSONCodable {
             case "steppingDown": try reader.read(&steppingDown)
             case "demotion": try reader.read(&demotion)
             case "lead": try reader.read(&lead)
+            case "galera": try reader.read(&galera)
             default: try reader.skip()
             }
         }

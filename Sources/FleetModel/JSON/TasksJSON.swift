@@ -188,6 +188,8 @@ extension TaskResult: JSONCodable {
             writer.member("position", ifPresent: position)
             writer.member("engineVersion", ifPresent: engineVersion)
             writer.member("note", ifPresent: note)
+            writer.member("sequence", ifPresent: sequence)
+            writer.member("recovered", ifPresent: recovered)
         }
     }
 
@@ -200,6 +202,8 @@ extension TaskResult: JSONCodable {
             case "position": try reader.read(&position)
             case "engineVersion": try reader.read(&engineVersion)
             case "note": try reader.read(&note)
+            case "sequence": try reader.read(&sequence)
+            case "recovered": try reader.read(&recovered)
             default: try reader.skip()
             }
         }

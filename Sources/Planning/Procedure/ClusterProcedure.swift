@@ -9,7 +9,8 @@ extension Planner {
 
     /// By the procedure of the cluster's topology. `sumsUp`: whether conditions are to be told of what was decided.
     static func decide(_ situation: ClusterSituation, _ context: StepContext, sumsUp: (Decision) -> Bool) -> Decision {
-        decide(by: PrimaryReplicaProcedure(situation, context), sumsUp)
+        if context.cluster.topology == .galera { return untaught(situation) }
+        return decide(by: PrimaryReplicaProcedure(situation, context), sumsUp)
     }
 
     private static func decide(by procedure: some ClusterProcedure, _ sumsUp: (Decision) -> Bool) -> Decision {
@@ -17,6 +18,16 @@ extension Planner {
         procedure.decide()
         if sumsUp(procedure.decision) { procedure.sumUp() }
         return procedure.decision
+    }
+
+    /// A galera cluster is left alone: this release declares it, and does not make it yet.
+    private static func untaught(_ situation: ClusterSituation) -> Decision {
+        var decision = Decision(records: situation.records)
+        decision.conditions = [
+            Condition(
+                .ready, false, reason: "NotInThisRelease", message: "`topology: galera` is not made by this release; nothing is done for it")
+        ]
+        return decision
     }
 
     /// A cluster whose manifest is gone is left as it is.

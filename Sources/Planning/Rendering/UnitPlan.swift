@@ -154,7 +154,8 @@ package struct UnitPlan: Sendable {
         switch task.action {
         case .install, .clone: "+"
         case .ensureDatabase, .ensureAccount: creations.contains(task.thing) ? "+" : "~"
-        case .start, .initialize, .prepareReplica, .replicate, .acknowledge, .open, .demote, .promote, .expel, .revoke, .fence, .rejoin: ">"
+        case .start, .initialize, .prepareReplica, .replicate, .acknowledge, .open, .demote, .promote, .expel, .revoke, .fence, .rejoin,
+            .foundComponent, .joinComponent, .readPosition, .recoverComponent: ">"
         case .configure, .restart, .upgrade, .close, .setVariables: "~"
         case .applyChannel(let digest): digest == nil ? "-" : isNew ? "+" : "~"
         case .dropDatabase, .dropAccount, .retire, .purge: "-"
