@@ -38,8 +38,11 @@ package struct EngineBinary: Sendable, Hashable, Comparable {
     /// Exact: `10.11.19`.
     package var version: String
     package var path: String
+    /// Where the library is that galera clusters need beside it; nil where it is not installed, or the agent does not tell.
+    package var galeraProvider: String?
 
-    package init(type: EngineType, version: String, path: String) {
+    package init(type: EngineType, version: String, path: String, galeraProvider: String? = nil) {
+        self.galeraProvider = galeraProvider
         self.type = type
         self.version = version
         self.path = path

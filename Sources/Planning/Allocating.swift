@@ -59,14 +59,16 @@ private struct Allocator {
         guard let declared = fleet.clusters[name] else { return }
         let cluster = declared.value
         let known = allocation.records.clusters[name]
-        if let known, fits(cluster, known) { return }
+        if let known, fits(cluster, known), !changesReplication(cluster, known) { return }
         var records = known ?? newRecords(cluster)
-        leave(cluster, &records)
         do throws(Obstacle) {
+            try requireSameReplication(cluster, records)
+            leave(cluster, &records)
             for (index, placement) in cluster.placement.enumerated() {
                 try fill(placement, at: index, cluster, &records)
             }
             try givePort(cluster, &records)
+            if records.galera != nil { try giveGroupPorts(&records) }
         } catch {
             // Counters that were taken stay taken: numbers are never used twice. The rest is as it was.
             hosts?.takeBack(records, to: known)
@@ -107,7 +109,9 @@ private struct Allocator {
         let zone = cluster.preferredZones.first ?? cluster.placement.first?.zone ?? ""
         let domain = allocation.records.nextDomainNumber
         allocation.records.nextDomainNumber += 1
-        return ClusterRecords(uid: uid, name: cluster.metadata.name, gtidDomain: locationBits(zone) | domain)
+        var records = ClusterRecords(uid: uid, name: cluster.metadata.name, gtidDomain: locationBits(zone) | domain)
+        if cluster.topology == .galera { records.galera = GaleraRecords() }
+        return records
     }
 
     /// The region's location code in the bits above 24.
@@ -206,6 +210,35 @@ private struct Allocator {
             records.members[index].port = port
             hosts?.add(port: port, to: records.members[index].host)
         }
+    }
+
+    /// Gives members of a galera cluster that have none the ports of their group.
+    private mutating func giveGroupPorts(_ records: inout ClusterRecords) throws(Obstacle) {
+        for index in records.members.indices where records.members[index].groupPort == 0 && records.members[index].phase == .active {
+            lookAtHosts()
+            let host = records.members[index].host
+            guard let ports = hosts?.freeGroupPorts(on: host) else {
+                throw Obstacle(
+                    field: "spec.placement", message: "no two ports beside each other are free on \(host) for its group",
+                    help: "place it on another host")
+            }
+            (records.members[index].groupPort, records.members[index].transferPort) = (ports.group, ports.transfer)
+            for port in [ports.group, ports.transfer] { hosts?.add(port: port, to: host) }
+        }
+    }
+
+    // MARK: Topology
+
+    private func changesReplication(_ cluster: Cluster, _ records: ClusterRecords) -> Bool {
+        (cluster.topology == .galera) != (records.galera != nil)
+    }
+
+    /// What is written in one way cannot be read in the other: rows have to be copied to a new cluster.
+    private func requireSameReplication(_ cluster: Cluster, _ records: ClusterRecords) throws(Obstacle) {
+        guard changesReplication(cluster, records) else { return }
+        let what = records.galera == nil ? "is no galera cluster and cannot become one" : "is a galera cluster and stays one"
+        throw Obstacle(
+            field: "spec.topology", message: "a cluster that exists \(what)", help: "make a new cluster, and move its data there")
     }
 
     private mutating func lookAtHosts() {

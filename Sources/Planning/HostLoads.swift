@@ -66,6 +66,8 @@ package struct HostLoads: Sendable {
     /// Of the hosts that fit, so many are looked at for one in another room.
     private static let roomSearchMax = 16
     private static let firstPort = 3306
+    /// Galera's own.
+    private static let firstGroupPort = 4567
 
     /// By name; those that only records name have loads but no manifest.
     private var hosts: [Host?] = []
@@ -121,8 +123,9 @@ package struct HostLoads: Sendable {
         guard member.phase == .active || member.phase == .leaving else { return }
         loads[number].instances += sign
         loads[number].memoryBytes += Int64(sign) * (resources?.memoryBytes ?? 0)
-        guard member.port != 0 else { return }
-        if sign > 0 { loads[number].take(member.port) } else { loads[number].leave(member.port) }
+        for port in [member.port, member.groupPort, member.transferPort] where port != 0 {
+            if sign > 0 { loads[number].take(port) } else { loads[number].leave(port) }
+        }
     }
 
     private mutating func number(_ host: String) -> Int {
@@ -240,6 +243,12 @@ package struct HostLoads: Sendable {
         }
         if let port, load.ports.contains(port) { return "have port \(port) taken" }
         return nil
+    }
+
+    /// Two free ports beside each other, for a galera member's group and for what it missed.
+    func freeGroupPorts(on host: String) -> (group: Int, transfer: Int)? {
+        let taken = numbers[host].map { loads[$0].ports } ?? []
+        return stride(from: Self.firstGroupPort, to: 65535, by: 2).first { !taken.contains($0) && !taken.contains($0 + 1) }.map { ($0, $0 + 1) }
     }
 
     func freePort(on hosts: [String]) -> Int? {

@@ -10,12 +10,15 @@ package enum MariaDBConfiguration {
     /// Below this line stands one `name=value` for each parameter.
     package static let marker = "# declared parameters"
 
-    /// The whole file of one member.
-    package static func render(_ member: MemberRecord, gtidDomain: Int64, parameters: [(String, String)]) -> String {
-        render(variable(member, gtidDomain, lines(parameters)))
+    /// The whole file of one member; `group`: of a galera cluster's.
+    package static func render(
+        _ member: MemberRecord, gtidDomain: Int64, parameters: [(String, String)], group: GaleraGroup? = nil
+    ) -> String {
+        render(variable(member, gtidDomain, lines(parameters), group), isGalera: group != nil)
     }
 
-    fileprivate static func render(_ variable: String) -> String {
+    fileprivate static func render(_ variable: String, isGalera: Bool) -> String {
+        let owned = isGalera ? ownedInGroup : owned
         // One allocation of the right size, instead of the doubled one that appending would make.
         var text = ""
         text.reserveCapacity(owned.utf8.count + variable.utf8.count)
@@ -25,14 +28,16 @@ package enum MariaDBConfiguration {
     }
 
     /// SHA-256 of the whole file, without putting it together: most of it is the same for every instance.
-    fileprivate static func digest(_ variable: String) -> String {
-        SHA256.hex(ownedPrefix.hash(appending: Array(variable.utf8)))
+    fileprivate static func digest(_ variable: String, isGalera: Bool) -> String {
+        SHA256.hex((isGalera ? ownedInGroupPrefix : ownedPrefix).hash(appending: Array(variable.utf8)))
     }
 
     /// SHA-256 of a whole file; of one that was rendered here only what follows the common beginning is digested anew.
     static func digest(of text: String) -> String {
-        guard text.hasPrefix(owned) else { return SHA256.hex(text) }
-        return SHA256.hex(ownedPrefix.hash(appending: Array(text.utf8.dropFirst(owned.utf8.count))))
+        for (start, prefix) in [(owned, ownedPrefix), (ownedInGroup, ownedInGroupPrefix)] where text.hasPrefix(start) {
+            return SHA256.hex(prefix.hash(appending: Array(text.utf8.dropFirst(start.utf8.count))))
+        }
+        return SHA256.hex(text)
     }
 
     fileprivate static func lines(_ parameters: [(String, String)]) -> String {
@@ -47,11 +52,12 @@ package enum MariaDBConfiguration {
     }
 
     private static let ownedPrefix = SHA256.Prefix(owned)
+    private static let ownedInGroupPrefix = SHA256.Prefix(ownedInGroup)
 
     /// Room for what stands between the common beginning and the parameters.
     private static let variableLength = 320
 
-    fileprivate static func variable(_ member: MemberRecord, _ gtidDomain: Int64, _ lines: String) -> String {
+    fileprivate static func variable(_ member: MemberRecord, _ gtidDomain: Int64, _ lines: String, _ group: GaleraGroup?) -> String {
         let port = String(member.port)
         var text = ""
         text.reserveCapacity(variableLength + lines.utf8.count)
@@ -67,6 +73,7 @@ package enum MariaDBConfiguration {
         add("server_id=", String(member.serverID))
         add("gtid_domain_id=", String(gtidDomain))
         text += extraPort(member.port)
+        if let group { text += group.lines(of: member) }
         text += marker
         text += "\n"
         text += lines
@@ -78,7 +85,10 @@ package enum MariaDBConfiguration {
         port + 20000 <= 65535 ? "extra_port=\(port + 20000)\nextra_max_connections=4\n" : ""
     }
 
-    private static let owned = """
+    private static let owned = ownedByAll + ownedInReplication + ownedLast
+    private static let ownedInGroup = ownedByAll + GaleraGroup.owned + ownedLast
+
+    private static let ownedByAll = """
         # Written by Evenkeel. A change by hand is drift and is undone: declare it in the Cluster's spec.parameters.
         [mariadbd]
         datadir=@DATADIR@
@@ -94,6 +104,10 @@ package enum MariaDBConfiguration {
         gtid_strict_mode=ON
         sync_binlog=1
         innodb_flush_log_at_trx_commit=1
+
+        """
+
+    private static let ownedInReplication = """
         relay_log=relay-bin
         rpl_semi_sync_master_enabled=OFF
         rpl_semi_sync_slave_enabled=OFF
@@ -105,9 +119,10 @@ package enum MariaDBConfiguration {
         slave_net_timeout=2
         slave_parallel_threads=8
         slave_parallel_mode=optimistic
-        skip_name_resolve=ON
 
         """
+
+    private static let ownedLast = "skip_name_resolve=ON\n"
 
     /// What is in force for a cluster: the sizes that follow from `resources.memory` and our defaults, the declared
     /// parameters over them. Sorted by name.
@@ -151,7 +166,7 @@ package final class ConfigurationCache: Sendable {
         var text: String {
             shared.withLock { shared in
                 if let shared { return shared }
-                let text = MariaDBConfiguration.render(variable)
+                let text = MariaDBConfiguration.render(variable, isGalera: group != nil)
                 shared = text
                 return text
             }
@@ -165,17 +180,20 @@ package final class ConfigurationCache: Sendable {
         private let port: Int
         private let gtidDomain: Int64
         fileprivate let ordinal: Int
+        /// Whoever comes or goes is in everybody's file.
+        private let group: GaleraGroup?
 
-        fileprivate init(_ member: MemberRecord, _ gtidDomain: Int64, _ cache: ConfigurationCache) {
-            variable = MariaDBConfiguration.variable(member, gtidDomain, cache.lines)
-            digest = MariaDBConfiguration.digest(variable)
+        fileprivate init(_ member: MemberRecord, _ gtidDomain: Int64, _ group: GaleraGroup?, _ cache: ConfigurationCache) {
+            variable = MariaDBConfiguration.variable(member, gtidDomain, cache.lines, group)
+            digest = MariaDBConfiguration.digest(variable, isGalera: group != nil)
             (ordinal, serverID, place, port) = (member.ordinal, member.serverID, member.address, member.port)
             self.gtidDomain = gtidDomain
+            self.group = group
         }
 
-        fileprivate func isOf(_ member: MemberRecord, _ gtidDomain: Int64) -> Bool {
+        fileprivate func isOf(_ member: MemberRecord, _ gtidDomain: Int64, _ group: GaleraGroup?) -> Bool {
             ordinal == member.ordinal && serverID == member.serverID && place == member.address && port == member.port
-                && self.gtidDomain == gtidDomain
+                && self.gtidDomain == gtidDomain && self.group == group
         }
     }
 
@@ -184,12 +202,15 @@ package final class ConfigurationCache: Sendable {
     let byName: [String: String]
     private let cluster: Cluster?
     private let entries = Mutex<[Entry]>([])
+    /// Of a galera cluster, how much of its history its members keep.
+    private let historyBytes: Int64?
 
     init(_ cluster: Cluster?) {
         self.cluster = cluster
         byName = cluster.map(MariaDBConfiguration.inForce) ?? [:]
         parameters = MariaDBConfiguration.sorted(byName)
         lines = MariaDBConfiguration.lines(parameters)
+        historyBytes = cluster.flatMap { $0.topology == .galera ? GaleraGroup.historyBytes($0.resources) : nil }
     }
 
     /// What an earlier rehearsal rendered, where it is of the same declared cluster.
@@ -198,10 +219,11 @@ package final class ConfigurationCache: Sendable {
         return ConfigurationCache(situation.desired?.value)
     }
 
-    func entry(_ member: MemberRecord, gtidDomain: Int64) -> Entry {
-        entries.withLock { entries in
-            if let known = entries.first(where: { $0.isOf(member, gtidDomain) }) { return known }
-            let made = Entry(member, gtidDomain, self)
+    func entry(_ member: MemberRecord, of records: ClusterRecords) -> Entry {
+        let group = historyBytes.map { GaleraGroup(records, historyBytes: $0) }
+        return entries.withLock { entries in
+            if let known = entries.first(where: { $0.isOf(member, records.gtidDomain, group) }) { return known }
+            let made = Entry(member, records.gtidDomain, group, self)
             entries.removeAll { $0.ordinal == member.ordinal }
             entries.append(made)
             return made

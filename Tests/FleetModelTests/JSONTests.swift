@@ -139,7 +139,7 @@ private let instance: InstanceReport = {
     for process in [InstanceProcess.stopped, .starting, .running, .unresponsive] { try check(process) }
     for directory in InstanceDirectory.allCases { try check(directory) }
     let report = HostReport(
-        host: "h", agentVersion: "1", storeID: "s", engines: [EngineBinary(type: .mariadb, version: "10.11.19", path: "/usr")],
+        host: "h", agentVersion: "1", storeID: "s", engines: [EngineBinary(type: .mariadb, version: "10.11.19", path: "/usr", galeraProvider: "/lib")],
         storageFreeBytes: 1, memoryTotalBytes: 2, instances: [instance],
         catalogs: [VariableCatalog(type: .mariadb, version: "10.11.19", dynamic: ["a", "b"], fixed: ["c"])])
     try check(report)

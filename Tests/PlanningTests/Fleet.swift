@@ -29,6 +29,13 @@ struct TestFleet {
             seeEmpty(name)
         }
         declare(cluster)
+        if cluster.topology == .galera { for name in Self.hostNames { installGalera(name) } }
+    }
+
+    mutating func installGalera(_ host: String) {
+        for index in observed[host]?.report.engines.indices ?? 0..<0 {
+            observed[host]?.report.engines[index].galeraProvider = "/usr/lib/galera/libgalera_smm.so"
+        }
     }
 
     static func orders(_ counts: [Int] = [1, 1, 1]) -> Cluster {

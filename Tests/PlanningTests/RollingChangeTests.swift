@@ -38,7 +38,7 @@ extension TestFleet {
     fileprivate func digest(_ ordinal: Int) -> String {
         let world = situation()
         guard let orders, let member = orders.member(ordinal) else { return "" }
-        return ConfigurationCache(world.desired?.value).entry(member, gtidDomain: orders.gtidDomain).digest
+        return ConfigurationCache(world.desired?.value).entry(member, of: orders).digest
     }
 
     /// As an agent tells of a start that came to nothing.

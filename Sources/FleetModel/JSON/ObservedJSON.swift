@@ -61,6 +61,7 @@ extension EngineBinary: JSONCodable {
             writer.member("type", type)
             writer.member("version", version)
             writer.member("path", path)
+            writer.member("galeraProvider", ifPresent: galeraProvider)
         }
     }
 
@@ -71,6 +72,7 @@ extension EngineBinary: JSONCodable {
             case "type": try reader.read(&type)
             case "version": try reader.read(&version)
             case "path": try reader.read(&path)
+            case "galeraProvider": try reader.read(&galeraProvider)
             default: try reader.skip()
             }
         }

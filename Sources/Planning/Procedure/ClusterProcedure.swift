@@ -192,7 +192,7 @@ extension ClusterProcedure {
     }
 
     func configuration(_ view: MemberView) -> ConfigurationCache.Entry {
-        configurations.entry(view.record, gtidDomain: records.gtidDomain)
+        configurations.entry(view.record, of: records)
     }
 
     func blueprint(_ view: MemberView) -> InstanceBlueprint {

@@ -28,11 +28,15 @@ extension ClusterProcedure {
 
     /// False, with what is missing said, where the host has no engine of the declared version.
     mutating func hasEngine(_ view: MemberView) -> Bool {
-        if engine(of: view) != nil { return true }
+        let engine = engine(of: view)
+        let lacksProvider = engine != nil && cluster.topology == .galera && engine?.galeraProvider == nil
+        if engine != nil, !lacksProvider { return true }
         let found = view.engines.map { $0.type.rawValue + " " + $0.version }.joined(separator: ", ")
         let message =
-            "\(view.record.host) has no \(cluster.engine.type.rawValue) \(wantedVersion)"
-            + (found.isEmpty ? "" : " (it has \(found))") + ": install its packages there"
+            lacksProvider
+            ? "\(view.record.host) has no libgalera_smm.so, which a galera cluster needs: install the package galera-4 there"
+            : "\(view.record.host) has no \(cluster.engine.type.rawValue) \(wantedVersion)"
+                + (found.isEmpty ? "" : " (it has \(found))") + ": install its packages there"
         find("EngineMissing", label(view), on: view, message, drift: false)
         wait(.fact("engine"), message)
         return false
