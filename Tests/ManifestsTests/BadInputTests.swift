@@ -188,7 +188,7 @@ import Testing
         ("port: 99999999999999999999", "c.yaml:8:9: error: `spec.port` must be a whole number from 1024 to 65535, not \"99999999999999999999\"", ""),
         ("suspend: yes", "c.yaml:8:12: error: `spec.suspend` must be true or false, not \"yes\"", "write `true`"),
         ("suspend:", "c.yaml:8:11: error: `spec.suspend` has no value", "it must be true or false; leave the field out for its default"),
-        ("topology: Single", "c.yaml:8:13: error: `spec.topology` must be `single` or `primaryReplica`, not \"Single\"", "did you mean `single`?"),
+        ("topology: Single", "c.yaml:8:13: error: `spec.topology` must be `single` or `primaryReplica` or `galera`, not \"Single\"", "did you mean `single`?"),
         ("retainFor: 24", "c.yaml:8:14: error: `spec.retainFor` must be a duration such as `30s`, not \"24\"", "numbers with a unit: `ms`, `s`, `m` or `h`, as in `1h30m`"),
         ("retainFor: -1h", "c.yaml:8:14: error: `spec.retainFor` must be a duration such as `30s`, not \"-1h\"", "numbers with a unit: `ms`, `s`, `m` or `h`, as in `1h30m`"),
         ("databases: {a: b}", "c.yaml:8:14: error: `spec.databases` must be a list, not a mapping", "begin each item with `- `"),

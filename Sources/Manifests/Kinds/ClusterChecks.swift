@@ -4,6 +4,7 @@ import FleetModel
 enum ClusterChecks {
     static func finish(_ cluster: inout Cluster, _ decoder: inout Decoder) {
         checkTopology(&cluster, &decoder)
+        checkGalera(&cluster, &decoder)
         checkRisks(cluster, &decoder)
         checkPrimary(cluster, &decoder)
         checkStandby(cluster, &decoder)
@@ -21,7 +22,7 @@ enum ClusterChecks {
                     help: "write `topology: primaryReplica`, or place one instance")
             }
             checkSingleDurability(&cluster, &decoder)
-        } else if cluster.durability == .semiSync, replicas == 1 {
+        } else if cluster.topology == .primaryReplica, cluster.durability == .semiSync, replicas == 1 {
             decoder.error(
                 field: "spec.durability",
                 "`durability: semiSync` needs two or more instances: with one, no commit would ever be acknowledged",
@@ -61,7 +62,7 @@ enum ClusterChecks {
 
     /// What is accepted says something only where it can come about.
     private static func checkRisks(_ cluster: Cluster, _ decoder: inout Decoder) {
-        guard cluster.topology != .single else { return }
+        guard cluster.topology == .primaryReplica else { return }
         if cluster.whenAlone == .continue, cluster.durability == .async {
             decoder.error(
                 field: "spec.durability.whenAlone", "`whenAlone: continue` is for a primary that waits, and with `mode: async` none does",

@@ -47,6 +47,7 @@ extension KindTable where Value == Cluster {
                 "Every zone of `placement` is declared, and has at least `replicas` hosts: no host gets two instances of a cluster. Where fewer of them are `schedulable`, a new instance waits.",
                 "`primary.preferredZones` are zones of `placement`.",
                 "`topology: single` has one instance and no `semiSync`; `durability: semiSync` has two or more.",
+                "`topology: galera` has three or five instances in one region, and neither `durability`, `failover.maxDataLoss` nor `standbyOf`; its majority in one zone is a warning ([Galera clusters](galera.md)).",
                 "`availability.min` leaves an instance that may be restarted.",
                 "Server variables that Evenkeel sets itself (`server_id`, `gtid_*`, `log_bin`, `read_only`, `rpl_semi_sync_*`, `sync_binlog`, `datadir`, `port`, `unix_socket`, `require_secure_transport` …) are refused; the error names the field to use.",
                 "A name that no server of the version knows is told in the plan and as a condition, with the nearest one, and no configuration of the cluster is touched until it is mended.",
@@ -58,7 +59,7 @@ extension KindTable where Value == Cluster {
         .required("engine", \.engine, .engine, "The database engine."),
         .optional(
             "topology", \.topology, .choice, default: .primaryReplica, "primaryReplica",
-            "`primaryReplica`: a primary and replicas that copy it. `single`: one instance, whose restarts interrupt service."),
+            "`primaryReplica`: a primary and replicas that copy it. `single`: one instance, whose restarts interrupt service. `galera`: three or five instances that each hold every row, of which a majority goes on by itself ([Galera clusters](galera.md)). A cluster that exists stays galera, or not."),
         .required(
             "placement", \.placement, .list(of: .placement, countMin: 1, sortedBy: \.zone),
             "How many instances live in which zone, one entry a zone. Within a zone they are spread over hosts, then over rooms."),
@@ -72,8 +73,8 @@ extension KindTable where Value == Cluster {
             "The port of every instance."),
         .required("resources", \.resources, .resources, "What each instance is given."),
         .wordOrGroup(
-            "durability", word: "mode", \.durability, .choice, default: "semiSync; async for `single`",
-            isDefault: { $0 == ($1.topology == .single ? .async : .semiSync) },
+            "durability", word: "mode", \.durability, .choice, default: "semiSync; async for `single`; not for `galera`",
+            isDefault: { $0 == ($1.topology == .primaryReplica ? .semiSync : .async) },
             "`semiSync`: a commit is acknowledged when at least one other instance has it. `async`: when the primary has it.",
             more: [
                 .optional(
@@ -132,6 +133,11 @@ extension KindTable where Value == Cluster {
             .optional(
                 "acceptLoss", \.acceptLoss, .commits, absent: "nothing is given up",
                 "The epoch of a cluster that is lost: the lead is taken without what only that cluster has."),
+        ])),
+        .group("recovery", "How a galera cluster whose component is lost is made to serve again ([Galera clusters](galera.md)).", Table([
+            .optional(
+                "acceptLoss", \.recoveryAcceptLoss, .commits, absent: "nothing is given up: every member is waited for",
+                "The epoch that `RecoveryHeld` names: the component is made anew without the members that cannot be read. What only they hold is lost.")
         ])),
         .unsupported("upgrade", "the engine's version changes with `engine.version`."),
     ])

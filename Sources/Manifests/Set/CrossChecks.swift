@@ -17,6 +17,7 @@ extension ManifestSet {
         case .cluster(let cluster):
             for (index, placement) in cluster.value.placement.enumerated() { check(placement, index, cluster, &found) }
             checkStandby(cluster, &found)
+            checkOneRegion(cluster, &found)
         case .alertChannel:
             break
         }
@@ -151,6 +152,20 @@ extension ManifestSet {
             diagnostic.help = "set `schedulable: true` and no `drain` on another Host of the zone; instances that are there stay, a new one waits"
         }
         found.diagnostics.append(diagnostic)
+    }
+
+    /// In a galera cluster every commit waits for a round trip between all instances.
+    private func checkOneRegion(_ cluster: Declared<Cluster>, _ found: inout Findings) {
+        guard cluster.value.topology == .galera, let first = cluster.value.placement.first,
+            let home = force.fleet.zones[first.zone]?.value.region
+        else { return }
+        for (number, placement) in cluster.value.placement.enumerated() {
+            guard let region = force.fleet.zones[placement.zone]?.value.region, region != home else { continue }
+            error(
+                .cluster(cluster), "spec.placement[\(number)].zone",
+                "`\(placement.zone)` is in the region `\(region)`, and `\(first.zone)` in `\(home)`: a galera cluster is in one region",
+                "for the other region declare a cluster that is `standbyOf` this one", &found)
+        }
     }
 
     /// Whom it follows is declared, and leads, or takes the lead from it. By what is declared and not by what is in force:
