@@ -9,7 +9,7 @@ extension TestHost {
     /// Clones an instance from a donor, as agent and server do it; `altered` stands between them.
     @discardableResult
     func clone(
-        _ ordinal: Int, from donor: Int, donorDriver: MariaDBDriver? = nil,
+        _ ordinal: Int, from donor: Int, donorDriver: MariaDBDriver? = nil, blueprint: InstanceBlueprint? = nil,
         progress: @escaping @Sendable (EngineProgress) -> Void = { _ in },
         altered: @escaping @Sendable (CopyDestination) -> CopyDestination = { $0 }
     ) async throws -> TaskResult {
@@ -17,7 +17,7 @@ extension TestHost {
         let (ended, endedNow) = AsyncStream<String?>.makeStream()
         let work = EngineWork(
             attempt: "c", instance: id(ordinal), clusterName: "orders",
-            action: .clone(blueprint(ordinal), donor: peer(donor)), copyReady: { readyNow.yield($0) }, copyEnded: ended)
+            action: .clone(blueprint ?? self.blueprint(ordinal), donor: peer(donor)), copyReady: { readyNow.yield($0) }, copyEnded: ended)
         return try await withThrowingTaskGroup(of: TaskResult?.self) { group in
             group.addTask { try await self.driver.perform(work, report: progress) }
             group.addTask {

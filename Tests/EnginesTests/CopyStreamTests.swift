@@ -4,7 +4,7 @@ import Testing
 
 @Test func `a copy's stream is read in whatever pieces it comes`() throws {
     let body = (0..<1000).map { UInt8(truncatingIfNeeded: $0) }
-    let stream = CopyStream.greeting(token: "abc", expected: 7) + CopyStream.frame(body[...]) + CopyStream.end
+    let stream = CopyStream.greeting(token: "abc", expected: 7) + CopyStream.frame(body[...]) + CopyStream.position("7-1-9") + CopyStream.end
     for size in [1, 3, 64, 5000] {
         var reader = CopyReader()
         var parts: [CopyReader.Part] = []
@@ -12,7 +12,7 @@ import Testing
             reader.append(Array(stream[start..<min(start + size, stream.count)]))
             while let part = try reader.next() { parts.append(part) }
         }
-        #expect(parts == [.greeting(token: "abc", expected: 7), .bytes(body), .end])
+        #expect(parts == [.greeting(token: "abc", expected: 7), .bytes(body), .position("7-1-9"), .end])
     }
 }
 

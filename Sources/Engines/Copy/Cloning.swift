@@ -19,15 +19,25 @@ extension InstanceWorker {
             layout: layout, address: blueprint.address, ports: host.copyPorts, extract: try binaries.tool("mbstream"),
             announce: work.copyReady, report: report)
         try await filling {
-            try await receiver.receive(over: transport, donorEnded: work.copyEnded)
+            let told = try await receiver.receive(over: transport, donorEnded: work.copyEnded)
             report(EngineProgress(phase: "preparing"))
-            try await prepare(binaries, ConfigurationFile(blueprint.configuration))
-            try recordPosition()
+            let configuration = ConfigurationFile(blueprint.configuration)
+            try await prepare(binaries, configuration)
+            if configuration.isGalera { try seedBinlog(told) } else { try recordPosition() }
+            try clearBackupFiles()
             if let user { try Files.giveTree(layout.data, to: user) }
             try Files.syncDisk(of: layout.data)
         }
         try finishDirectory()
         return TaskResult(engineVersion: binaries.version)
+    }
+
+    /// A member counts its transactions itself: its numbers are the others' if it begins where the copy ends.
+    private func seedBinlog(_ position: GTIDSet?) throws {
+        guard let position else { throw EngineError(.transient, "the donor did not say where its binary log stood: it is no member of a galera cluster, or its agent is of an earlier release") }
+        guard !position.isEmpty else { return }
+        let lines = position.domains.sorted { $0.key < $1.key }.map { "\($0.key)-\($0.value.serverID)-\($0.value.sequence)\n" }
+        try Files.write(layout.data + "/binlog.state", lines.joined(), mode: 0o640)
     }
 
     /// Applies what changed at the donor while the copy was made.
@@ -42,7 +52,7 @@ extension InstanceWorker {
         throw EngineError(.transient, "the copy could not be prepared: \(said)")
     }
 
-    /// Keeps the copy's GTID position beside the data until replication begins from it, and clears what the backup left.
+    /// Keeps the copy's GTID position beside the data until replication begins from it.
     private func recordPosition() throws {
         let names = ["mariadb_backup_binlog_info", "xtrabackup_binlog_info"]
         var position = ""
@@ -54,6 +64,10 @@ extension InstanceWorker {
         }
         guard GTIDSet(position) != nil else { throw EngineError(.transient, "the copy carries no GTID position: \(position)") }
         try Files.write(layout.copiedPosition, position + "\n")
+    }
+
+    /// What the backup left.
+    private func clearBackupFiles() throws {
         for name in Files.names(in: layout.data)
         where name.hasPrefix("xtrabackup_") || name.hasPrefix("mariadb_backup_") || name == "backup-my.cnf" {
             try Files.remove(layout.data + "/" + name)

@@ -13,7 +13,8 @@ struct CopyReceiver: Sendable {
 
     /// One use: whoever has it is our donor.
     private let token = Files.randomHex(bytes: 32)
-    private let ownFailure = Failure()
+    private let ownFailure = Kept<any Error>()
+    private let told = Kept<GTIDSet>()
 
     init(
         layout: InstanceLayout, address: String, ports: ClosedRange<Int>, extract: String,
@@ -34,8 +35,8 @@ struct CopyReceiver: Sendable {
     /// What a disk has to have left for it not to be the reason of a failure.
     static let freeMin: Int64 = 1 << 20
 
-    /// Returns once the copy is stored. Ends early where the donor's agent tells that it failed (`donorEnded`).
-    func receive(over transport: any CopyTransport, donorEnded: AsyncStream<String?>) async throws {
+    /// Returns once the copy is stored, with the position that the donor told, if it did. Ends early where the donor's agent tells that it failed (`donorEnded`).
+    func receive(over transport: any CopyTransport, donorEnded: AsyncStream<String?>) async throws -> GTIDSet? {
         try await withThrowingTaskGroup(of: Bool.self) { group in
             group.addTask {
                 for await case let error? in donorEnded {
@@ -50,9 +51,10 @@ struct CopyReceiver: Sendable {
             }
             defer { group.cancelAll() }
             while let isStored = try await group.next() {
-                if isStored { return }
+                if isStored { break }
             }
         }
+        return told.get()
     }
 
     private func listen(over transport: any CopyTransport) async throws {
@@ -120,6 +122,9 @@ struct CopyReceiver: Sendable {
                     advance.mark()
                     report(EngineProgress(phase: "copying", done: stored, total: max(stored, expected)))
                 case .end: return
+                case .position(let text):
+                    guard let position = GTIDSet(text) else { throw EngineError(.transient, "what the donor says of its binary log is no position: \(text)") }
+                    told.set(position)
                 case .failed(let why): throw EngineError(.transient, why)
                 case .greeting: throw EngineError(.transient, "what the donor sends is no copy")
                 }
@@ -132,10 +137,10 @@ struct CopyReceiver: Sendable {
     }
 }
 
-/// Why something failed, from one task for another.
-private final class Failure: Sendable {
-    private let error = Mutex<(any Error)?>(nil)
+/// What one task learnt, for another.
+private final class Kept<Value: Sendable>: Sendable {
+    private let value = Mutex<Value?>(nil)
 
-    func set(_ failure: any Error) { error.withLock { $0 = failure } }
-    func get() -> (any Error)? { error.withLock { $0 } }
+    func set(_ learnt: Value) { value.withLock { $0 = learnt } }
+    func get() -> Value? { value.withLock { $0 } }
 }

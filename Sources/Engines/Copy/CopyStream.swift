@@ -2,13 +2,16 @@
 ///
 /// The donor sends a greeting, `<token> <bytes expected>\n`, and the receiver answers one byte, `ready`. Then frames:
 /// a length of four bytes, the highest first, and as many bytes of the backup. Length 0 ends a backup that is complete;
-/// the largest length, and after it one frame of text, one that failed. At its end the receiver answers `stored`.
+/// the largest length, and after it one frame of text, one that failed; the one below it, and one frame of text, where the
+/// donor's binary log stood (a galera member's, before the end). At its end the receiver answers `stored`.
 enum CopyStream {
     static let ready: UInt8 = 0x52
     static let stored: UInt8 = 0x53
     static let greetingMax = 256
     static let frameMax = 1 << 20
     static let failureMark = UInt32.max
+    static let positionMark = UInt32.max - 1
+    static let textMax = 1024
 
     static func greeting(token: String, expected: Int64) -> [UInt8] { Array("\(token) \(expected)\n".utf8) }
 
@@ -16,9 +19,14 @@ enum CopyStream {
 
     static let end: [UInt8] = length(0)
 
-    static func failure(_ message: String) -> [UInt8] {
-        let text = Array(message.utf8.prefix(1024))
-        return length(failureMark) + length(UInt32(text.count)) + text
+    static func failure(_ message: String) -> [UInt8] { text(message, after: failureMark) }
+
+    /// A GTID position; empty: nothing is logged.
+    static func position(_ position: String) -> [UInt8] { text(position, after: positionMark) }
+
+    private static func text(_ message: String, after mark: UInt32) -> [UInt8] {
+        let text = Array(message.utf8.prefix(textMax))
+        return length(mark) + length(UInt32(text.count)) + text
     }
 
     private static func length(_ count: UInt32) -> [UInt8] {
@@ -38,9 +46,10 @@ struct CopyReader {
         case bytes([UInt8])
         case end
         case failed(String)
+        case position(String)
     }
 
-    private enum Expecting { case greeting, length, bytes(Int), failureLength, failure(Int), nothing }
+    private enum Expecting { case greeting, length, bytes(Int), textLength(isFailure: Bool), text(Int, isFailure: Bool), nothing }
 
     private var expecting = Expecting.greeting
     private var buffer: [UInt8] = []
@@ -66,8 +75,8 @@ struct CopyReader {
                     expecting = .nothing
                     return .end
                 }
-                if length == CopyStream.failureMark {
-                    expecting = .failureLength
+                if length == CopyStream.failureMark || length == CopyStream.positionMark {
+                    expecting = .textLength(isFailure: length == CopyStream.failureMark)
                     continue
                 }
                 guard length <= CopyStream.frameMax else { throw Self.malformed }
@@ -76,14 +85,15 @@ struct CopyReader {
                 guard let bytes = take(count) else { return nil }
                 expecting = .length
                 return .bytes(bytes)
-            case .failureLength:
+            case .textLength(let isFailure):
                 guard let length = takeLength() else { return nil }
-                guard length <= 1024 else { throw Self.malformed }
-                expecting = .failure(Int(length))
-            case .failure(let count):
-                guard let text = take(count) else { return nil }
-                expecting = .nothing
-                return .failed(String(decoding: text, as: UTF8.self))
+                guard length <= CopyStream.textMax else { throw Self.malformed }
+                expecting = .text(Int(length), isFailure: isFailure)
+            case .text(let count, let isFailure):
+                guard let bytes = take(count) else { return nil }
+                expecting = isFailure ? .nothing : .length
+                let text = String(decoding: bytes, as: UTF8.self)
+                return isFailure ? .failed(text) : .position(text)
             case .nothing:
                 return nil
             }

@@ -1,4 +1,5 @@
 import FleetModel
+import MySQLClient
 
 // The donor's side of a clone.
 
@@ -61,11 +62,29 @@ extension InstanceWorker {
                 try await connection.send(CopyStream.failure(why))
                 throw EngineError(.transient, why)
             }
+            if layout.isGalera { try await connection.send(CopyStream.position(try await copiedPosition())) }
             try await connection.send(CopyStream.end)
         } catch {
             await backup.end()
             throw error
         }
+    }
+
+    /// The GTID where the copy ends, by its place in this member's binary log: what the tool calls the last change counts only
+    /// what this very server wrote.
+    private func copiedPosition() async throws -> String {
+        let log = try Files.text(backupLog) ?? ""
+        let words = log.split(separator: "\n").last { $0.contains("binlog position: filename '") }?.split(separator: "'") ?? []
+        guard words.count >= 4, let place = Int64(words[3]) else {
+            throw EngineError(.transient, "the backup of \(layout.id) does not say where the binary log stood (\(backupLog))")
+        }
+        let file = String(words[1])
+        let answer = try await withSession { try await $0.run("SELECT BINLOG_GTID_POS(\(file), \(place))") }
+        // NULL is no position; an empty text is that of a log without transactions.
+        guard let position = answer.rows.first?.first ?? nil else {
+            throw EngineError(.transient, "the binary log of \(layout.id) has no transaction that ends at \(file):\(place)")
+        }
+        return position
     }
 
     /// Kills backups of this instance that an agent before us left running.

@@ -10,6 +10,8 @@ struct LaunchOrder: Sendable, Hashable {
     var user: HostUser?
     /// The file that its output goes to, at the end of what is there.
     var log: String
+    /// Nothing of the agent's environment reaches it but this.
+    var environment = Spawn.environmentDefault
 }
 
 /// How a database process is started, so that stopping, restarting or killing the agent never touches it. Its end is
@@ -31,7 +33,7 @@ struct DetachedLauncher: ProcessLauncher {
         let log = open(order.log, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0o640)
         guard log >= 0 else { throw EngineError.system("open", order.log) }
         defer { close(log) }
-        let started = try Spawn(executable: order.executable, arguments: order.arguments, output: log, error: log).start()
+        let started = try Spawn(executable: order.executable, arguments: order.arguments, output: log, error: log, environment: order.environment).start()
         if let process = ProcessIdentity.living(started) { return process }
         var status: Int32 = 0
         waitpid(started, &status, 0)

@@ -64,7 +64,7 @@ struct SystemdLauncher: ProcessLauncher {
         return [
             "--quiet", "--unit=\(unit(order.name))", "--description=Database \(order.name), kept by Evenkeel",
             "--slice=evenkeel.slice", "--service-type=exec", "--collect",
-        ] + Spawn.environmentDefault.map { "--setenv=\($0)" } + properties.map { "--property=\($0)" } + ["--"] + command
+        ] + order.environment.map { "--setenv=\($0)" } + properties.map { "--property=\($0)" } + ["--"] + command
     }
 
     /// systemd puts variables of the environment in place of `$NAME` in a command.

@@ -40,8 +40,11 @@ actor InstanceLook {
         report.orderedDigest = (try? Files.text(layout.template)).flatMap { $0 }.map { SHA256.hex($0) }
         report.usedBytes = usedBytes()
         report.refusedStart = layout.refusedStart
+        let files = GaleraFiles(layout)
+        report.isInconsistent = files.isInconsistent
         guard process.living() != nil else {
             await drop()
+            report.recovered = files.recovered
             return report
         }
         report.disk = disk.ask()
@@ -51,8 +54,12 @@ actor InstanceLook {
         report.startedValues = ConfigurationFile(ConfigurationFile.declaredLine + "\n" + values).declared
         do {
             let names = ConfigurationFile((try? Files.text(layout.configuration)).flatMap { $0 } ?? started.text).names
-            report.database = try await database(names.union(started.names), fingerprintKey, deadline)
+            report.database = try await database(names.union(started.names), isGalera: started.isGalera, fingerprintKey, deadline)
             report.process = .running
+            if report.database?.galera?.state == .inconsistent {
+                try files.markInconsistent("voted out of its component")
+                report.isInconsistent = true
+            }
         } catch {
             await drop()
             report.process = Self.process(after: error)
@@ -79,24 +86,25 @@ actor InstanceLook {
     }
 
     private func database(
-        _ names: Set<String>, _ fingerprintKey: String?, _ deadline: ContinuousClock.Instant
+        _ names: Set<String>, isGalera: Bool, _ fingerprintKey: String?, _ deadline: ContinuousClock.Instant
     ) async throws -> DatabaseReport {
         do {
-            return try await ask(names, fingerprintKey, deadline)
+            return try await ask(names, isGalera, fingerprintKey, deadline)
         } catch let error as MySQLError where error.kind == .connection && session != nil {
             // The kept connection is of a process that has ended since: once more with a new one.
             await drop()
-            return try await ask(names, fingerprintKey, deadline)
+            return try await ask(names, isGalera, fingerprintKey, deadline)
         }
     }
 
     private func ask(
-        _ names: Set<String>, _ fingerprintKey: String?, _ deadline: ContinuousClock.Instant
+        _ names: Set<String>, _ isGalera: Bool, _ fingerprintKey: String?, _ deadline: ContinuousClock.Instant
     ) async throws -> DatabaseReport {
         if session == nil { session = try await AdminSession.open(layout, as: administrator, within: deadline.left) }
         guard let session else { throw MySQLError(.connection, message: "no connection") }
         var questions = LookQuestions(id: layout.id, session: session, deadline: deadline, administrator: administrator)
         questions.fingerprintKey = fingerprintKey
+        if isGalera { return try await questions.member(variables: names) }
         var report = try await questions.database(variables: names)
         if let hanging, try await questions.isThere(connection: hanging) {
             throw MySQLError(.timedOut, message: "an earlier question about replication still hangs")

@@ -10,13 +10,7 @@ struct LookQuestions {
     var fingerprintKey: String?
 
     func database(variables names: Set<String>) async throws -> DatabaseReport {
-        let version = try await session.value("SELECT @@version", within: deadline.left)
-        let values = try await session.globals(names.union(Self.always), within: deadline.left)
-        func isOn(_ name: String) -> Bool { values[name] == "ON" }
-        var report = DatabaseReport(
-            version: BinaryFinder.number(version) ?? version, serverID: values["server_id"].flatMap { Int64($0) } ?? 0,
-            readOnly: isOn("read_only"), semiSyncPrimary: isOn("rpl_semi_sync_master_enabled"), semiSyncReplica: isOn("rpl_semi_sync_slave_enabled"))
-        report.runsEvents = values["event_scheduler"].flatMap { ["ON": true, "OFF": false][$0] }
+        var report = try await facts(variables: names)
         report.semiSyncClients = try await session.semiSyncClients(within: deadline.left)
         // Also a writer without semi-sync tells who is connected; a replica that acknowledges is asked for nothing more.
         if report.semiSyncPrimary || !report.semiSyncReplica {
@@ -28,7 +22,6 @@ struct LookQuestions {
                     .filter { $0.clusterUID == id.clusterUID }.map(\.ordinal)
             ).sorted()
         }
-        report.variables = values.filter { names.contains($0.key) }
         report.databases = try await databases()
         let replicas: Set<InstanceID>
         (report.accounts, replicas) = try await accounts()
@@ -38,6 +31,26 @@ struct LookQuestions {
         let positions = try await session.positions(within: deadline.left)
         (report.binlogPosition, report.appliedPosition) = (positions.binlog, positions.applied)
         report.isInitialized = try await session.value(OwnDatabase.isInitializedQuery, within: deadline.left) == "1"
+        return report
+    }
+
+    /// What a server answers that answers no query on tables.
+    func outside(variables names: Set<String>) async throws -> DatabaseReport {
+        var report = try await facts(variables: names)
+        let positions = try await session.positions(within: deadline.left)
+        (report.binlogPosition, report.appliedPosition) = (positions.binlog, positions.applied)
+        return report
+    }
+
+    private func facts(variables names: Set<String>) async throws -> DatabaseReport {
+        let version = try await session.value("SELECT @@version", within: deadline.left)
+        let values = try await session.globals(names.union(Self.always), within: deadline.left)
+        func isOn(_ name: String) -> Bool { values[name] == "ON" }
+        var report = DatabaseReport(
+            version: BinaryFinder.number(version) ?? version, serverID: values["server_id"].flatMap { Int64($0) } ?? 0,
+            readOnly: isOn("read_only"), semiSyncPrimary: isOn("rpl_semi_sync_master_enabled"), semiSyncReplica: isOn("rpl_semi_sync_slave_enabled"))
+        report.runsEvents = values["event_scheduler"].flatMap { ["ON": true, "OFF": false][$0] }
+        report.variables = values.filter { names.contains($0.key) }
         return report
     }
 

@@ -58,7 +58,7 @@ package final class MariaDBDriver: EngineDriver {
     }
 
     package func binaries() async -> [EngineBinary] {
-        await finder.all().map { EngineBinary(type: .mariadb, version: $0.version, path: $0.server) }.sorted()
+        await finder.all().map { EngineBinary(type: .mariadb, version: $0.version, path: $0.server, galeraProvider: GaleraProvider.path) }.sorted()
     }
 
     package func capacity() async -> (storageFreeBytes: Int64, memoryTotalBytes: Int64) {
@@ -93,7 +93,9 @@ package final class MariaDBDriver: EngineDriver {
     }
 
     package func openByGrant(_ instance: InstanceID, semiSync: Bool, within bound: Duration) async throws -> Bool {
-        try await telling("could not open \(instance)", instance) {
+        // Members have no source that would show who leads: the server opens one of them.
+        if InstanceLayout(instance, in: host).isGalera { return false }
+        return try await telling("could not open \(instance)", instance) {
             let known = known(instance)
             return try await known.calls.run(.work) { try await known.worker.openIfAcked(semiSync: semiSync, within: bound) != nil }
         }
@@ -131,7 +133,12 @@ package final class MariaDBDriver: EngineDriver {
             switch work.action {
             case .fence: try await known.calls.run(.isolating) { try await known.stopper.fence() }
             case .revoke: try await known.calls.run(.isolating) { try await known.stopper.revoke() }
-            default: try await known.calls.run(.work) { [self] in try await carryOut(work, known.worker, report) }
+            default:
+                try await known.calls.run(.work) { [self] in
+                    let onMember = InstanceLayout(work.instance, in: host).isGalera ? try await carryOutOnMember(work, known.worker, report) : nil
+                    if let onMember { return onMember }
+                    return try await carryOut(work, known.worker, report)
+                }
             }
         }
     }
@@ -171,8 +178,29 @@ package final class MariaDBDriver: EngineDriver {
         case .expel(let ordinal): try await worker.expel(ordinal)
         case .rejoin(let source):
             try await worker.rejoin(to: source, password: work.secrets["replicationPassword"] ?? "", report)
-        case .foundComponent, .joinComponent, .readPosition, .recoverComponent, .revoke, .fence, .applyChannel:
+        case .foundComponent, .joinComponent, .readPosition, .recoverComponent:
+            throw EngineError(.refused, "\(work.instance) is of no galera cluster")
+        case .revoke, .fence, .applyChannel:
             throw EngineError(.unsupported, "this driver does not know the action \(work.action.name)")
+        }
+    }
+
+    /// What is done otherwise on a member of a galera cluster; nil: nothing is.
+    private func carryOutOnMember(
+        _ work: EngineWork, _ worker: InstanceWorker, _ report: @escaping @Sendable (EngineProgress) -> Void
+    ) async throws -> TaskResult? {
+        switch work.action {
+        case .foundComponent: try await worker.foundComponent()
+        case .joinComponent(_, let stateUUID): try await worker.joinComponent(of: stateUUID)
+        case .readPosition: try await worker.readPosition()
+        case .recoverComponent(_, let stateUUID, let position): try await worker.recoverComponent(of: stateUUID, at: position)
+        case .open: try await worker.openMember()
+        case .promote(_, _, _, _, let sequence): try await worker.promoteMember(after: sequence)
+        case .demote: try await worker.demoteMember()
+        case .rejoin: try await worker.setMemberAside(report)
+        case .replicate, .acknowledge, .prepareReplica, .expel:
+            throw EngineError(.unsupported, "\(work.action.name) is not for a member of a galera cluster")
+        default: nil
         }
     }
 

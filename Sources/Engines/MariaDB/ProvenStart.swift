@@ -61,27 +61,27 @@ extension InstanceLayout {
 extension InstanceWorker {
     /// Starts by what is ordered; where the server ends at once by that, by what it last started by, and that is kept as
     /// refused. A refused configuration is not tried again but by who `insists`.
-    func startProven(_ arguments: [String], insists: Bool, _ bars: Int) async throws {
+    func startProven(_ arguments: [String], insists: Bool, _ galera: GaleraStart, _ bars: Int) async throws {
         guard let configuration = try Files.text(layout.configuration) else {
             throw EngineError(.refused, "the configuration file \(layout.configuration) is missing: configure the instance first")
         }
         let wanted = StartSetting(version: try identity().engineVersion, configuration: configuration)
         guard let proven = layout.proven, proven != wanted else {
-            try await start(by: wanted, arguments, bars)
+            try await start(by: wanted, arguments, galera, bars)
             try layout.forgetRefused()
             return
         }
         let digest = try layout.configurationDigest() ?? ""
         if !insists, let refused = layout.refusedStart, refused.configDigest == digest {
-            return try await start(by: proven, arguments, bars)
+            return try await start(by: proven, arguments, galera, bars)
         }
         do {
-            try await startTwice(by: wanted, arguments, bars)
+            try await startTwice(by: wanted, arguments, galera, bars)
             try layout.forgetRefused()
         } catch let error as EngineError where error.kind == .permanent {
             try layout.keepRefused(RefusedStart(configDigest: digest, engineVersion: wanted.version, message: error.message))
             do {
-                try await start(by: proven, arguments, bars)
+                try await start(by: proven, arguments, galera, bars)
             } catch {
                 // It is not what it was started by.
                 try layout.forgetRefused()
@@ -91,23 +91,38 @@ extension InstanceWorker {
     }
 
     /// A process that was killed while it started says nothing of it: that is no word against what it was started by.
-    private func startTwice(by setting: StartSetting, _ arguments: [String], _ bars: Int) async throws {
+    private func startTwice(by setting: StartSetting, _ arguments: [String], _ galera: GaleraStart, _ bars: Int) async throws {
         let logged = Files.size(layout.errorLog)
         do {
-            try await start(by: setting, arguments, bars)
+            try await start(by: setting, arguments, galera, bars)
         } catch let error as EngineError where error.kind == .permanent {
             guard errorLog(since: logged).errors.isEmpty else { throw error }
-            try await start(by: setting, arguments, bars)
+            try await start(by: setting, arguments, galera, bars)
         }
     }
 
-    private func start(by setting: StartSetting, _ arguments: [String], _ bars: Int) async throws {
+    private func start(by setting: StartSetting, _ arguments: [String], _ galera: GaleraStart, _ bars: Int) async throws {
         let binaries = try await finder.forInstance(madeWith: setting.version)
         let user = try host.processUser()
         try Files.remove(layout.startedValues)
         try Files.write(layout.started, setting.configuration)
         try setVersion(setting.version)
         let logged = Files.size(layout.errorLog)
+        if ConfigurationFile(setting.configuration).isGalera {
+            try await startMember(galera, by: setting, binaries, as: user, arguments, bars)
+        } else {
+            try await startAlone(binaries, as: user, arguments, bars, logged)
+        }
+        process.expectEnd(false)
+        guard process.living() != nil else { throw startFailure(from: logged) }
+        // A package that was upgraded has replaced the binaries of its version.
+        try setVersion(binaries.version)
+        try layout.keepProven(StartSetting(version: binaries.version, configuration: setting.configuration))
+    }
+
+    private func startAlone(
+        _ binaries: MariaDBBinaries, as user: HostUser?, _ arguments: [String], _ bars: Int, _ logged: Int64
+    ) async throws {
         try await launch(binaries, as: user, arguments, bars)
         do {
             try await waitUntilReady(from: logged)
@@ -117,11 +132,6 @@ extension InstanceWorker {
             try await launch(binaries, as: user, arguments, bars)
             try await waitUntilReady(from: Files.size(layout.errorLog))
         }
-        process.expectEnd(false)
-        guard process.living() != nil else { throw startFailure(from: logged) }
-        // A package that was upgraded has replaced the binaries of its version.
-        try setVersion(binaries.version)
-        try layout.keepProven(StartSetting(version: binaries.version, configuration: setting.configuration))
     }
 
     /// By which version the instance is started from now on.

@@ -146,7 +146,7 @@ extension InstanceWorker {
         errorLog(since: logged).text.contains("Cannot truncate the binary log to file")
     }
 
-    private func moveAside(
+    func moveAside(
         _ why: String, _ kept: TailAside?, _ report: @Sendable (EngineProgress) -> Void
     ) throws -> TaskResult {
         guard try process.kill(waitingAtMost: Self.rejoinEndBound).isOver else {

@@ -139,7 +139,7 @@ extension InstanceWorker {
     }
 
     /// Events that came by replication stay disabled for ever unless they are enabled on the new writer.
-    private func enableEvents() async throws {
+    func enableEvents() async throws {
         try await withSession(binlogged: true) { session in
             let events = try await session.run(
                 "SELECT EVENT_SCHEMA, EVENT_NAME FROM information_schema.EVENTS WHERE STATUS = 'SLAVESIDE_DISABLED'")

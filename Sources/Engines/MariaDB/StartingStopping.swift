@@ -22,8 +22,8 @@ extension InstanceWorker {
     /// own recovery) instead of being committed.
     ///
     /// Where it does not start by its configuration and version it is started by what it last started by; `insists`: also
-    /// a configuration that was refused before is tried.
-    func startClosed(cutsTail: Bool = false, insists: Bool = false) async throws -> Bool {
+    /// a configuration that was refused before is tried. `galera`: what it is started to do, where it is of a galera cluster.
+    func startClosed(cutsTail: Bool = false, insists: Bool = false, galera: GaleraStart = .joining(of: nil)) async throws -> Bool {
         let bars = process.bars
         try requireReady()
         if process.living(thorough: true) != nil {
@@ -33,7 +33,7 @@ extension InstanceWorker {
         try restoreConfiguration()
         try keepRelayLogsAside()
         try prepareSocketDirectory(for: try host.processUser())
-        try await startProven(cutsTail ? ["--init-rpl-role=SLAVE"] : [], insists: insists, bars)
+        try await startProven(cutsTail ? ["--init-rpl-role=SLAVE"] : [], insists: insists, galera, bars)
         let values = try await readBack().filter { !$0.value.contains("\n") }.sorted { $0.key < $1.key }
         try Files.write(layout.startedValues, values.map { $0.key + "=" + $0.value + "\n" }.joined())
         return true
@@ -62,14 +62,16 @@ extension InstanceWorker {
         try Files.write(layout.configuration, layout.substituted(ordered))
     }
 
-    func launch(_ binaries: MariaDBBinaries, as user: HostUser?, _ more: [String], _ bars: Int) async throws {
+    func launch(
+        _ binaries: MariaDBBinaries, as user: HostUser?, _ more: [String], _ bars: Int, environment: [String] = Spawn.environmentDefault
+    ) async throws {
         try makeErrorLog(for: user)
         var arguments = ["--defaults-file=" + layout.started, "--read-only=1", "--skip-slave-start", "--event-scheduler=OFF"] + more
         if let user, !host.launcher.setsUser { arguments.append("--user=" + user.name) }
         if binaries.base != "/usr" { arguments.append("--basedir=" + binaries.base) }
         let order = LaunchOrder(
             name: "\(try identity().clusterName)-\(layout.id.ordinal)", executable: binaries.server, arguments: arguments,
-            user: user, log: layout.errorLog)
+            user: user, log: layout.errorLog, environment: environment)
         try requireNotBarred(since: bars)
         guard let process = try await host.launcher.launch(order) else { return }
         self.process.adopt(process)
