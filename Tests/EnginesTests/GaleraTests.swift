@@ -13,8 +13,8 @@ struct GaleraCluster {
     let historyBytes: Int64
     let ordinals: [Int]
 
-    init(_ ordinals: [Int] = [1, 2, 3], historyBytes: Int64 = 16 << 20) throws {
-        host = try TestHost()
+    init(_ ordinals: [Int] = [1, 2, 3], historyBytes: Int64 = 16 << 20, host: TestHost? = nil) throws {
+        self.host = try host ?? TestHost()
         self.ordinals = ordinals
         self.historyBytes = historyBytes
     }
@@ -74,8 +74,10 @@ struct GaleraCluster {
     }
 
     func awaitDeath(of ordinals: [Int]) async throws {
-        let layouts = ordinals.map { host.layout($0).started }
-        #expect(try await eventually { ProcessIdentity.all { words in layouts.contains { words.contains(Substring("--defaults-file=" + $0)) } }.isEmpty })
+        for ordinal in ordinals {
+            let process = try #require(ProcessIdentity(try Files.text(host.layout(ordinal).processRecord) ?? ""))
+            #expect(try await eventually { !process.isAlive })
+        }
     }
 }
 
@@ -110,12 +112,16 @@ extension RealServers {
             }
             #expect(try await eventually { try await cluster.isEqual() })
 
+            _ = try await host.sql(1, "CREATE EVENT shop.hourly ON SCHEDULE EVERY 1 HOUR DO DELETE FROM shop.sales WHERE id = 0")
             let moved = try #require(try await host.perform(.demote(epoch: 2), on: 1).sequence)
             try await host.perform(.promote(epoch: 2, position: GTIDSet(), semiSync: false, sequence: moved), on: 2)
             await #expect(throws: EngineError.self) {
                 try await host.perform(.promote(epoch: 2, position: GTIDSet(), semiSync: false, sequence: moved + 1000), on: 3)
             }
             #expect(try await host.database(3).readOnly)
+            let event: SQL = "SELECT STATUS FROM information_schema.EVENTS WHERE EVENT_NAME = 'hourly'"
+            #expect(try await host.sql(2, event).first == "ENABLED")
+            #expect(try await eventually { try await host.sql(1, event).first == "SLAVESIDE_DISABLED" })
             _ = try await host.sql(2, "INSERT INTO shop.sales VALUES (2000, 'moved')")
             #expect(try await eventually { try await cluster.isEqual() })
 
@@ -167,6 +173,30 @@ extension RealServers {
             }
         }
 
+        @Test func `agents alone bring back members that all died, and none is open`() async throws {
+            let cluster = try GaleraCluster()
+            let host = cluster.host
+            let uuid = try await cluster.found()
+            let acknowledged = AcknowledgedKeys()
+            async let writing: Void = acknowledged.write(on: host, 1, from: 1_000_000)
+            #expect(try await eventually { acknowledged.all.count > 100 })
+            for ordinal in [2, 1, 3] { try cluster.kill(ordinal) }
+            await writing
+            try await cluster.awaitDeath(of: cluster.ordinals)
+            try await withThrowingTaskGroup(of: Void.self) { group in
+                for ordinal in cluster.ordinals { group.addTask { try await host.driver.startClosed(host.id(ordinal)) } }
+                try await group.waitForAll()
+            }
+            for ordinal in cluster.ordinals {
+                #expect(try await cluster.galera(ordinal).isInComponent(of: uuid))
+                #expect(try await host.database(ordinal).readOnly)
+                #expect(try await host.driver.openByGrant(host.id(ordinal), semiSync: false, within: .seconds(1)) == false)
+            }
+            #expect(try await eventually { try await cluster.isEqual() })
+            let there = Set(try await host.sql(1, "SELECT id FROM shop.sales").rows.compactMap { $0[0].flatMap { Int64($0) } })
+            #expect(acknowledged.all.allSatisfy { there.contains($0) })
+        }
+
         @Test func `who has no position is not started, whoever asks`() async throws {
             let cluster = try GaleraCluster([1])
             let host = cluster.host
@@ -194,6 +224,11 @@ extension RealServers {
             #expect(first.acted && second.acted && first.recovered?.stateUUID == second.recovered?.stateUUID)
             try await host.perform(.open(epoch: 1, semiSync: false), on: 1)
             await #expect(throws: EngineError.self) { try await host.perform(.foundComponent(epoch: 1), on: 1) }
+            // A copy has its donor's history.
+            let pair = try GaleraCluster([1, 2], host: host)
+            try await host.clone(2, from: 1, blueprint: pair.blueprint(2))
+            let error = await #expect(throws: EngineError.self) { try await host.perform(.foundComponent(epoch: 1), on: 2) }
+            #expect(error?.kind == .refused && error?.message.contains("founds nothing") == true)
         }
 
         @Test func `a joiner that missed more than anybody has ends with its data untouched, and is cloned`() async throws {

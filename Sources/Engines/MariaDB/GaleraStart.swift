@@ -37,18 +37,7 @@ extension InstanceWorker {
             guard Files.exists(layout.foundingMark) else { throw EngineError(.refused, "\(layout.id) runs already: it is no founder") }
             return try await inComponent(acted: false)
         }
-        if !Files.exists(layout.foundingMark) {
-            guard Self.isNew(GaleraFiles(layout)) else {
-                throw EngineError(.refused, "the data of \(layout.id) belong to a history already: it joins, or is recovered, and founds nothing")
-            }
-            try Files.write(layout.foundingMark, "its component has not been opened yet\n")
-        }
         return try await inComponent(acted: try await startClosed(insists: true, galera: .founding))
-    }
-
-    private static func isNew(_ files: GaleraFiles) -> Bool {
-        guard let saved = try? files.savedState() else { return true }
-        return saved.stateUUID == GaleraFiles.noHistory && !Files.exists(files.layout.started)
     }
 
     /// Starts it as a member of the component that is there.
@@ -67,6 +56,9 @@ extension InstanceWorker {
         try requireGalera()
         return try await inComponent(acted: try await startClosed(galera: .recovering(stateUUID: stateUUID, position: position)))
     }
+
+    /// Whether it is a member of a galera cluster, by what it was ordered to be.
+    var isMember: Bool { layout.isGalera }
 
     func requireGalera() throws(EngineError) {
         try requireReady()
@@ -115,8 +107,9 @@ extension InstanceWorker {
         try GaleraProvider.require()
         try ConfigurationFile(setting.configuration).requireUnheardGroup(of: layout.id)
         let files = GaleraFiles(layout)
-        let isFounder = Files.exists(layout.foundingMark)
         if case .founding = start, try await position(by: setting) == nil {
+            // From here on the history that its data come to belong to is its own.
+            try Files.write(layout.foundingMark, "its component has not been opened yet\n")
             try files.write(GaleraFiles.SavedState(stateUUID: GaleraFiles.noHistory, sequence: -1, isSafeToBootstrap: true), for: user)
             return try launch(at: nil, isFirst: true)
         }
@@ -131,7 +124,9 @@ extension InstanceWorker {
                 throw EngineError(.refused, "the data of \(layout.id) belong to the history \(found.stateUUID), and the cluster's is \(stateUUID ?? ""): it is moved aside and cloned")
             }
         case .founding:
-            guard isFounder else { throw EngineError(.refused, "the data of \(layout.id) belong to a history already") }
+            guard Files.exists(layout.foundingMark) else {
+                throw EngineError(.refused, "the data of \(layout.id) belong to the history \(found.stateUUID) already: it joins, or is recovered, and founds nothing")
+            }
             isFirst = true
         case .recovering(let stateUUID, let position):
             guard found.stateUUID == stateUUID, found.sequence == position else {

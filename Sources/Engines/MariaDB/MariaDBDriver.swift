@@ -93,10 +93,10 @@ package final class MariaDBDriver: EngineDriver {
     }
 
     package func openByGrant(_ instance: InstanceID, semiSync: Bool, within bound: Duration) async throws -> Bool {
-        // Members have no source that would show who leads: the server opens one of them.
-        if InstanceLayout(instance, in: host).isGalera { return false }
-        return try await telling("could not open \(instance)", instance) {
+        try await telling("could not open \(instance)", instance) {
             let known = known(instance)
+            // Members have no source that would show who leads: the server opens one of them.
+            if await known.worker.isMember { return false }
             return try await known.calls.run(.work) { try await known.worker.openIfAcked(semiSync: semiSync, within: bound) != nil }
         }
     }
@@ -135,8 +135,7 @@ package final class MariaDBDriver: EngineDriver {
             case .revoke: try await known.calls.run(.isolating) { try await known.stopper.revoke() }
             default:
                 try await known.calls.run(.work) { [self] in
-                    let onMember = InstanceLayout(work.instance, in: host).isGalera ? try await carryOutOnMember(work, known.worker, report) : nil
-                    if let onMember { return onMember }
+                    if await known.worker.isMember, let result = try await carryOutOnMember(work, known.worker, report) { return result }
                     return try await carryOut(work, known.worker, report)
                 }
             }
