@@ -25,6 +25,9 @@ extension Planner {
                 noteFailure(task, "the candidate refused", &records, now, jitter)
             } else if case .promote(let epoch, _, _, _, _) = task.action, records.failover?.epoch == epoch {
                 noteFailure(task, reason, &records, now, jitter)
+            } else if task.action.beginsInGroup {
+                // What its data are, and not a fact that has moved, speaks against it.
+                noteFailure(task, reason, &records, now, jitter)
             }
         case .cancelled: break
         }
@@ -68,13 +71,16 @@ extension Planner {
                 records.failover?.isFenced = true
                 records.failover?.tail = result.position
             }
+        case .foundComponent:
+            if let recovered = result.recovered, records.galera?.stateUUID == "" { records.galera?.stateUUID = recovered.stateUUID }
         case .rejoin: forgetAttaching(of: id, &records)
         case .clone:
             // Another directory: by what the one before did not start says nothing of it.
             forgetAttaching(of: id, &records)
             forgetStarts(of: id, &records)
+            if records.galera != nil { noteAnew(id, &records) }
         case .install, .start, .restart, .upgrade, .replicate, .acknowledge, .close, .applyChannel, .dropDatabase, .dropAccount,
-            .prepareReplica, .foundComponent, .joinComponent, .readPosition, .recoverComponent:
+            .prepareReplica, .joinComponent, .readPosition, .recoverComponent:
             // What was dropped leaves the inventory once it is seen to be gone for good.
             break
         }
@@ -106,6 +112,14 @@ extension Planner {
         records.demotion = DemotionToken(clusterUID: records.uid, epoch: epoch, position: position)
         records.lead = nil
         records.forgetAcknowledging(floor: GTIDSet())
+    }
+
+    /// A copy has nothing of what stood in its place before.
+    private static func noteAnew(_ id: InstanceID, _ records: inout ClusterRecords) {
+        records.galera?.inconsistent.removeAll { $0 == id.ordinal }
+        records.leftBehind.removeAll { $0 == id.ordinal }
+        let mark = "/\(id)/joinComponent"
+        records.failures = records.failures.filter { !$0.key.contains(mark) }
     }
 
     /// What failed by an old configuration is tried at once by the new one.
@@ -165,5 +179,15 @@ extension ClusterRecords {
             rest = rest[rest.utf8.index(start, offsetBy: mark.utf8.count)...]
         }
         return text + rest
+    }
+}
+
+extension Action {
+    /// Starts an instance with a group, or reads what it would start with.
+    fileprivate var beginsInGroup: Bool {
+        switch self {
+        case .foundComponent, .joinComponent, .readPosition, .recoverComponent: true
+        default: false
+        }
     }
 }

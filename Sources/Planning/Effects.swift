@@ -5,6 +5,12 @@ import FleetModel
 extension ClusterSituation {
     /// Applies one task's effect, as if its attempt had succeeded, and returns the result that it would tell.
     mutating func apply(_ task: PlannedTask, _ configurations: ConfigurationCache) -> TaskResult {
+        let result = applyAlone(task, configurations)
+        if records.galera != nil { carryToGroup(task, configurations) }
+        return result
+    }
+
+    private mutating func applyAlone(_ task: PlannedTask, _ configurations: ConfigurationCache) -> TaskResult {
         guard case .instance(let id, let host) = task.target, let place = observed.index(forKey: host) else {
             return TaskResult()
         }
@@ -18,14 +24,35 @@ extension ClusterSituation {
         case .purge:
             observed.values[place].report.instances.removeAll { $0.id == id }
             return TaskResult()
+        case .rejoin where records.galera != nil:
+            // Moved aside: there is nothing to join a component with.
+            observed.values[place].report.instances.removeAll { $0.id == id }
+            return TaskResult()
         default:
             guard let index = observed.values[place].report.instances.firstIndex(where: { $0.id == id }) else {
                 return TaskResult()
             }
-            let change = Change(
-                action: task.action, source: source, version: records.engineVersion, parameters: records.parameters,
-                configurations: configurations)
+            let change = change(task.action, source, configurations)
             return change.apply(to: &observed.values[place].report.instances[index])
+        }
+    }
+
+    private func change(_ action: Action, _ source: DatabaseReport?, _ configurations: ConfigurationCache) -> InstanceChange {
+        InstanceChange(
+            action: action, source: source, version: records.engineVersion, parameters: records.parameters, configurations: configurations)
+    }
+
+    /// What is written on one member of a component is written on all; who comes and goes, all of it know.
+    private mutating func carryToGroup(_ task: PlannedTask, _ configurations: ConfigurationCache) {
+        guard case .instance(let id, _) = task.target else { return }
+        let change = change(task.action, nil, configurations)
+        alterGroup(but: id) { report in
+            switch task.action {
+            case .ensureDatabase, .dropDatabase, .ensureAccount, .dropAccount, .initialize: _ = change.apply(to: &report)
+            case .joinComponent: report.database?.galera?.include(id.ordinal)
+            case .fence, .retire, .rejoin: report.database?.galera?.exclude(id.ordinal)
+            default: break
+            }
         }
     }
 
@@ -48,6 +75,7 @@ extension ClusterSituation {
             if let upstream, source.clusterUID == upstream.records.uid { return upstream.database(of: source) }
             ordinal = source.ordinal
         case .open, .promote: ordinal = records.switchover?.from
+        case .joinComponent(_, let stateUUID): return databaseInGroup(of: stateUUID, notOn: host)
         default: ordinal = nil
         }
         guard let ordinal, let member = records.member(ordinal), member.host != host, let seen = observed[member.host]
@@ -74,6 +102,7 @@ extension ClusterSituation {
             database.replication = nil
             database.semiSyncPrimary = false
             database.semiSyncReplica = false
+            database.galera = nil
             database.appliedPosition = source.binlogPosition
         }
         report.database = database
@@ -84,8 +113,11 @@ extension ClusterSituation {
 
 }
 
+/// What a rehearsal calls the history that a founder makes: only the world can name it.
+private let galeraHistorySymbol = "(known after)"
+
 /// The effect of an action on an instance that is there.
-private struct Change {
+private struct InstanceChange {
     let action: Action
     let source: DatabaseReport?
     /// The engine's, and what it made of parameters, as recorded.
@@ -103,24 +135,9 @@ private struct Change {
                 database.version = upgraded
                 report.origin?.engineVersion = upgraded
                 result.engineVersion = upgraded
-            } else if database.version.isEmpty {
-                database.version = report.origin?.engineVersion ?? version
             }
             if case .start = action {} else { report.refusedStart = nil }
-            report.process = .running
-            database.readOnly = true
-            database.semiSyncPrimary = false
-            database.semiSyncReplica = false
-            database.replication?.ioRunning = false
-            database.replication?.sqlRunning = false
-            report.startedParameters = configurations.byName
-            result.readBack = readBack
-            report.startedValues = result.readBack
-            if database.variables.isEmpty {
-                database.variables = result.readBack
-            } else {
-                for (name, value) in result.readBack { database.variables[name] = value }
-            }
+            start(&report, &database, &result)
         case .configure(let configuration):
             report.configDigest = configurations.digest(of: configuration)
             report.orderedDigest = report.configDigest
@@ -170,6 +187,7 @@ private struct Change {
             database.readOnly = true
             report.isWriter = false
             result.position = database.binlogPosition
+            result.sequence = database.galera?.lastCommitted
         case .retire:
             report.directory = .retired
             report.process = .stopped
@@ -181,7 +199,20 @@ private struct Change {
             database.replicationAccounts = Planner.union(database.replicationAccounts, [ordinal])
         case .prepareReplica(let ordinal, let cluster):
             database.standbyAccounts = Set(database.standbyAccounts).union([InstanceID(clusterUID: cluster, ordinal: ordinal)]).sorted()
-        case .foundComponent, .joinComponent, .readPosition, .recoverComponent: break
+        case .foundComponent(let epoch):
+            begin(at: 0, of: galeraHistorySymbol, epoch, &report, &database, &result)
+            result.recovered = RecoveredPosition(stateUUID: galeraHistorySymbol, sequence: 0)
+        case .recoverComponent(let epoch, let stateUUID, let position):
+            begin(at: position, of: stateUUID, epoch, &report, &database, &result)
+        case .joinComponent(let epoch, _):
+            start(&report, &database, &result)
+            report.epoch = max(report.epoch, epoch)
+            adopt(into: &database)
+            database.galera = source?.galera
+            database.galera?.include(report.id.ordinal)
+        case .readPosition:
+            let seen = database.galera
+            report.recovered = RecoveredPosition(stateUUID: seen?.stateUUID ?? "", sequence: seen?.lastCommitted ?? -1)
         case .install, .clone, .purge, .applyChannel: break
         }
         if report.resumes != nil, let resumption { report.resumes = resumption }
@@ -198,6 +229,38 @@ private struct Change {
         case .open, .promote, .revoke, .fence, .retire: .nothing
         default: nil
         }
+    }
+
+    /// A process of its own, closed.
+    private func start(_ report: inout InstanceReport, _ database: inout DatabaseReport, _ result: inout TaskResult) {
+        report.process = .running
+        report.recovered = nil
+        if database.version.isEmpty { database.version = report.origin?.engineVersion ?? version }
+        database.readOnly = true
+        database.semiSyncPrimary = false
+        database.semiSyncReplica = false
+        database.replication?.ioRunning = false
+        database.replication?.sqlRunning = false
+        report.startedParameters = configurations.byName
+        result.readBack = readBack
+        report.startedValues = result.readBack
+        if database.variables.isEmpty {
+            database.variables = result.readBack
+        } else {
+            for (name, value) in result.readBack { database.variables[name] = value }
+        }
+    }
+
+    /// The first of a component: alone in it.
+    private func begin(
+        at sequence: Int64, of stateUUID: String, _ epoch: Int64, _ report: inout InstanceReport, _ database: inout DatabaseReport,
+        _ result: inout TaskResult
+    ) {
+        start(&report, &database, &result)
+        report.epoch = epoch
+        database.galera = GaleraReport(
+            isReady: true, isPrimaryComponent: true, state: .synced, stateUUID: stateUUID, size: 1, lastCommitted: sequence,
+            members: [report.id.ordinal])
     }
 
     /// The parameters in force, as the server reads them back once it was started with them.

@@ -18,6 +18,14 @@ package struct ClusterMeasure: Sendable, Hashable {
             for report in situation.observed.values[place].report.instances where report.id == id {
                 guard report.directory == .ready, report.process == .running, let database = report.database else { break }
                 let replicates = database.replication.map { $0.ioRunning && $0.sqlRunning } ?? false
+                if let galera = situation.records.galera {
+                    // Who is outside can acknowledge nothing, whatever its read_only says; two inside are of one order.
+                    let isPrimary = database.galera.map { $0.isReady && $0.isPrimaryComponent } ?? false
+                    let isOurs = database.galera?.isInComponent(of: galera.stateUUID) ?? false
+                    if isPrimary, !database.readOnly, !isOurs || situation.records.leftBehind.contains(member.ordinal) { writable.insert(member.ordinal) }
+                    if isOurs { serving.insert(member.ordinal) }
+                    break
+                }
                 if !database.readOnly { writable.insert(member.ordinal) }
                 if !database.readOnly || replicates { serving.insert(member.ordinal) }
                 if database.semiSyncReplica && replicates { acknowledging.insert(member.ordinal) }
@@ -34,7 +42,7 @@ package enum Invariants {
     /// only its own instance (checked first), so the worst subset is that of all tasks that take something away.
     package static func violation(_ wave: [PlannedTask], in situation: ClusterSituation) -> String? {
         sharedParticipant(wave) ?? lostData(wave, situation) ?? secondWriter(wave, situation)
-            ?? lostService(wave, situation)
+            ?? secondComponent(wave, situation) ?? lostService(wave, situation)
     }
 
     /// No two attempts work on one participant at once.
@@ -172,6 +180,9 @@ package enum Invariants {
         let least = cluster.availabilityMin ?? max(wanted - 1, 0)
         if during.serving.count < min(least, before.serving.count) {
             return "only \(during.serving.count) instances would serve; availability.min is \(least)"
+        }
+        if situation.records.galera != nil, !before.serving.isEmpty, during.serving.count * 2 <= before.serving.count {
+            return "only \(during.serving.count) of the \(before.serving.count) instances in the component would stay, which are no majority of it"
         }
         if zones.count > 1 { return "instances in two zones (\(zones.sorted().joined(separator: ", "))) would be disrupted at once" }
         if !before.acknowledging.isEmpty && during.acknowledging.isEmpty && before.acknowledging.count > 1 {

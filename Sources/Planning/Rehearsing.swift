@@ -108,6 +108,8 @@ extension ClusterSituation {
     ) {
         if case .instance(let id, _) = task.target { context?.forgetView(of: id.ordinal) }
         if let source = task.action.acknowledgedSource { context?.forgetView(of: source.ordinal) }
+        // What is done to one member of a galera cluster others show too.
+        if records.galera != nil { context?.forgetViews() }
         let result = apply(task, configurations)
         Planner.absorbSuccess(result, task, &records)
     }
