@@ -165,7 +165,7 @@ extension ClusterSituation {
     private func assumedReport(_ name: String) -> HostReport {
         var report = HostReport(host: name)
         if let engine = desired?.value.engine {
-            report.engines = [EngineBinary(type: engine.type, version: engine.version, path: "")]
+            report.engines = [EngineBinary(type: engine.type, version: engine.version, path: "", galeraProvider: "")]
         }
         return report
     }

@@ -16,7 +16,7 @@ struct RecoverableTests {
         var component = [1, 2, 3]
         var reads: [Int: RecoveredPosition]
         var named = 3
-        var givingUp = false
+        var strangersGivenUp = false
         var expected: Recoverable
     }
 
@@ -34,16 +34,19 @@ struct RecoverableTests {
         Case(
             testDescription: "who is not in the component is not asked", component: [1, 2], reads: [1: read(5), 2: read(4), 3: read(70)],
             expected: .start(1, at: 5)),
-        Case(
-            testDescription: "one who was given up is not waited for", reads: [1: read(5), 3: read(70, "v")], givingUp: true,
-            expected: .start(1, at: 5)),
-        Case(testDescription: "where all are given up nobody is left", reads: [:], givingUp: true, expected: .held([1: .unread, 2: .unread, 3: .unread])),
+        Case(testDescription: "nobody", component: [], reads: [1: read(5)], expected: .held([:])),
         Case(
             testDescription: "a view with a fourth of whom the records know nothing",
             reads: [
                 1: read(5, view: ComponentView(number: 4, maker: "a", own: "a", members: ["a", "b", "c", "d"])), 2: read(5),
                 3: read(5),
             ], expected: .heldByStranger(1)),
+        Case(
+            testDescription: "the same, given up",
+            reads: [
+                1: read(5, view: ComponentView(number: 4, maker: "a", own: "a", members: ["a", "b", "c", "d"])), 2: read(5),
+                3: read(5),
+            ], strangersGivenUp: true, expected: .start(1, at: 5)),
         Case(
             testDescription: "a view with one who was removed since, and names from before a restart",
             reads: [
@@ -54,7 +57,7 @@ struct RecoverableTests {
 
     @Test(arguments: cases) private func `who is started`(_ known: Case) {
         let found = Planner.recoverable(
-            component: known.component, reads: known.reads, of: "u", named: known.named, givingUp: known.givingUp)
+            component: known.component, reads: known.reads, of: "u", named: known.named, strangersGivenUp: known.strangersGivenUp)
         #expect(found == known.expected)
     }
 
@@ -214,6 +217,8 @@ private struct History: Hashable {
     mutating func recover(_ ordinal: Int) {
         start(ordinal)
         inside = [ordinal]
+        // All others are dead, and none is further.
+        component = inside
         // A group that is begun anew counts its views anew.
         viewNumber = 0
         settle()

@@ -9,8 +9,9 @@ extension Planner {
 
     /// By the procedure of the cluster's topology. `sumsUp`: whether conditions are to be told of what was decided.
     static func decide(_ situation: ClusterSituation, _ context: StepContext, sumsUp: (Decision) -> Bool) -> Decision {
-        if context.cluster.topology == .galera { return untaught(situation) }
-        return decide(by: PrimaryReplicaProcedure(situation, context), sumsUp)
+        let isGalera = context.cluster.topology == .galera
+        if situation.records.isFounded, isGalera != (situation.records.galera != nil) { return otherTopology(situation) }
+        return isGalera ? decide(by: GaleraProcedure(situation, context), sumsUp) : decide(by: PrimaryReplicaProcedure(situation, context), sumsUp)
     }
 
     private static func decide(by procedure: some ClusterProcedure, _ sumsUp: (Decision) -> Bool) -> Decision {
@@ -20,13 +21,12 @@ extension Planner {
         return procedure.decision
     }
 
-    /// A galera cluster is left alone: this release declares it, and does not make it yet.
-    private static func untaught(_ situation: ClusterSituation) -> Decision {
+    /// Its instances are made for the one kind of replication, and cannot be kept by the other.
+    private static func otherTopology(_ situation: ClusterSituation) -> Decision {
+        let message = "a cluster that holds data is not turned into galera, nor back: restore `topology`, or move the data to a new cluster"
         var decision = Decision(records: situation.records)
-        decision.conditions = [
-            Condition(
-                .ready, false, reason: "NotInThisRelease", message: "`topology: galera` is not made by this release; nothing is done for it")
-        ]
+        decision.conditions = [Condition(.ready, false, reason: "TopologyRefused", message: message)]
+        decision.waits = [Wait(.approval("spec.topology"), message)]
         return decision
     }
 

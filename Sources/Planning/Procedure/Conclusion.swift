@@ -41,7 +41,7 @@ extension ClusterProcedure {
 
     private func isHeldWhileSuspended(_ task: PlannedTask) -> Bool {
         switch task.action {
-        case .start, .open, .close, .fence: task.isVoluntary
+        case .start, .open, .close, .fence, .joinComponent, .readPosition, .recoverComponent, .promote: task.isVoluntary
         default: true
         }
     }

@@ -16,6 +16,8 @@ struct WriterLoss: Hashable {
         case semiSyncBlocked = "SemiSyncBlocked"
         /// It was to take over and cannot, and another one holds as much.
         case stuckCandidate = "StuckCandidate"
+        /// It is not in the component that the other members of a galera cluster are in.
+        case leftComponent = "PrimaryOutside"
     }
 
     var code: Code

@@ -33,10 +33,10 @@ extension Planner {
     ///   - reads: of those whose processes are dead, and that were read since, what their data hold.
     ///   - stateUUID: the recorded history.
     ///   - named: how many instances the records have ever named.
-    ///   - givingUp: whether those who cannot be counted are given up (`recovery.acceptLoss`).
+    ///   - strangersGivenUp: whether those whom the records do not name are given up (`recovery.acceptLoss`).
     ///   - rank: of several that hold the same the least is started.
     static func recoverable(
-        component: [Int], reads: [Int: RecoveredPosition], of stateUUID: String, named: Int, givingUp: Bool = false,
+        component: [Int], reads: [Int: RecoveredPosition], of stateUUID: String, named: Int, strangersGivenUp: Bool = false,
         rank: (Int) -> Int = { $0 }
     ) -> Recoverable {
         var doubts: [Int: Recoverable.Doubt] = [:]
@@ -48,10 +48,8 @@ extension Planner {
                 doubts[ordinal] = .unread
             }
         }
-        if !givingUp {
-            guard doubts.isEmpty else { return .held(doubts) }
-            if let witness = witnessOfStranger(counted, named) { return .heldByStranger(witness) }
-        }
+        guard doubts.isEmpty else { return .held(doubts) }
+        if !strangersGivenUp, let witness = witnessOfStranger(counted, named) { return .heldByStranger(witness) }
         let first = counted.min {
             ($1.read.sequence, rank($0.ordinal), $0.ordinal) < ($0.read.sequence, rank($1.ordinal), $1.ordinal)
         }
