@@ -1,4 +1,5 @@
 import FleetModel
+import Planning
 
 /// What a report says that the one before did not.
 struct HostChanges: Sendable {
@@ -55,6 +56,12 @@ extension InstanceReport {
         still.database?.appliedPosition = GTIDSet()
         still.database?.replication?.receivedPosition = GTIDSet()
         if let lag = still.database?.replication?.lagSeconds { still.database?.replication?.lagSeconds = min(lag, 1) }
+        if let group = still.database?.galera {
+            still.database?.galera?.lastCommitted = 0
+            still.database?.galera?.cachedDownTo = 0
+            still.database?.galera?.flowControlPaused = 0
+            still.database?.galera?.receiveQueue = min(group.receiveQueue, Planner.queueMax) / Planner.queueMax
+        }
         return still
     }
 }

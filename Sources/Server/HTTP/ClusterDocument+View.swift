@@ -50,7 +50,8 @@ extension InstanceDocument {
         serverID = member.serverID
         take(member.phase)
         role = records.primary == member.ordinal && records.isFounded ? records.standby == nil ? "primary" : "head" : ""
-        take(view.observed[member.host], InstanceID(clusterUID: records.uid, ordinal: member.ordinal), now: view.now)
+        take(
+            view.observed[member.host], InstanceID(clusterUID: records.uid, ordinal: member.ordinal), of: records.galera?.stateUUID ?? "", now: view.now)
     }
 
     private mutating func take(_ memberPhase: MemberPhase) {
@@ -64,7 +65,8 @@ extension InstanceDocument {
         }
     }
 
-    private mutating func take(_ host: ObservedHost?, _ id: InstanceID, now: Instant) {
+    /// `history`: of a galera cluster's one component.
+    private mutating func take(_ host: ObservedHost?, _ id: InstanceID, of history: String, now: Instant) {
         guard let host else { return state = "unknown" }
         age = now - host.renewed
         isStale = !host.isFresh(at: now)
@@ -74,7 +76,10 @@ extension InstanceDocument {
         guard let database = report.database else { return }
         take(database)
         let isHealthy = state == "running" && !isStale && phase == "active"
-        if role == "primary" {
+        if let group = database.galera {
+            if role.isEmpty { role = "replica" }
+            isServing = isHealthy && group.isInComponent(of: history) && (role == "replica" || !database.readOnly)
+        } else if role == "primary" {
             isServing = isHealthy && !database.readOnly
             isSemiSync = database.semiSyncPrimary
         } else if let replication = database.replication {
