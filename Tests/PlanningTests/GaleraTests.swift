@@ -251,6 +251,16 @@ struct GaleraTests {
         #expect(plan.refusal == nil && fleet.orders?.galera?.component == [1, 2, 3])
     }
 
+    @Test func `a suspended cluster gets another writer all the same, and who is dead joins`() {
+        var fleet = founded()
+        fleet.edit { $0.suspend = true }
+        fleet.change(1) { $0.process = .stopped }
+        #expect(fleet.recordStep().names.sorted() == ["joinComponent 1", "promote 2"])
+        fleet.killAll([1: 100, 2: 104, 3: 117])
+        #expect(fleet.converge().outline.contains("recoverComponent 3"))
+        #expect(fleet.orders?.galera?.component == [1, 2, 3])
+    }
+
     @Test func `a silent writer is replaced once the others went on without it, and not before`() {
         var fleet = founded()
         fleet.pass(.seconds(5), except: [1])

@@ -37,21 +37,23 @@ extension TestFleet {
 
 /// The fleet of the tests below, in the states that a reader of plans meets.
 private enum Scene: String, CaseIterable {
-    case new, nothing, replica, parameters, restart, upgrade, content, drift, removed, unseen, unplaceable, channel, silent
+    case new, nothing, replica, parameters, restart, upgrade, content, drift, removed, unseen, unplaceable, channel, silent, galera, recovery
 
     var fleet: TestFleet {
-        var fleet = TestFleet()
+        var fleet = self == .galera || self == .recovery ? TestFleet(GaleraTests.orders()) : TestFleet()
         fleet.fleet.revision = Revision(
             commit: "3f2c1e9d0c6a5b4e3f2c1e9d0c6a5b4e3f2c1e9d", subject: "orders: a replica in zone c", author: "Li Wei",
             time: Instant(milliseconds: 880_000))
-        if self != .new && self != .unseen { fleet.converge() }
+        if ![.new, .unseen, .galera].contains(self) { fleet.converge() }
         alter(&fleet)
         return fleet
     }
 
     private func alter(_ fleet: inout TestFleet) {
         switch self {
-        case .new, .nothing: break
+        case .new, .nothing, .galera: break
+        case .recovery:
+            fleet.killAll([1: 100, 2: 124, 3: 117])
         case .unseen:
             fleet.observed = [:]
             fleet.secrets = [:]
