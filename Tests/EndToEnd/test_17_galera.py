@@ -17,6 +17,7 @@ from harness import Fleet, FleetTestCase, wait_until
 FOUND_SECONDS = 120
 BACK_SECONDS = 120
 MEET_SECONDS = 30
+HELD_SECONDS = 40
 PATIENCE_SECONDS = 3.0  # Of the writing client.
 ROWS = 50
 PROVIDERS = ["/usr/lib/galera/libgalera_smm.so", *glob.glob("/usr/lib/*/galera/libgalera_smm.so")]
@@ -93,6 +94,10 @@ class Galera(FleetTestCase):
         opened = [each["name"] for each in instances if self.fleet.database(each).value("SELECT @@read_only") == "0"]
         self.assertEqual(opened, [self.fleet.primary()["name"]])
 
+    def setUp(self):
+        super().setUp()
+        self.known = [each["id"] for each in self.fleet.tasks()]
+
     def kill(self, instance):
         pid = self.fleet.pid(instance)
         os.kill(pid, signal.SIGKILL)
@@ -148,12 +153,36 @@ class Galera(FleetTestCase):
 
     def test_6_a_directory_is_gone(self):
         replica = self.fleet.replicas()[0]
-        known = [each["id"] for each in self.fleet.tasks()]
         with self.writer() as writer:
             writer.wait_for(ROWS)
             self.kill(replica)
             shutil.rmtree(self.fleet.directory(replica))
-            wait_until(lambda: self.fleet.carried_out("clone", known), BACK_SECONDS, "it is copied", self.fleet.describe)
+            wait_until(lambda: self.fleet.carried_out("clone", self.known), BACK_SECONDS, "it is copied", self.fleet.describe)
             writer.wait_for(ROWS)
         self.fleet.wait_converged(BACK_SECONDS)
         self.judge(writer, "a directory gone")
+
+    def test_7_held_until_a_loss_is_accepted(self):
+        """One host is silent when all are lost: nobody begins without it, until a commit gives it up; it comes back as a copy."""
+        away = self.fleet.replicas()[0]
+        since = self.fleet.now()
+        with self.writer() as writer:
+            writer.wait_for(ROWS)
+            self.fleet.agents[away["host"]].kill()
+            for instance in self.fleet.instances():
+                self.kill(instance)
+            told = self.fleet.wait_finding("RecoveryHeld", HELD_SECONDS, since)
+            self.assertIn(away["name"], told)
+            before = len(writer.acknowledged)
+            self.assertFalse(self.fleet.carried_out("recoverComponent", self.known))
+            epoch = re.search(r"acceptLoss: (\d+)", told)[1]
+            self.fleet.edit(
+                (r"^  topology: galera\n", f"  topology: galera\n  recovery: {{acceptLoss: {epoch}}}\n"), message="Go on without a host")
+            writer.wait_for(ROWS, BACK_SECONDS)
+            self.assertGreater(len(writer.acknowledged), before)
+            self.fleet.start_agent(away["host"])
+            self.fleet.wait_until(lambda: self.fleet.carried_out("clone", self.known), BACK_SECONDS, f"{away['name']} is copied")
+        self.fleet.wait_converged(BACK_SECONDS)
+        self.judge(writer, "held, and given up")
+        aside = self.fleet.carried_out("rejoin", self.known)
+        self.assertEqual([each["target"] for each in aside], [away["name"]])
