@@ -22,11 +22,12 @@ struct ClusterMerge {
 
     /// The cluster for people, and its records; nil where they cannot be made.
     consuming func merged() -> (RebuiltCluster, ClusterRecords?) {
-        guard findDomain() else { return (cluster, known) }
+        guard findDomain(), hasHistory() else { return (cluster, known) }
         mergeMembers()
         records.epoch = max(records.epoch, cluster.instances.map(\.report.epoch).max() ?? 0) + 1
         records.switchover = nil
         records.failures = [:]
+        widenComponent()
         findWriter()
         learnFromWriter()
         adoptParameters()
@@ -40,6 +41,23 @@ struct ClusterMerge {
 
     private var ready: [RebuiltInstance] { cluster.instances.filter { $0.report.directory == .ready } }
     private func label(_ ordinal: Int) -> String { "\(cluster.name)-\(ordinal)" }
+
+    /// Of a galera cluster agents do not tell who may have been in its component.
+    private mutating func hasHistory() -> Bool {
+        guard known == nil, declared?.topology == .galera else { return true }
+        cluster.problem(
+            "it is a galera cluster, whose records cannot be made from what agents see in this release",
+            "Put the store back from a backup, and rebuild from there")
+        return false
+    }
+
+    /// Whoever came since those records were written may have been in the component.
+    private mutating func widenComponent() {
+        guard let component = records.galera?.component else { return }
+        let present = records.members.filter { $0.phase == .active || $0.phase == .leaving }.map(\.ordinal)
+        records.galera?.component = Set(component).union(present).sorted()
+        records.galera?.recovery = nil
+    }
 
     private mutating func findDomain() -> Bool {
         if known != nil { return true }

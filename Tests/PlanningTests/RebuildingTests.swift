@@ -65,6 +65,18 @@ struct RebuildingTests {
         #expect(Planner.rebuild(facts(fleet)).digest != digest)
     }
 
+    @Test func `a galera cluster is not made from what agents see, and one that is known is asked of all its members`() throws {
+        var fleet = try converged()
+        fleet.edit { ($0.topology, $0.durability) = (.galera, .async) }
+        let lost = Planner.rebuild(facts(fleet))
+        #expect(lost.records.clusters.isEmpty && lost.refusals.first?.contains("galera") == true)
+        var known = fleet.records
+        known.clusters["orders"]?.galera = GaleraRecords(
+            stateUUID: "6f-1", component: [1, 2], recovery: RecoveryIntent(epoch: 2, began: fleet.now), inconsistent: [2])
+        let records = try #require(Planner.rebuild(facts(fleet, known: known)).records.clusters["orders"])
+        #expect(records.galera == GaleraRecords(stateUUID: "6f-1", component: [1, 2, 3], inconsistent: [2]))
+    }
+
     @Test func `two clusters of one name are told, not guessed`() throws {
         var fleet = try converged()
         fleet.change(3) { $0.id = InstanceID(clusterUID: "other", ordinal: 3) }
