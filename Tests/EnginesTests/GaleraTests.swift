@@ -130,6 +130,13 @@ extension RealServers {
             #expect(try await host.perform(.restart(isPrimary: false), on: 3).readBack["max_connections"] == "77")
             #expect(try await eventually { try await cluster.isEqual() })
             await #expect(throws: EngineError.self) { try await host.perform(.foundComponent(epoch: 2), on: 3) }
+
+            // By what it does not start it is not kept out.
+            try await host.perform(.configure(configuration: cluster.blueprint(3).configuration + "no_such_variable=1\n"), on: 3)
+            let refused = await #expect(throws: EngineError.self) { try await host.perform(.restart(isPrimary: false), on: 3) }
+            #expect(refused?.message.contains("no_such_variable") == true, "\(String(describing: refused))")
+            let report = try await host.observe(3)
+            #expect(report.refusedStart != nil && report.database?.galera?.isInComponent(of: uuid) == true)
             #expect(try await host.perform(.joinComponent(epoch: 2, stateUUID: uuid), on: 3).acted == false)
         }
 
