@@ -186,3 +186,23 @@ class Galera(FleetTestCase):
         self.judge(writer, "held, and given up")
         aside = self.fleet.carried_out("rejoin", self.known)
         self.assertEqual([each["target"] for each in aside], [away["name"]])
+
+    def test_8_rows_that_differ(self):
+        """A row is taken away on one instance alone: the others vote it out, and it comes back as a copy."""
+        replica, primary = self.fleet.replicas()[0], self.fleet.primary()
+        since = self.fleet.now()
+        self.fleet.database(primary).rows("CREATE TABLE orders.other (id INT PRIMARY KEY, n INT); INSERT INTO orders.other VALUES (1, 1)")
+        here = self.fleet.database(replica)
+        self.fleet.wait_until(
+            lambda: here.value("SELECT COUNT(*) FROM information_schema.tables WHERE table_name = 'other'") == "1"
+            and here.value("SELECT COUNT(*) FROM orders.other") == "1", MEET_SECONDS, "the row is there")
+        with self.writer() as writer:
+            writer.wait_for(ROWS)
+            here.rows("SET SESSION sql_log_bin = 0; SET SESSION wsrep_on = OFF; DELETE FROM orders.other")
+            self.fleet.database(primary).rows("UPDATE orders.other SET n = 2")
+            self.fleet.wait_finding("Inconsistent", BACK_SECONDS, since)
+            self.fleet.wait_until(lambda: self.fleet.carried_out("clone", self.known), BACK_SECONDS, f"{replica['name']} is copied")
+            writer.wait_for(ROWS)
+        self.fleet.wait_converged(BACK_SECONDS)
+        self.judge(writer, "rows that differ")
+        self.assertEqual([each["target"] for each in self.fleet.carried_out("rejoin", self.known)], [replica["name"]])

@@ -10,7 +10,7 @@ struct GaleraPropertyTests {
         case none, dead, read, missing, inconsistent, outside, starting, foreign, unresponsive, silent, open
     }
 
-    static let seeds: ClosedRange<UInt64> = 1...120
+    static let seeds: ClosedRange<UInt64> = 1...60
 
     @Test(arguments: seeds)
     func `whatever befalls the members, who can be read comes back, and nothing is lost unasked`(seed: UInt64) {
