@@ -46,7 +46,7 @@ extension Invariants {
             guard let (report, isFresh) = seen(ordinal, situation), isFresh, report.process == .stopped, let read = report.recovered else {
                 return "\(id) would begin a component while instance \(ordinal) may be in one, or further: it is not dead and read"
             }
-            guard read.stateUUID == stateUUID, !read.wasInconsistent, !report.isInconsistent, !galera.inconsistent.contains(ordinal) else {
+            guard !situation.records.leftBehind.contains(ordinal), read.stateUUID == stateUUID, !read.wasInconsistent, !report.isInconsistent, !galera.inconsistent.contains(ordinal) else {
                 return "\(id) would begin a component, and what instance \(ordinal) holds cannot be compared with it"
             }
             if read.sequence > position || ordinal == id.ordinal && read.sequence != position {

@@ -339,6 +339,15 @@ struct GaleraTests {
         #expect(fleet.orders?.leftBehind == [] && fleet.orders?.galera?.component == [1, 2, 3])
     }
 
+    @Test func `one that was given up, and is named again by records that were put back, is never begun with`() {
+        var fleet = founded()
+        fleet.killAll([1: 100, 2: 104, 3: 117])
+        fleet.records.clusters["orders"]?.leftBehind = [3]
+        let held = fleet.converge()
+        #expect(held.refusal == nil && !held.outline.contains("recoverComponent"))
+        #expect(Planner.step(fleet.situation()).findings.contains { $0.reason == "RecoveryHeld" })
+    }
+
     @Test func `an accepted loss is that of one epoch, and never of all`() {
         var fleet = founded()
         fleet.killAll([1: 100, 2: 104, 3: 117])

@@ -128,6 +128,8 @@ extension GaleraProcedure {
         var reads: [Int: RecoveredPosition] = [:]
         for view in lost where view.knowledge == .fresh && view.report?.process == .stopped && view.report?.directory == .ready {
             guard (view.report?.epoch ?? 0) >= records.epoch, let read = view.report?.recovered else { continue }
+            // Records that were put back may name one that was given up: it holds the recovery up, and is never counted.
+            if records.leftBehind.contains(view.ordinal) { continue }
             reads[view.ordinal] = read
             if galera.inconsistent.contains(view.ordinal) || view.report?.isInconsistent == true { reads[view.ordinal]?.wasInconsistent = true }
         }
