@@ -370,10 +370,14 @@ package struct GTIDSet: Sendable, Hashable, CustomStringConvertible {
             .joined(separator: ",")
     }
 
-    /// Whether every domain here is at least as far as there. MariaDB's positions are totally ordered in a domain as
-    /// long as nothing errant was written, which this cannot see.
+    /// Whether every domain here is beyond what is there, or ends with the same transaction: another server's of the same
+    /// number is another history. MariaDB's positions are totally ordered in a domain as long as nothing errant was written;
+    /// further back this cannot see it.
     package func contains(_ other: GTIDSet) -> Bool {
-        other.domains.allSatisfy { (domains[$0.key]?.sequence ?? 0) >= $0.value.sequence }
+        other.domains.allSatisfy { domain, last in
+            guard let own = domains[domain] else { return last.sequence <= 0 }
+            return own.sequence > last.sequence || own == last
+        }
     }
 
     /// Whether no domain is behind there by more than so many transactions.

@@ -258,6 +258,12 @@ package struct ClusterRecords: Sendable, Hashable {
 
     package func member(_ ordinal: Int) -> MemberRecord? { members.first { $0.ordinal == ordinal } }
 
+    /// Whether a member in `zone` can be set to acknowledge for a writer in `writer`'s: of several zones only one outside the
+    /// writer's, as a fellow of its zone is lost with it.
+    package func isZoneOfAckers(_ zone: String, for writer: String) -> Bool {
+        zone != writer || !members.contains { $0.phase == .active && $0.zone != writer }
+    }
+
     /// Moments that are still to come were written by a clock that was set back since: what they begin, begins now.
     package mutating func countMoments(until now: Instant) {
         for index in failovers.indices { failovers[index].at = min(failovers[index].at, now) }

@@ -155,16 +155,28 @@ extension Planner {
 extension ClusterRecords {
     /// A lead has ended, or begins at `floor`: who acknowledged for an earlier one counts no more.
     mutating func forgetAcknowledging(floor: GTIDSet) {
-        (ackSet, expelled, quiet, self.floor) = ([], [:], [:], floor)
+        beginWriting(at: floor, ackers: [])
         (isSemiSync, isUnprotected) = (false, false)
+    }
+
+    /// Another writer begins at `floor`; what was settled with the one before about its ackers is over with it.
+    mutating func beginWriting(at floor: GTIDSet, ackers: [Int]) {
+        (ackSet, expelled, quiet, self.floor) = (ackers, [:], [:], floor)
+    }
+
+    /// What the writer held when it was seen to acknowledge no more says nothing once it is out, or acknowledges again. That
+    /// the writer refuses it stays true.
+    mutating func leaveAckSet(_ ordinal: Int) {
+        ackSet.removeAll { $0 == ordinal }
+        quiet[ordinal] = nil
     }
 
     /// An instance that is stopped for good can acknowledge nothing any more.
     mutating func forget(_ ordinal: Int) {
-        ackSet.removeAll { $0 == ordinal }
+        leaveAckSet(ordinal)
         preparedReplicas.removeAll { $0 == ordinal }
         leftBehind.removeAll { $0 == ordinal }
-        (expelled[ordinal], quiet[ordinal]) = (nil, nil)
+        expelled[ordinal] = nil
     }
 
     /// A message with its instances named as people know them: `orders-2` for `<uid>-2`; paths stay what they are.

@@ -11,11 +11,10 @@ extension LoopMachine {
             spec.durability == .semiSync, spec.failover == .automatic,
             !cluster.ackSet.isEmpty
         else { return [] }
-        let active = cluster.members.filter { $0.phase == .active }
-        // A fellow of its zone is cut off with it, and acknowledges nothing: its answer would say nothing of those who could.
-        let zone = cluster.member(instance.ordinal)?.zone
-        let outside = active.filter { $0.zone != zone }
-        return (outside.isEmpty ? active.filter { $0.ordinal != instance.ordinal } : outside)
+        guard let writer = cluster.member(instance.ordinal) else { return [] }
+        // Who cannot acknowledge for it is cut off with it: that one's answer would say nothing of those who could.
+        return cluster.members
+            .filter { $0.phase == .active && $0.ordinal != writer.ordinal && cluster.isZoneOfAckers($0.zone, for: writer.zone) }
             .map { Peer(ordinal: $0.ordinal, host: $0.host, address: $0.address, port: $0.port) }
     }
 

@@ -18,4 +18,15 @@ struct RecordsTests {
         #expect(records.failures["new"]?.retryAt == now + .seconds(30) && records.failures["new"]?.last == now)
         #expect(records.failures["old"]?.retryAt == now + .seconds(1))
     }
+
+    @Test func `only those outside the writer's zone acknowledge for it, where there are any`() {
+        var records = ClusterRecords(uid: "c1", name: "orders", gtidDomain: 7)
+        func member(_ ordinal: Int, _ zone: String, _ phase: MemberPhase = .active) -> MemberRecord {
+            MemberRecord(ordinal: ordinal, host: "h\(ordinal)", zone: zone, address: "127.0.0.\(ordinal)", port: 7001, serverID: 1, phase: phase)
+        }
+        records.members = [member(1, "a"), member(2, "a"), member(3, "b", .leaving)]
+        #expect(records.isZoneOfAckers("a", for: "a"))
+        records.members.append(member(4, "b"))
+        #expect(!records.isZoneOfAckers("a", for: "a") && records.isZoneOfAckers("b", for: "a"))
+    }
 }

@@ -60,7 +60,7 @@ extension PrimaryReplicaProcedure {
             wait(.fact(label(other)), "\(label(other)) to receive what was written while \(label(view)) could acknowledge")
             return false
         }
-        records.ackSet.removeAll { $0 == view.ordinal }
+        records.leaveAckSet(view.ordinal)
         return true
     }
 

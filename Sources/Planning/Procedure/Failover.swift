@@ -241,14 +241,12 @@ extension PrimaryReplicaProcedure {
     private mutating func promote(_ intent: FailoverIntent, _ to: MemberView, loss: FailoverMark.DataLoss? = nil) {
         let position = intent.revoked[to.ordinal] ?? GTIDSet()
         records.primary = to.ordinal
-        records.floor = position
-        (records.expelled, records.quiet) = ([:], [:])
+        let ackers = views.filter { $0.isActive && intent.revoked[$0.ordinal] != nil && mayAcknowledge($0, for: to.record) }
+        records.beginWriting(at: position, ackers: ackers.map(\.ordinal))
         records.requestedPrimary = nil
         records.failover?.to = to.ordinal
         records.failover?.isPastReturn = true
         noteFailover(from: intent.from, loss: loss)
-        records.ackSet = views.filter { $0.isActive && intent.revoked[$0.ordinal] != nil && mayAcknowledge($0, for: to.record) }
-            .map(\.ordinal)
         let left = views.filter { $0.ordinal != to.ordinal && intent.revoked[$0.ordinal] == nil && !$0.isRetired }.map(\.ordinal)
         records.leftBehind = Planner.union(records.leftBehind.filter { $0 != to.ordinal }, Planner.union(left, [intent.from]))
         orderPromotion(intent, of: to)

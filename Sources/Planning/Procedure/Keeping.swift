@@ -50,11 +50,10 @@ extension PrimaryReplicaProcedure {
         for ordinal in records.ackSet {
             guard let view = views.first(where: { $0.ordinal == ordinal }), !view.isBusy else { continue }
             if ordinal == primary.ordinal {
-                records.ackSet.removeAll { $0 == ordinal }
+                records.leaveAckSet(ordinal)
             } else if !mayAcknowledge(view, for: primary.record), view.isAnswering, !view.acknowledges {
                 if leavesQuietly(view, primary) {
-                    records.ackSet.removeAll { $0 == ordinal }
-                    records.quiet[ordinal] = nil
+                    records.leaveAckSet(ordinal)
                 } else {
                     wait(.fact(label(view)), "another replica to receive what \(label(view)) may have acknowledged, which does not any more")
                 }

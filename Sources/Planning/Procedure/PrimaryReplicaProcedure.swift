@@ -20,8 +20,6 @@ struct PrimaryReplicaProcedure: ClusterProcedure {
     var decision: Decision
     var taken: [Int]
     var wantedFailures: Set<String> = []
-    /// Whether the active members are in more than one zone.
-    private let isOverZones: Bool
 
     init(_ situation: ClusterSituation, _ context: StepContext) {
         self.context = context
@@ -32,8 +30,6 @@ struct PrimaryReplicaProcedure: ClusterProcedure {
         self.views = views
         upstream = situation.upstream.map { Upstream($0, of: situation.records, at: situation.now) }
         followers = situation.followers
-        let firstZone = views.first(where: \.isActive)?.record.zone
-        isOverZones = views.contains { $0.isActive && $0.record.zone != firstZone }
         wasSemiSync = situation.records.isSemiSync
         ackSetBefore = situation.records.ackSet
         decision = Decision(records: situation.records)
@@ -76,7 +72,7 @@ struct PrimaryReplicaProcedure: ClusterProcedure {
     /// with both of them.
     func mayAcknowledge(_ view: MemberView, for writer: MemberRecord) -> Bool {
         guard cluster.durability == .semiSync, view.ordinal != writer.ordinal, records.standby == nil else { return false }
-        return !isOverZones || view.record.zone != writer.zone
+        return records.isZoneOfAckers(view.record.zone, for: writer.zone)
     }
 
     /// Whether the writer is to wait for acknowledgements at all: where there is somebody to give them.

@@ -153,9 +153,8 @@ extension PrimaryReplicaProcedure {
         }
         records.primary = intent.to
         records.switchover?.isPastReturn = true
-        records.floor = intent.position ?? GTIDSet()
-        (records.expelled, records.quiet) = ([:], [:])
-        records.ackSet = views.filter { $0.ordinal != to.ordinal && $0.acknowledges }.map(\.ordinal)
+        records.beginWriting(
+            at: intent.position ?? GTIDSet(), ackers: views.filter { $0.ordinal != to.ordinal && $0.acknowledges }.map(\.ordinal))
         // Whoever cannot be asked now may be set up to acknowledge for the new writer.
         let unknown = views.filter { $0.ordinal != to.ordinal && !$0.isAnswering && !$0.isRetired }.map(\.ordinal)
         records.leftBehind = Planner.union(records.leftBehind, unknown)
