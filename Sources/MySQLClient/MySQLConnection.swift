@@ -43,20 +43,22 @@ package actor MySQLConnection {
         handle = try MySQLHandle(wake: wake)
     }
 
-    /// Connects as `user`. Throws `MySQLError` (`connection`, `timedOut`, or `server` where the server refuses), or
+    /// Connects as `user`. `authority`: the PEM file of who signed the server's certificate; the connection is by TLS then,
+    /// or fails. Throws `MySQLError` (`connection`, `timedOut`, or `server` where the server refuses), or
     /// `CancellationError`.
     package static func connect(
-        to address: MySQLAddress, user: String, password: String = "", within bound: Duration
+        to address: MySQLAddress, user: String, password: String = "", authority: String? = nil, within bound: Duration
     ) async throws -> MySQLConnection {
         let connection = try MySQLConnection()
-        try await connection.open(address, user, password, ContinuousClock.now + bound)
+        try await connection.open(address, user, password, authority, ContinuousClock.now + bound)
         return connection
     }
 
     private func open(
-        _ address: MySQLAddress, _ user: String, _ password: String, _ deadline: ContinuousClock.Instant
+        _ address: MySQLAddress, _ user: String, _ password: String, _ authority: String?, _ deadline: ContinuousClock.Instant
     ) async throws {
         try await interruptible { handle in
+            if let authority { try handle.requireTLS(authority: authority) }
             try handle.connect(to: address, user: user, password: password, deadline: deadline)
         }
     }

@@ -38,6 +38,15 @@ final class MySQLHandle {
         guard status == 0 else { throw lastError() }
     }
 
+    /// Only with a server whose certificate this authority (a PEM file) signed for the name that is connected to.
+    func requireTLS(authority: String) throws(MySQLError) {
+        try option(MYSQL_OPT_SSL_CA, authority)
+        var on: CChar = 1
+        guard mysql_options(handle, MYSQL_OPT_SSL_ENFORCE, &on) == 0,
+            mysql_options(handle, MYSQL_OPT_SSL_VERIFY_SERVER_CERT, &on) == 0
+        else { throw lastError() }
+    }
+
     /// Connects. `deadline` covers name resolution's end to the end of the handshake.
     func connect(
         to address: MySQLAddress, user: String, password: String, deadline: ContinuousClock.Instant

@@ -56,6 +56,16 @@ package struct SQL: Sendable, ExpressibleByStringInterpolation {
         package mutating func appendInterpolation(_ part: SQL) { pieces += part.pieces }
     }
 
+    /// Bytes of its text, but for what quoting adds.
+    package var size: Int {
+        pieces.reduce(0) { size, piece in
+            switch piece {
+            case .text(let text), .secret(let text), .identifier(let text): size + text.utf8.count
+            case .value(let text): size + (text?.utf8.count ?? 0)
+            }
+        }
+    }
+
     /// The text for the wire; `escape` makes a string safe between single quotes.
     func rendered(escape: (String) -> String) -> String {
         pieces.reduce(into: "") { text, piece in
