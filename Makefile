@@ -5,7 +5,7 @@ SWIFT ?= swift
 export DEMO_PREFIX ?= 127.0
 # Everything that building, running and testing need. Never mariadb-server: that one starts a service.
 PACKAGES := libsqlite3-dev libyaml-dev libgit2-dev libmariadb-dev pkg-config git mariadb-server-core \
-	mariadb-client-core mariadb-client mariadb-backup galera-4 haproxy iproute2 nftables python3
+	mariadb-client-core mariadb-client mariadb-backup galera-4 haproxy iproute2 nftables openssl python3
 SEEDS ?= 2000
 # Tests that use both cores and wait for nothing.
 PURE := ^(FleetModel|JSONStream|ControlAPI|Manifests|Planning|Simulation)Tests\.

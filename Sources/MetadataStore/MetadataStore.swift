@@ -267,6 +267,8 @@ package enum StoreError: Error, Sendable, Hashable {
     case conflict(String)
     /// The store cannot be read or written; the sentence says what, why and how to mend.
     case unavailable(String)
+    /// The answer to a commit was lost, and whether it was made could not be read: what is known is to be read anew.
+    case uncertain(String)
 }
 
 /// Where records, plans, attempts, events and leases live. Every backend passes `MetadataStoreConformance`. All errors

@@ -57,7 +57,8 @@ package actor AlertService {
         while true {
             do {
                 return try await commit(changes)
-            } catch StoreError.unavailable {
+            } catch StoreError.unavailable, StoreError.uncertain {
+                // Done twice they are as done once.
                 try await Task.sleep(for: Self.commitRetry)
             }
         }

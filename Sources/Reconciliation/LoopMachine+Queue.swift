@@ -125,7 +125,7 @@ extension LoopMachine {
         if case .rebuild = pending { rebuildFailed(error.sentence) }
         switch error {
         case .leaseLost: becomeFollower(leaderURL: nil)
-        case .conflict(let reason): reload(reason)
+        case .conflict(let reason), .uncertain(let reason): reload(reason)
         case .inUse(let reason), .unavailable(let reason): tryAgain(pending, reason)
         }
     }
