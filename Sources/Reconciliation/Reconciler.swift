@@ -170,6 +170,21 @@ package actor Reconciler {
                 jobSink.finish()
             }
             keep(.failed(failure))
+            if case .leaseLost = failure { await findLeader() }
+        }
+    }
+
+    /// Where several servers share the store: whom clients and agents are to be sent to.
+    private func findLeader() async {
+        guard let shared = store as? any SharedStore else { return }
+        do {
+            let found = try await shared.leaderURL()
+            // Ours: of an earlier run, whose lease is not over.
+            let url = found == configuration.leaderURL ? nil : found
+            if !machine.leadership.isActive, machine.leader.leaderURL != url { handle(.leaseLost(leaderURL: url)) }
+        } catch {
+            // Whom we knew last is as good as nobody; the lease is asked for again soon.
+            listeners.note(LoopNotice(.info, "the store does not tell who leads", ["reason": StoreError(wrapping: error).sentence]))
         }
     }
 
@@ -219,7 +234,7 @@ extension StoreError {
         switch self {
         case .leaseLost(let term): "another server leads, under term \(term)"
         case .inUse(let holder): "the store is in use by \(holder)"
-        case .conflict(let reason), .unavailable(let reason): reason
+        case .conflict(let reason), .unavailable(let reason), .uncertain(let reason): reason
         }
     }
 }

@@ -34,7 +34,10 @@ package struct ServerProcess: Sendable {
         let store = try await openStore(configuration)
         let state = try await store.load()
         let isUsed = !state.records.clusters.isEmpty || state.credentials.contains { $0.role == .agent }
-        let secrets = try FileSecrets(configuration, mayMakeKey: !isUsed)
+        let shared = store as? any SharedStore
+        let hasOthers = try await SharedKey.isThere(shared, configuration)
+        let secrets = try FileSecrets(configuration, mayMakeKey: !isUsed && !hasOthers)
+        try await SharedKey.check(secrets.fleetKey(), shared, configuration)
         let builder = try serverBuilder()
         let clock = SystemTime()
         let reconciler = Reconciler(
@@ -49,14 +52,16 @@ package struct ServerProcess: Sendable {
             onServerRunning: { [logger, configuration] _ in
                 logger.info("serving", metadata: ["url": "\(configuration.url)"])
             }, logger: logger)
+        let alone: [ServiceGroupConfiguration.ServiceConfiguration] = shared == nil
+            ? [.init(service: DailyBackup(configuration: configuration, reconciler: reconciler, store: store, clock: clock, logger: logger), successTerminationBehavior: .ignore)]
+            : [.init(service: CredentialKeeper(tokens: tokens, clock: clock, logger: logger), successTerminationBehavior: .ignore)]
         let group = ServiceGroup(
             configuration: .init(
-                services: [
+                services: alone + [
                     .init(service: LoopService(reconciler: reconciler), successTerminationBehavior: .gracefullyShutdownGroup),
                     .init(service: LoopLog(reconciler: reconciler, logger: logger), successTerminationBehavior: .ignore),
                     .init(service: FirstAdministrator(configuration: configuration, control: control, logger: logger), successTerminationBehavior: .ignore),
                     .init(service: alertKeeper(reconciler, store, clock), successTerminationBehavior: .ignore),
-                    .init(service: DailyBackup(configuration: configuration, reconciler: reconciler, store: store, clock: clock, logger: logger), successTerminationBehavior: .ignore),
                     .init(service: application, successTerminationBehavior: .gracefullyShutdownGroup),
                 ], gracefulShutdownSignals: [.sigterm, .sigint], logger: logger))
         try await group.run()
@@ -132,6 +137,9 @@ struct FirstAdministrator: Service {
             while await !control.reconciler.leader().isLeader {
                 try await control.clock.sleep(until: control.now + FirstAdministrator.tryAgain)
             }
+            // Another server that shares the store may have made one before.
+            try await control.tokens.refresh()
+            guard await !control.tokens.hasAdministrator else { return }
             let token = try await control.tokens.make(
                 role: .admin, subject: "admin", validity: nil, now: control.now, term: try await control.term())
             if let slash = path.lastIndex(of: "/") { try PrivateFile.makeDirectory(String(path[..<slash])) }

@@ -53,6 +53,18 @@ struct ConfigurationTests {
         #expect(try problem("tls: {certificate: a}").contains("both certificate and key"))
     }
 
+    @Test func `a store that several servers share is reached by TLS, or on this machine`() throws {
+        let url = "url: \"mysql://evenkeel@db.example.org/evenkeel\""
+        #expect(try problem("store: {\(url)}").contains("Add `ca: FILE`"))
+        #expect(try problem("store: {\(url), ca: ca.pem}").isEmpty)
+        #expect(try problem("store: {\(url), socket: /run/s}").isEmpty)
+        #expect(try problem("store: {url: \"mysql://evenkeel@127.0.0.1:3307/evenkeel\"}").isEmpty)
+        #expect(try problem("store: {\(url), ca: ca.pem}\nlisten: 0.0.0.0:7070\ntls: auto").contains("publicURL"))
+        #expect(try problem("store: {\(url), password: a}").contains("unknown field \"password\""))
+        let secret = try problem("store: {url: \"mysql://evenkeel:hunter2@127.0.0.1/evenkeel\"}")
+        #expect(secret.contains("passwordFile") && !secret.contains("hunter2"))
+    }
+
     @Test func `what is not YAML is told with its place`() throws {
         #expect(try problem("listen: [a").contains("server.yaml:"))
         #expect(try problem("data: a\ndata: b").contains("\"data\" is here twice"))

@@ -2,6 +2,7 @@ import FleetModel
 import FoundationEssentials
 import JSONStream
 import Manifests
+import MySQLStore
 import Reconciliation
 
 extension ServerConfiguration {
@@ -31,6 +32,12 @@ extension ServerConfiguration {
         dataDirectory = resolved(dataDirectory)
         secretsRoot = secretsRoot.map(resolved)
         adminTokenFile = adminTokenFile.map(resolved)
+        if var shared = store {
+            shared.passwordFile = shared.passwordFile.map(resolved)
+            shared.place.authority = shared.place.authority.map(resolved)
+            shared.place.socket = shared.place.socket.map(resolved)
+            store = shared
+        }
         if case .files(let certificate, let key) = tls { tls = .files(certificate: resolved(certificate), key: resolved(key)) }
         for index in sources.indices where sources[index].url.hasPrefix("./") || sources[index].url.hasPrefix("../") {
             sources[index].url = resolved(sources[index].url)
@@ -56,6 +63,7 @@ extension ServerConfiguration {
         case "listen": try readAddress(try reader.string())
         case "data": dataDirectory = try reader.string()
         case "name": name = try reader.string()
+        case "store": store = try ServerConfiguration.readStore(&reader)
         case "publicURL": publicURL = try reader.string()
         case "tls": tls = try ServerConfiguration.readTLS(&reader, names: ServerConfiguration.namesOfTLS(tls))
         case "sources": try reader.array { reader in sources.append(try ServerConfiguration.readSource(&reader)) }
@@ -77,6 +85,24 @@ extension ServerConfiguration {
         else { throw ConfigurationError("listen: \"\(text)\" is no address and port, such as 127.0.0.1:7070") }
         host = text[..<colon].trimmingBrackets
         self.port = port
+    }
+
+    private static func readStore(_ reader: inout JSONReader) throws -> DatabaseStore {
+        var (url, socket, authority, passwordFile): (String, String?, String?, String?) = ("", nil, nil, nil)
+        try reader.object { reader, field in
+            switch field.text {
+            case "url": url = try reader.string()
+            case "socket": socket = try reader.string()
+            case "ca": authority = try reader.string()
+            case "passwordFile": passwordFile = try reader.string()
+            default: throw ConfigurationError("store: unknown field \"\(field.text)\"; url, passwordFile, ca and socket are known")
+            }
+        }
+        guard let place = MySQLStorePlace(url: url, socket: socket, authority: authority) else {
+            // Not repeated: a password may be in it.
+            throw ConfigurationError("store: url is mysql://USER@HOST:PORT/DATABASE, without a password; its file is named in passwordFile")
+        }
+        return DatabaseStore(place: place, passwordFile: passwordFile)
     }
 
     private static func namesOfTLS(_ tls: TLS) -> [String] {

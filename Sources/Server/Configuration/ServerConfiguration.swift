@@ -1,4 +1,5 @@
 package import FleetModel
+package import MySQLStore
 package import Reconciliation
 
 /// What `evenkeel serve --config FILE` reads, with defaults filled in. `README.md` in this target has every field.
@@ -18,12 +19,21 @@ package struct ServerConfiguration: Sendable {
         package var arguments: [String]
     }
 
+    /// A database as the store that several servers share.
+    package struct DatabaseStore: Sendable, Hashable {
+        package var place: MySQLStorePlace
+        /// Its password is the first line of this file (0600); nil: none.
+        package var passwordFile: String?
+    }
+
     package var host = "127.0.0.1"
     package var port = 7070
     /// Store, mirrors, keys and certificates are below it; one server uses it at a time.
     package var dataDirectory = "/var/lib/evenkeel"
-    /// The holder's name in the lease.
+    /// The holder's name in the lease; servers that share a store have names of their own.
     package var name = ""
+    /// Nil: the store is a file below the data directory, for this server alone.
+    package var store: DatabaseStore?
     /// Where others reach this server; empty: made from the address.
     package var publicURL = ""
     package var tls = TLS.off
@@ -71,12 +81,28 @@ package struct ServerConfiguration: Sendable {
                 `tls: {certificate: FILE, key: FILE}`, or listen on 127.0.0.1
                 """)
         }
+        try checkStore()
         let names = sources.map(\.name)
         if let twice = names.first(where: { name in names.filter { $0 == name }.count > 1 }) {
             throw ConfigurationError("sources: two are named \"\(twice)\"; give each a name of its own")
         }
         if let path = scripts.values.map(\.path).sorted().first(where: { !$0.hasPrefix("/") }) {
             throw ConfigurationError("scripts: \"\(path)\" is not an absolute path")
+        }
+    }
+
+    private func checkStore() throws(ConfigurationError) {
+        guard let place = store?.place else { return }
+        if place.socket == nil, place.authority == nil, place.host != "::1", place.host != "localhost", !place.host.isIPv4Loopback {
+            throw ConfigurationError(
+                """
+                store: what is said with \(place.host) can be heard by others, and there is no TLS. Add `ca: FILE`, the \
+                certificate (PEM) of the authority that signed the database server's
+                """)
+        }
+        if publicURL.isEmpty, host == "0.0.0.0" || host == "::" {
+            throw ConfigurationError(
+                "publicURL: servers that share a store send clients and agents to each other; say where this one is reached, such as https://control-1:7070")
         }
     }
 }

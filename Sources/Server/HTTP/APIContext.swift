@@ -33,8 +33,11 @@ struct APIMiddleware: RouterMiddleware {
         var context = context
         do {
             if let header = request.headers[.authorization], header.hasPrefix("Bearer ") {
-                context.identity = await control.tokens.identity(
-                    ofToken: String(header.dropFirst("Bearer ".count)), now: control.now)
+                let token = String(header.dropFirst("Bearer ".count))
+                context.identity = await control.tokens.identity(ofToken: token, now: control.now)
+                if context.identity == nil {
+                    context.identity = try await control.tokens.identity(ofUnknownToken: token, now: control.now)
+                }
             }
             var response = try await next(request, context)
             if await control.reconciler.isRebuilding, let name = HTTPField.Name(HeaderName.notice) {

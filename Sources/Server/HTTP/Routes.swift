@@ -45,6 +45,8 @@ enum APIRouter {
     private static func addViews(to router: Router<APIContext>, _ control: ControlPlane) {
         router.get(RouterPath(Route.fleet)) { _, context in
             _ = try context.identity(with: .viewer)
+            // What is observed is in the leader's memory only; nothing is never taken for an empty fleet.
+            if let leader = await control.leaderURL { throw APIError.notLeader(leader) }
             return json(FleetDocument(await control.reconciler.view()))
         }
         router.get(RouterPath(Route.events)) { request, context in
@@ -68,6 +70,7 @@ enum APIRouter {
         }
         router.get(RouterPath(Route.watch)) { request, context in
             _ = try context.identity(with: .viewer)
+            if let leader = await control.leaderURL { throw APIError.notLeader(leader) }
             return await WatchStream.response(to: request, control)
         }
     }

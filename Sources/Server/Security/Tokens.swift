@@ -24,6 +24,9 @@ package struct Identity: Sendable, Hashable {
 package actor Tokens {
     private let store: any MetadataStore
     private var credentials: [String: CredentialRecord] = [:]
+    /// Changes of our own, begun and under way: what was read beside one of them is not taken for newer.
+    private var (begun, underWay) = (0, 0)
+    private var lastMiss: Instant?
 
     /// An enrolment token is good for at most so long.
     package static let enrolmentValidity: Duration = .seconds(3600)
@@ -48,6 +51,34 @@ package actor Tokens {
         return Identity(role: record.role, subject: record.subject)
     }
 
+    /// Takes what the store has, where other servers share it.
+    package func refresh() async throws {
+        guard let shared = store as? any SharedStore, underWay == 0 else { return }
+        let before = begun
+        let found = try await shared.credentials()
+        guard begun == before else { return }
+        credentials = Dictionary(found.map { ($0.tokenDigest, $0) }) { $1 }
+    }
+
+    /// The same for a token that nobody is known by: another server may have just made it. At most once in a while, whoever
+    /// asks.
+    package func identity(ofUnknownToken token: String, now: Instant) async throws -> Identity? {
+        guard store is any SharedStore, lastMiss.map({ now - $0 >= Tokens.missPause }) ?? true else { return nil }
+        lastMiss = now
+        try await refresh()
+        return identity(ofToken: token, now: now)
+    }
+
+    private static let missPause = Duration.milliseconds(500)
+
+    /// Writes changes of credentials.
+    private func commit(_ changes: [StoreChange], term: Int64) async throws {
+        begun += 1
+        underWay += 1
+        defer { underWay -= 1 }
+        try await store.commit(changes, term: term)
+    }
+
     /// Makes a token and stores its digest.
     package func make(
         role: CredentialRecord.Role, subject: String, validity: Duration?, now: Instant, term: Int64
@@ -56,7 +87,7 @@ package actor Tokens {
         let limit = role == .enrolment ? min(validity ?? Tokens.enrolmentValidity, Tokens.enrolmentValidity) : validity
         let record = CredentialRecord(
             tokenDigest: SHA256.hex(token), role: role, subject: subject, created: now, expires: limit.map { now + $0 })
-        try await store.commit([.putCredential(record)], term: term)
+        try await commit([.putCredential(record)], term: term)
         credentials[record.tokenDigest] = record
         return token
     }
@@ -73,7 +104,7 @@ package actor Tokens {
         // Taken out before the wait, so that a second request with the same token finds it used.
         let before = old.compactMap { credentials.removeValue(forKey: $0) }
         do {
-            try await store.commit(old.map { .removeCredential(tokenDigest: $0) } + [.putCredential(record)], term: term)
+            try await commit(old.map { .removeCredential(tokenDigest: $0) } + [.putCredential(record)], term: term)
         } catch {
             for record in before { credentials[record.tokenDigest] = record }
             throw error
@@ -93,7 +124,7 @@ package actor Tokens {
         let record = CredentialRecord(tokenDigest: credentialDigest, role: .agent, subject: host, created: now)
         credentials[credentialDigest] = record
         do {
-            try await store.commit([.putCredential(record)], term: term)
+            try await commit([.putCredential(record)], term: term)
         } catch {
             credentials[credentialDigest] = nil
             throw error

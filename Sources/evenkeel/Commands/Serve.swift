@@ -16,6 +16,8 @@ struct Serve: AsyncParsableCommand {
               secrets: {root: /etc/evenkeel/secrets}
               tls: auto                         # our own small authority, or
                                                 # {certificate: FILE, key: FILE}
+            Several servers share a database of MariaDB or MySQL as their store; one leads, the others take over:
+              store: {url: "mysql://evenkeel@db.example.org:3306/evenkeel", passwordFile: store.password, ca: ca.pem}
             Every field is in Sources/Server/README.md; units for systemd are in manifests/systemd.
 
             A store that was lost, or put back from data/backups, is rebuilt by --rebuild: from git and from what the \
@@ -57,8 +59,10 @@ struct Serve: AsyncParsableCommand {
             throw CommandError(error.description)
         } catch StoreError.inUse(let holder) {
             throw CommandError(
-                "another server (\(holder)) has the store \(configuration.storePath)",
-                help: "one server at a time uses an SQLite store; stop the other one, or give this one a data directory of its own")
+                "another server (\(holder)) has the \(configuration.store == nil ? "store \(configuration.storePath)" : "data directory \(configuration.dataDirectory)")",
+                help: "one server at a time uses \(configuration.store == nil ? "an SQLite store" : "a data directory"); stop the other one, or give this one a data directory of its own")
+        } catch StoreError.unavailable(let sentence) {
+            throw CommandError("the server stopped: \(sentence)")
         } catch {
             throw CommandError(error, listeningOn: configuration.address, setting: "`listen` in \(config)")
                 ?? CommandError("the server stopped: \(error)")

@@ -1,6 +1,7 @@
 import FleetModel
 import FoundationEssentials
 import MetadataStore
+import MySQLStore
 import SQLiteStore
 import Server
 
@@ -9,6 +10,7 @@ enum StoreOpening {
     /// Opens it, or makes a new one where the data directory was never used before: records that were lost are never
     /// taken for records that never were. `rebuild`: they are made anew, over those of a store that is there.
     static func open(_ configuration: ServerConfiguration, rebuild: Bool) async throws -> any MetadataStore {
+        if let store = configuration.store { return try await openShared(store, configuration, rebuild: rebuild) }
         let holder = "process \(ProcessInfo.processInfo.processIdentifier), \(configuration.url)"
         let path = configuration.storePath
         let hasKey = FileManager.default.fileExists(atPath: configuration.fleetKeyPath)
@@ -27,13 +29,41 @@ enum StoreOpening {
         return store
     }
 
+    /// That of several servers, in a database.
+    private static func openShared(
+        _ setting: ServerConfiguration.DatabaseStore, _ configuration: ServerConfiguration, rebuild: Bool
+    ) async throws -> any MetadataStore {
+        try DataDirectoryLock.take(configuration)
+        let store = MySQLStore(setting.place, password: try password(setting), serverURL: configuration.url)
+        let hasKey = FileManager.default.fileExists(atPath: configuration.fleetKeyPath)
+        let exists = try await store.exists()
+        guard rebuild else {
+            if exists { return store }
+            if hasKey { throw lost(configuration) }
+            try await store.make()
+            return store
+        }
+        guard hasKey else { throw keyless(configuration) }
+        let now = SystemTime().now()
+        if exists { try await store.beginRebuild(now: now) } else { try await store.make(rebuilding: now) }
+        return store
+    }
+
+    private static func password(_ setting: ServerConfiguration.DatabaseStore) throws -> String {
+        guard let path = setting.passwordFile else { return "" }
+        guard let bytes = try PrivateFile.read(path) else {
+            throw CommandError("the store's password file \(path) is not there", help: "write the password of the database's user to it, mode 0600")
+        }
+        return String(decoding: bytes.prefix { $0 != UInt8(ascii: "\n") && $0 != UInt8(ascii: "\r") }, as: UTF8.self)
+    }
+
     private static func lost(_ configuration: ServerConfiguration) -> CommandError {
         CommandError(
-            "the store \(configuration.storePath) is gone, though this server has run before",
+            "the store \(configuration.store.map { "\($0.place)" } ?? configuration.storePath) is gone, though this server has run before",
             help: """
                 start with --rebuild: it is made anew from git and the agents, and nothing is done before you have \
-                approved it. A copy from \(configuration.backupDirectory) put in its place first keeps the history; the \
-                databases run on meanwhile
+                approved it. A copy \(configuration.store == nil ? "from \(configuration.backupDirectory)" : "of its database") \
+                put in its place first keeps the history; the databases run on meanwhile
                 """)
     }
 
