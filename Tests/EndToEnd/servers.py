@@ -8,6 +8,7 @@ import re
 import shutil
 import signal
 import subprocess
+import urllib.error
 import urllib.request
 
 from databases import Database
@@ -125,8 +126,11 @@ class ServersFleet(HostFleet):
         try:
             with urllib.request.urlopen(f"http://127.0.0.1:{self.ports[number]}/readyz", timeout=ANSWER_SECONDS) as answer:
                 return answer.read().decode()
+        except urllib.error.HTTPError as refusal:
+            refusal.close()
         except (OSError, ValueError):
-            return None
+            pass
+        return None
 
     def leader(self, among=range(SERVERS)):
         """The number of who leads, and nothing where nobody does."""
@@ -171,6 +175,8 @@ class ServersFleet(HostFleet):
                 return document
             except OSError as error:
                 failure = error
+                if isinstance(error, urllib.error.HTTPError):
+                    error.close()
         raise failure
 
     def cli(self, *arguments, environment=None, **more):

@@ -10,6 +10,7 @@ import unittest
 from harness import wait_until
 from matrix import FAILOVER_SECONDS, GAP_SECONDS, STOP_SECONDS, UNDISTURBED_SECONDS, MatrixCase, sampled
 from operations import Trigger, begins, known_attempts
+from orders import OldOrder
 from servers import LEAD_SECONDS, LEASE_SECONDS, SERVERS, ServersFleet
 from test_11_failover import NEW_LEADER_SECONDS
 
@@ -90,7 +91,12 @@ class Servers(MatrixCase):
         self.killed_in_the_middle("promote")
 
     def test_the_leader_sleeps_beyond_its_lease_and_is_woken(self):
-        """It is stopped in the middle of a failover, which another one ends. Woken, it changes nothing and follows."""
+        """It is stopped in the middle of a failover, which another one ends. Woken, it changes nothing and follows; an order of
+        its term, should one come late, is refused."""
+        rule = OldOrder("revoke")
+        self.addCleanup(self.let_pass)
+        for door in self.fleet.doors:
+            door.rule = rule
         with self.writer() as writer, self.watch() as watch:
             self.writes(writer)
             asleep = []
@@ -100,11 +106,24 @@ class Servers(MatrixCase):
             asleep[0]()
             self.fleet.wait_until(lambda: self.is_following(self.leader), STOP_SECONDS, "who was woken follows")
             self.goes_on_writing(writer)
+            self.refused(rule)
             self.assertEqual((self.fleet.term(new), self.fleet.cluster()["epoch"]), (term, epoch))
             self.bring_back(self.old)
             self.wait_healed()
             self.assertLessEqual(len(set(watch.turns())), 2, "a third instance was opened")
         self.judge(writer, gap_max=TAKEN_OVER_SECONDS)
+
+    def let_pass(self):
+        for door in self.fleet.doors:
+            door.rule = lambda direction, data: "pass"
+
+    def refused(self, rule):
+        """By whichever agent it comes to."""
+        self.assertEqual(rule.order["term"], self.term)
+        rule.send()
+        self.fleet.wait_until(lambda: rule.answer, STOP_SECONDS, f"an agent answers an order of term {self.term}")
+        self.assertIn("refused", rule.answer)
+        self.assertRegex(rule.answer, "the order's term is .* has promised")
 
     def test_the_store_is_away_for_a_while(self):
         """Nothing is decided without it, and databases go on; then all is as before."""
