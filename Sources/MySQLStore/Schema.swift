@@ -90,16 +90,18 @@ enum Schema {
         let done = Int(try await session.query("SELECT MAX(step) FROM schema_steps").first ?? "0") ?? 0
         for (number, statements) in zip(1..., steps) where number > done {
             for statement in statements { _ = try await session.read(statement) }
-            if number == 1 {
-                try await session.query(
-                    """
-                    INSERT IGNORE INTO store (id, store_id, next_server, next_domain, clusters_made, writes, lease_until, term, rebuilding) \
-                    VALUES (1, \(identity), 1, 1, 0, 0, 0, 0, \(rebuilding.map { String($0) }))
-                    """)
-            }
+            if number == 1 { try await session.query(firstRow(identity, rebuilding)) }
             try await session.query("INSERT INTO schema_steps VALUES (\(number))")
         }
         try await session.query("SELECT RELEASE_LOCK(\(name))")
+    }
+
+    /// What an empty store holds.
+    static func firstRow(_ identity: String, _ rebuilding: Int64?) -> SQL {
+        """
+        INSERT IGNORE INTO store (id, store_id, next_server, next_domain, clusters_made, writes, lease_until, term, rebuilding) \
+        VALUES (1, \(identity), 1, 1, 0, 0, 0, 0, \(rebuilding.map { String($0) }))
+        """
     }
 
     /// At most 64 characters, all that MySQL takes.

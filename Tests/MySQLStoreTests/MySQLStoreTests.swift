@@ -63,7 +63,8 @@ extension OnOneDatabase {
             try await connection.query("CREATE TABLE \(identifier: place.database).precious (a INT)", within: .seconds(5))
             await #expect(throws: StoreError.self) { try await server.store(place).exists() }
             await #expect(throws: StoreError.self) { try await server.store(place).make() }
-            let newer = try await server.emptyStore()
+            let newer = server.store(try await server.place())
+            try await newer.make()
             try await connection.query("INSERT INTO \(identifier: newer.place.database).schema_steps VALUES (99)", within: .seconds(5))
             await #expect(throws: StoreError.self) { try await newer.exists() }
             await connection.close()
