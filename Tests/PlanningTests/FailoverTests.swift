@@ -59,11 +59,22 @@ struct FailoverTests {
         #expect(decision.waits.contains { $0.reason == .host(host(fleet, 3)) })
     }
 
+    @Test func `who acknowledges calls a primary that is started again, unless it was refused`() {
+        var fleet = founded()
+        fleet.change(1) { $0.process = .starting; $0.database = nil }
+        let decision = Planner.step(fleet.situation())
+        #expect(decision.tasks.map(\.action.name) == ["acknowledge", "acknowledge"])
+        fleet.records.clusters["orders"]?.expelled[3] = position(100)
+        #expect(Planner.step(fleet.situation()).tasks.filter { $0.action.name == "acknowledge" }.count == 1)
+        fleet.change(2) { $0.database?.replication?.sqlRunning = false }
+        #expect(!Planner.step(fleet.situation()).tasks.contains { $0.action.name == "acknowledge" })
+    }
+
     @Test func `a killed writer is started again, and only one that does not start is given up`() throws {
         var fleet = founded()
         fleet.change(1) { $0.process = .stopped; $0.database = nil }
         let first = Planner.step(fleet.situation())
-        #expect(first.records.failover == nil && first.tasks.map(\.action) == [.start])
+        #expect(first.records.failover == nil && first.tasks.map(\.action.name) == ["start", "acknowledge", "acknowledge"])
         let start = try #require(first.tasks.first)
         let records = try #require(fleet.orders)
         fleet.records.clusters["orders"] = Planner.absorb(.failed("no"), of: start, into: records, at: fleet.now, jitter: 0)

@@ -246,7 +246,7 @@ struct DriftTests {
         var fleet = converged()
         fleet.change(1) { $0.process = .stopped }
         let plan = fleet.converge()
-        #expect(plan.outline.hasPrefix("start 1 | open 1"), "\(plan.outline)")
+        #expect(plan.outline.hasPrefix("start 1, acknowledge 2, acknowledge 3 | open 1"), "\(plan.outline)")
         #expect(reasons(plan).contains("InstanceDown"))
     }
 

@@ -12,6 +12,10 @@ extension InstanceWorker {
     /// A source that goes on acknowledging does so within this time.
     static let releaseBound: Duration = .seconds(3)
 
+    /// A source that is started answers within this time, or is no matter of its replicas.
+    static let answerBound: Duration = .seconds(5)
+    private static let answerPause: Duration = .milliseconds(20)
+
     /// Turns acknowledging on at a replica that runs, and reconnects its IO thread so that it takes effect; the applier
     /// goes on, so that no relay log is thrown away. No commit waits for what it has already.
     func acknowledge(_ source: Peer, password: String) async throws -> TaskResult {
@@ -23,6 +27,7 @@ extension InstanceWorker {
                 throw EngineError(.refused, "\(layout.id) does not replicate from \(source.address):\(source.port) with both threads up")
             }
             let isEnabled = try await session.isOn("rpl_semi_sync_slave_enabled")
+            if status.io == .connecting { try await awaitAnswer(of: source, password) }
             if isEnabled, try await session.isAcknowledging() {
                 return TaskResult(acted: try await releaseCommits(session, at: source, password, receivedBefore: nil))
             }
@@ -38,6 +43,20 @@ extension InstanceWorker {
             _ = try await releaseCommits(session, at: source, password, receivedBefore: before)
             return TaskResult()
         }
+    }
+
+    /// Waits for a source that is being started. Its replica calls it once in a second; stopped meanwhile it could not tell
+    /// any more whether a network leads there.
+    private func awaitAnswer(of source: Peer, _ password: String) async throws {
+        let answers = try await wait(within: Self.answerBound, every: Self.answerPause) {
+            do {
+                try await requireReachable(source, password)
+                return true
+            } catch let error as EngineError where error.kind == .transient {
+                return false
+            }
+        }
+        if !answers { try await requireReachable(source, password) }
     }
 
     /// Tells the source what this replica has while commits wait there and none goes on; false where none waits.

@@ -67,7 +67,7 @@ extension InstanceWorker {
 
     /// A replica that tries to connect goes on trying where no network leads to its source: stopped it could do no more,
     /// and what it says is the evidence that its writer is cut off from those who acknowledge.
-    private func requireReachable(_ source: Peer, _ password: String) async throws {
+    func requireReachable(_ source: Peer, _ password: String) async throws {
         do {
             try await withSource(source, password) { _ in }
         } catch let error as MySQLError where error.kind != .server {

@@ -15,6 +15,20 @@ extension PrimaryReplicaProcedure {
             cause: .observation("commits wait on \(label(primary)) for rows that \(label(view)) has"), "acknowledge what it has")
     }
 
+    /// A primary that is started again is opened once somebody acknowledges, and a replica calls it again only every second:
+    /// it is told to do so as soon as the primary answers.
+    mutating func callBack(_ view: MemberView, _ primary: MemberView) {
+        guard records.standby == nil, !primary.isBusy, primary.isFreshForWriter, primary.report?.directory == .ready,
+            primary.report?.process == .stopped || primary.report?.process == .starting
+        else { return }
+        guard records.ackSet.contains(view.ordinal), records.expelled[view.ordinal] == nil, view.isFreshForWriter, view.acknowledges,
+            view.points(to: primary.record), view.database?.replication?.sqlRunning == true
+        else { return }
+        emit(
+            .acknowledge(source: peer(primary.record)), on: view, isVoluntary: false,
+            cause: .observation("\(label(primary)) is not running"), "acknowledge as soon as \(label(primary)) answers again")
+    }
+
     /// Where nobody else acknowledges, or this one may be what the writer waits for, rows that it got unacknowledged would
     /// hold up their commits.
     func acknowledgesAtOnce(_ view: MemberView, _ primary: MemberView) -> Bool {

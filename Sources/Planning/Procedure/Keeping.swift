@@ -299,7 +299,7 @@ extension PrimaryReplicaProcedure {
             emit(.close, on: view, isVoluntary: false, cause: .observation("\(label(view)): \(message)"), "event scheduler off")
             return
         }
-        guard primary.isAnswering else { return }
+        guard primary.isAnswering else { return callBack(view, primary) }
         guard records.preparedReplicas.contains(view.ordinal) else {
             if records.standby == nil { prepare(view, primary) } else { waitForAccount(view) }
             return
