@@ -15,7 +15,7 @@ extension LoopMachine {
         if let old = agents[host] {
             if now - old.heard <= settings.agentSilenceMax {
                 refuse(host, connection, "An agent named \(host) is connected already. Stop one of the two, or give it the name of its own host.")
-                noteHost(host, .error, "SecondAgent", "a second agent named \(host) wants to connect and is refused")
+                agents[host]?.rivalRefused = now
                 return
             }
             directives.append(.close(host: host, connection: old.connection))
@@ -29,6 +29,14 @@ extension LoopMachine {
         agents[host] = nil
         directives.append(.changed(.host(host)))
         enqueueClusters(on: host)
+    }
+
+    /// One that was cut off, or whose host was lost, may dial before its old stream is known to be dead: there are two only where
+    /// the first goes on speaking, later than what was on its way.
+    private mutating func tellSecondAgent(_ host: String) {
+        guard let refused = agents[host]?.rivalRefused, now - refused >= LoopMachine.heartbeat else { return }
+        agents[host]?.rivalRefused = nil
+        noteHost(host, .error, "SecondAgent", "a second agent named \(host) wants to connect and is refused")
     }
 
     private mutating func refuse(_ host: String, _ connection: UInt64, _ reason: String) {
@@ -78,6 +86,7 @@ extension LoopMachine {
         guard agents[host]?.connection == connection else { return }
         agents[host]?.heard = now
         observed[host]?.heard = now
+        tellSecondAgent(host)
         if isGathering, !message.isObservation { return }
         switch message {
         case .hello(let version, let term, let attempts, let report, let digest, let delay):

@@ -97,6 +97,8 @@ struct AgentSession: Sendable {
     var phase: Phase = .connected
     var heard: Instant
     var lastSent: Instant
+    /// When another one that dialled under its name was refused last, until it is known whether there are two.
+    var rivalRefused: Instant?
     /// A deadline for the age of its facts is in the queue.
     var isWatched = false
     /// When a report was last asked for because a unit waits for one.

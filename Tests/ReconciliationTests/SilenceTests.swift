@@ -62,6 +62,23 @@ private final class CountingPlanner: PlacingPlanner {
         return (drive, planner.passes.withLock { $0 })
     }
 
+    @Test func `two agents of one name are told once both speak, not where one dials before its old stream is over`() throws {
+        var (drive, _) = try reported(CountingPlanner())
+        func isTold(_ drive: Drive) -> Bool {
+            drive.machine.view(at: drive.now).units[UnitID(.host, "host-1")]?.findings.contains { $0.reason == "SecondAgent" } ?? false
+        }
+        try drive.run(.agentConnected(host: "host-1", connection: 2))
+        // What was on its way.
+        drive.now = drive.now + .milliseconds(500)
+        try drive.run(.agentMessage(.heartbeat(digest: "d", delay: .zero), host: "host-1", connection: 1))
+        try drive.run(.woke)
+        #expect(!isTold(drive))
+        drive.now = drive.now + .seconds(1)
+        try drive.run(.agentMessage(.heartbeat(digest: "d", delay: .zero), host: "host-1", connection: 1))
+        try drive.run(.woke)
+        #expect(isTold(drive))
+    }
+
     @Test func `a host that is silent for 3 s gives its cluster a pass, one that is heard does not`() throws {
         let planner = CountingPlanner()
         var (drive, passes) = try reported(planner)
