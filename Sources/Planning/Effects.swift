@@ -166,7 +166,10 @@ private struct InstanceChange {
         case .acknowledge: database.semiSyncReplica = true
         case .open(let epoch, let semiSync), .promote(let epoch, _, let semiSync, _, _):
             adopt(into: &database)
-            if case .promote(_, _, _, let refused, _) = action { database.replicationAccounts.removeAll { refused.contains($0) } }
+            if case .promote(_, let position, _, let refused, _) = action {
+                database.replicationAccounts.removeAll { refused.contains($0) }
+                database.binlogPosition = database.binlogPosition.merged(with: position)
+            }
             report.epoch = epoch
             report.isWriter = true
             database.readOnly = false

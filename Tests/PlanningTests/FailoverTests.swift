@@ -59,6 +59,17 @@ struct FailoverTests {
         #expect(decision.waits.contains { $0.reason == .host(host(fleet, 3)) })
     }
 
+    @Test func `nobody is compared with a primary that has not applied yet what it began with`() {
+        var fleet = founded()
+        fleet.records.clusters["orders"]?.leftBehind = [3]
+        fleet.records.clusters["orders"]?.floor = position(200)
+        fleet.change(1) { $0.database?.readOnly = true }
+        fleet.change(3) { $0.process = .stopped; $0.database = nil }
+        #expect(!Planner.step(fleet.situation()).tasks.contains { $0.action.name == "rejoin" })
+        fleet.change(1) { $0.database?.binlogPosition = position(200) }
+        #expect(Planner.step(fleet.situation()).tasks.contains { $0.action.name == "rejoin" })
+    }
+
     @Test func `who acknowledges calls a primary that is started again, unless it was refused`() {
         var fleet = founded()
         fleet.change(1) { $0.process = .starting; $0.database = nil }

@@ -5,22 +5,27 @@ import Testing
 /// that it converges). `evenkeel simulate --plants --seeds 1000` looks for all of them.
 extension SimulationTests {
     @Test(arguments: [
-        (.openStart, 1, "take writes at once"),
-        (.semiSyncOff, 1, "acknowledged"),
-        (.unsyncedBinlog, 1, "without the acknowledged"),
-        (.ownRows, 2, "without the acknowledged"),
-        (.hastyRestart, 2, "stopped by another task, is not up"),
-        (.eagerPurge, 1, "removed"),
-        (.survivingWork, 8, "at once"),
-        (.earlyAcknowledgement, 1, "with 1 copies"),
-        (.forgetfulAgent, 1, "promised"),
-        (.lenientStore, 1, "the store took a change of term"),
-        (.dependentAgent, 1, "for want of a server"),
-        (.idleAgent, 1, "does not come back to acknowledging"),
-        (.causeless, 1, "nothing says what caused it"),
-    ] as [(PlantedBug, UInt64, String)])
-    func `a planted bug is found`(bug: PlantedBug, seed: UInt64, what: String) {
-        let failure = Simulation.run(seed: seed, planted: bug).failure ?? "nothing was found"
-        #expect(failure.contains(what), "\(bug), seed \(seed)")
+        (.openStart, "take writes at once"),
+        (.semiSyncOff, "acknowledged"),
+        (.unsyncedBinlog, "without the acknowledged"),
+        (.ownRows, "without the acknowledged"),
+        (.hastyRestart, "stopped by another task, is not up"),
+        (.eagerPurge, "removed"),
+        (.survivingWork, "at once"),
+        (.earlyAcknowledgement, "with 1 copies"),
+        (.forgetfulAgent, "promised"),
+        (.lenientStore, "the store took a change of term"),
+        (.dependentAgent, "for want of a server"),
+        (.idleAgent, "does not come back to acknowledging"),
+        (.causeless, "nothing says what caused it"),
+    ] as [(PlantedBug, String)])
+    func `a planted bug is found`(bug: PlantedBug, what: String) {
+        // Whatever changes a history may move it to another seed.
+        let isFound = (1...SimulationTests.plantedWithin).contains { seed in
+            Simulation.run(seed: seed, planted: bug, isTraced: false).failure?.contains(what) ?? false
+        }
+        #expect(isFound, "\(bug)")
     }
+
+    private static let plantedWithin: UInt64 = 30
 }

@@ -18,10 +18,10 @@ extension PrimaryReplicaProcedure {
     /// A primary that is started again is opened once somebody acknowledges, and a replica calls it again only every second:
     /// it is told to do so as soon as the primary answers.
     mutating func callBack(_ view: MemberView, _ primary: MemberView) {
-        guard records.standby == nil, !primary.isBusy, primary.isFreshForWriter, primary.report?.directory == .ready,
+        guard records.standby == nil, !primary.isBusy, primary.knowledge == .fresh, primary.report?.directory == .ready,
             primary.report?.process == .stopped || primary.report?.process == .starting
         else { return }
-        guard records.ackSet.contains(view.ordinal), records.expelled[view.ordinal] == nil, view.isFreshForWriter, view.acknowledges,
+        guard records.ackSet.contains(view.ordinal), records.expelled[view.ordinal] == nil, view.acknowledges,
             view.points(to: primary.record), view.database?.replication?.sqlRunning == true
         else { return }
         emit(

@@ -328,13 +328,14 @@ extension PrimaryReplicaProcedure {
         } else if !view.isRunning, versionToStartBy(view) != nil {
             // Nothing can be cut by a version that starts nothing; what a plain start keeps is compared afterwards.
             start(view, isVoluntary: false, why)
-        } else if primary.isAnswering, !primary.isBusy {
-            // Closed or open: it may be closed because nobody is there to acknowledge for it.
+        } else if primary.isAnswering, !primary.isBusy, primary.held.contains(records.floor) {
+            // Closed or open: it may be closed because nobody is there to acknowledge for it. One that takes the lead and has
+            // not applied yet what it begins with lacks rows that it has.
             emit(
                 .rejoin(source: peer(primary.record)), on: view, isVoluntary: false, cause: why,
                 "come back as a replica of \(label(primary))")
         } else {
-            wait(.fact(label(primary)), "\(label(primary)) to answer, before \(label(view)) comes back")
+            wait(.fact(label(primary)), "\(label(primary)) to answer with all that it began with, before \(label(view)) comes back")
         }
     }
 

@@ -60,11 +60,13 @@ final class MemberView {
     var isRunning: Bool { report?.process == .running && report?.directory == .ready }
 
     /// Everything that it holds or has received of its cluster's rows, as far as it tells.
-    var received: GTIDSet {
+    var received: GTIDSet { database?.replication.map { held.merged(with: $0.receivedPosition) } ?? held }
+
+    /// What is in its tables of its cluster's rows, as far as it tells: what it has only received is not.
+    var held: GTIDSet {
         guard let database else { return GTIDSet() }
-        guard let replication = database.replication else { return database.binlogPosition.merged(with: database.appliedPosition) }
+        guard database.replication != nil else { return database.binlogPosition.merged(with: database.appliedPosition) }
         return database.binlogPosition.rightful(on: database.serverID, applied: database.appliedPosition)
-            .merged(with: replication.receivedPosition)
     }
 
     /// What somebody wrote to this replica itself: no other member has it, and its number in the domain belongs to
