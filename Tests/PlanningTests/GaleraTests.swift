@@ -318,6 +318,54 @@ struct GaleraTests {
         #expect(fleet.converge().outline.contains("recoverComponent 2"))
     }
 
+    @Test func `one that was never heard since the server began holds a recovery, and can be given up`() {
+        var fleet = founded()
+        fleet.killAll([1: 100, 2: 104, 3: 117])
+        fleet.observed["hz-c-1"] = nil
+        #expect(fleet.recordStep().findings.contains { $0.reason == "RecoveryHeld" })
+        fleet.edit { $0.recoveryAcceptLoss = 1 }
+        #expect(fleet.recordStep().names == ["fence 1", "fence 2"] && fleet.orders?.leftBehind == [3])
+    }
+
+    @Test func `the first of the next component that died unseen is killed and read again, with all others`() {
+        var fleet = founded()
+        fleet.killAll([1: 100, 2: 124, 3: 117])
+        fleet.carryOutStep()
+        fleet.carryOutStep()
+        #expect(fleet.recordStep().names == ["recoverComponent 2"] && fleet.orders?.epoch == 2)
+        // It began, and what it was to be told is not known; its agent starts it again, as any other.
+        fleet.change(2) { $0.recovered = nil }
+        #expect(fleet.recordStep().names == ["fence 1", "fence 2", "fence 3"] && fleet.orders?.epoch == 3)
+    }
+
+    @Test func `the first of the next component that runs and is none is let be for a while, and then killed and read again`() {
+        var fleet = founded()
+        fleet.killAll([1: 100, 2: 124, 3: 117])
+        fleet.carryOutStep()
+        fleet.carryOutStep()
+        fleet.recordStep()
+        fleet.change(2) { report in
+            report.process = .starting
+            report.recovered = nil
+        }
+        #expect(fleet.recordStep().names == [] && fleet.orders?.epoch == 2)
+        fleet.pass(GaleraProcedure.selfMendMax)
+        fleet.change(2) { $0.process = .starting }
+        #expect(fleet.recordStep().names == ["fence 1", "fence 2", "fence 3"] && fleet.orders?.epoch == 3)
+    }
+
+    @Test func `a writer whose host is lost in the middle of a task is replaced`() throws {
+        var fleet = founded()
+        fleet.pass(.seconds(5), except: [1])
+        for ordinal in [2, 3] { fleet.change(ordinal) { $0.database?.galera?.members = [2, 3] } }
+        let id = InstanceID(clusterUID: fleet.orders?.uid ?? "", ordinal: 1)
+        let task = PlannedTask(
+            unit: UnitID(.cluster, "orders"), target: .instance(id, host: "hz-a-1"), action: .dropDatabase(name: "old"), isVoluntary: true,
+            cause: .observation(""), summary: "")
+        let decision = Planner.step(fleet.situation([RunningAttempt(id: "a1", task: task, started: fleet.now)]))
+        #expect(decision.names == ["promote 2"])
+    }
+
     @Test func `a loss that is accepted goes on without that member, which never joins as it is`() throws {
         var fleet = founded()
         fleet.killAll([1: 100, 2: 104, 3: 117])

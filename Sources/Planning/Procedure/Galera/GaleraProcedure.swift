@@ -82,6 +82,8 @@ struct GaleraProcedure: ClusterProcedure {
             guard case .inconsistent = place(of: view) else { continue }
             galera.inconsistent = Planner.union(galera.inconsistent, [view.ordinal])
         }
+        let purged = records.members.filter { $0.phase == .purged }.map(\.ordinal)
+        if !purged.isEmpty { galera.inconsistent.removeAll { purged.contains($0) } }
     }
 
     // MARK: What the shared parts ask

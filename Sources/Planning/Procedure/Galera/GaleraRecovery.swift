@@ -10,7 +10,6 @@ extension GaleraProcedure {
 
     mutating func recover() {
         if let first = galera.recovery?.from, let view = view(first), isInside(view) { return finish(first) }
-        guard !waitsForFirstReports() else { return }
         if galera.recovery == nil { galera.recovery = RecoveryIntent(epoch: 0, began: now) }
         guard let intent = galera.recovery else { return }
         tellLoss()
@@ -18,13 +17,6 @@ extension GaleraProcedure {
             return wait(.approval("spec.maintenance"), "the end of the maintenance of \(context.name), before its component is begun again")
         }
         intent.epoch > 0 ? isolate(intent) : watch(intent)
-    }
-
-    /// What was never heard of since the server began says nothing.
-    private mutating func waitsForFirstReports() -> Bool {
-        let unknown = lost.filter { $0.knowledge == .unknown }
-        for view in unknown { _ = waitsForHost(view) }
-        return !unknown.isEmpty
     }
 
     /// The loss of those who could not be counted is accepted, by the epoch that the finding names.
@@ -55,6 +47,7 @@ extension GaleraProcedure {
     // MARK: Before anything is done
 
     /// While somebody cannot be asked nothing is touched: the others may yet find each other, and who is silent may be serving.
+    /// Silent is also who was never heard since the server began: it waited for first reports before this is asked.
     private mutating func watch(_ intent: RecoveryIntent) {
         let silent = galera.component.filter { view($0)?.knowledge != .fresh }
         if !silent.isEmpty {
@@ -104,12 +97,14 @@ extension GaleraProcedure {
     // MARK: Everybody is dead, and read
 
     private mutating func isolate(_ intent: RecoveryIntent) {
+        // Under another epoch, so that nobody's agent starts it alone.
+        if let first = intent.from, let view = view(first), hasFailed(view, intent) { return begin(acceptsLoss: intent.acceptsLoss) }
         let cause = Cause.observation("no instance is in a primary component")
         for view in lost where view.knowledge == .fresh {
             guard let report = view.report, report.directory == .ready else { continue }
             if waitsForAttempt(view) { continue }
             if view.ordinal == intent.from, report.process != .stopped {
-                wait(.fact(label(view)), "\(label(view)) to be a component")
+                wait(.time(intent.began + Self.selfMendMax), "\(label(view)) to be a component")
             } else if report.process != .stopped || report.epoch < intent.epoch {
                 // Also of a dead one: from now on its agent does not start it alone.
                 emit(.fence(epoch: intent.epoch), on: view, isVoluntary: false, cause: cause, "kill it, and start it no more before it is read")
@@ -122,6 +117,13 @@ extension GaleraProcedure {
             view.knowledge == .fresh && (isTaken(view.ordinal) || view.ordinal == intent.from && view.report?.process != .stopped)
         }
         if !isPending { decide(intent) }
+    }
+
+    /// Whether the first of the next component was started, and ended before it was seen in one; or runs, and does not come to be
+    /// one. Its agent may have started it since, as any other.
+    private func hasFailed(_ view: MemberView, _ intent: RecoveryIntent) -> Bool {
+        guard view.knowledge == .fresh, !view.isBusy, let report = view.report, report.directory == .ready else { return false }
+        return report.process == .stopped ? report.recovered == nil : now >= intent.began + Self.selfMendMax
     }
 
     private var reads: [Int: RecoveredPosition] {
@@ -148,6 +150,10 @@ extension GaleraProcedure {
             find("RecoveryHeld", context.name, on: nil, "\(message); to go on without it commit `recovery: {acceptLoss: \(records.epoch)}`", drift: false)
             wait(.approval("spec.recovery.acceptLoss"), message)
         case .start(let first, let position):
+            if intent.from != first {
+                let moment = now
+                galera.recovery?.began = moment
+            }
             galera.recovery?.from = first
             galera.recovery?.position = position
             galera.recovery?.isPastReturn = true

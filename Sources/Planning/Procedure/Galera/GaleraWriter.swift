@@ -47,8 +47,9 @@ extension GaleraProcedure {
     /// Nil where the primary is in the component, or nothing says that it is not. One that those inside do not count among
     /// them can commit nothing, whatever is known of it.
     private mutating func loss(of primary: MemberView) -> WriterLoss? {
-        guard !primary.isBusy else { return nil }
         let isSilent = primary.silence.map { $0 >= PrimaryReplicaProcedure.silenceMin } ?? true
+        // What works on it on a host that is gone does not end.
+        guard !primary.isBusy || isSilent else { return nil }
         switch place(of: primary) {
         // What it said last may be over: the others are asked as soon as it is silent.
         case .inside, .silent:
