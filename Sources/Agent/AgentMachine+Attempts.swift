@@ -85,6 +85,8 @@ extension InstanceJournal {
         case .open: (grant, following) = (held, nil)
         case .promote: following = nil
         case .revoke: following = nil
+        // What ran before is gone; its copy is started by an order, which for a galera member the store has to know of first.
+        case .clone: shouldRun = false
         // A rejoin that is broken off is not to be followed by a plain start, which would keep for good what it cuts.
         case .fence, .retire, .purge, .rejoin: (grant, following, shouldRun) = (nil, nil, false)
         default: break

@@ -208,6 +208,17 @@ import Testing
 
     private let destination = CopyDestination(address: "127.0.2.1", port: 4444, token: "k", certificateDigest: "ab")
 
+    /// Its directory was lost: the copy that takes its place is started by an order.
+    @Test func `what ran before does not start a copy`() {
+        var bench = Bench()
+        _ = bench.serve([])
+        bench.settle(bench.offer(order("s", .start, on: orders2)), [])
+        bench.settle(bench(.attemptEnded(attempt: "s", .succeeded(TaskResult()))), [])
+        #expect(bench.machine.journal.instances[orders2]?.shouldRun == true)
+        bench.settle(bench.offer(clone()), [])
+        #expect(bench.machine.journal.instances[orders2]?.shouldRun == false)
+    }
+
     @Test func `a receiver tells where it waits, again after a reconnect, until its donor has ended`() {
         var bench = Bench()
         _ = bench.serve()
