@@ -204,6 +204,11 @@ extension RealServers {
             #expect(acknowledged.all.allSatisfy { there.contains($0) })
         }
 
+        @Test func `how many a group has, its configuration says`() {
+            #expect(ConfigurationFile("wsrep_cluster_address=gcomm://a:1,b:1,c:1\n").groupSize == 3)
+            #expect(ConfigurationFile("wsrep_on=OFF\n").groupSize == 0)
+        }
+
         @Test func `who has no position is not started, whoever asks`() async throws {
             let cluster = try GaleraCluster([1])
             let host = cluster.host

@@ -57,6 +57,9 @@ struct GaleraFiles: Sendable {
     /// Nil where it left in good order, or was in no primary view.
     func view() throws(EngineError) -> ComponentView? { try Files.text(viewFile).flatMap { Self.view($0) } }
 
+    /// Those of the view do not find each other by it any more: a component is there, or is begun by an order.
+    func forgetView() throws(EngineError) { try Files.remove(viewFile) }
+
     /// `my_uuid: U`, then `view_id: 3 U N` and one `member: U 0` for each. Nil for a text that is torn.
     static func view(_ text: String) -> ComponentView? {
         guard text.contains("#vwend") else { return nil }
@@ -121,4 +124,7 @@ extension InstanceLayout {
 
 extension ConfigurationFile {
     var isGalera: Bool { ["ON", "1"].contains(value("wsrep_on") ?? "") }
+
+    /// How many instances the group has by it, this one among them.
+    var groupSize: Int { value("wsrep_cluster_address").map { $0.split(separator: ",").count } ?? 0 }
 }

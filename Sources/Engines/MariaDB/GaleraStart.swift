@@ -123,6 +123,8 @@ extension InstanceWorker {
             guard stateUUID ?? found.stateUUID == found.stateUUID else {
                 throw EngineError(.refused, "the data of \(layout.id) belong to the history \(found.stateUUID), and the cluster's is \(stateUUID ?? ""): it is moved aside and cloned")
             }
+            // Whoever had left before this view may have applied more than those who stayed, who would be a component without it.
+            if let view = found.view, view.members.count < ConfigurationFile(setting.configuration).groupSize { try files.forgetView() }
         case .founding:
             guard Files.exists(layout.foundingMark) else {
                 throw EngineError(.refused, "the data of \(layout.id) belong to the history \(found.stateUUID) already: it joins, or is recovered, and founds nothing")
