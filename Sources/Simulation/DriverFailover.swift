@@ -54,6 +54,7 @@ extension DriverSteps {
             DriverStep(5...30, worksOnHung: true) { context in
                 guard let instance = context.instance else { return .end(.succeeded(TaskResult(acted: false))) }
                 context.end(instance)
+                instance.bars += 1
                 return .next
             },
             DriverStep(20...150, worksOnHung: true) { context in

@@ -35,7 +35,7 @@ enum DriverSteps {
         case .fence: fence()
         case .rejoin(let source): rejoin(source)
         case .foundComponent, .joinComponent, .readPosition, .recoverComponent:
-            [DriverStep(1...1) { _ in .end(.refused("Unsupported: the model has no galera clusters")) }]
+            [DriverStep(1...1) { _ in .end(.refused("Unsupported: it is of no galera cluster")) }]
         case .applyChannel: [DriverStep(1...1) { _ in .end(.refused("Unsupported: not an agent's")) }]
         }
     }
@@ -84,6 +84,7 @@ enum DriverSteps {
                 instance.content = DatabaseContent(copied)
                 instance.configuration = blueprint.configuration
                 instance.directory = .ready
+                if let history = context.operation.copiedHistory { instance.seed(history, context.world.planted) }
                 return .end(.succeeded(TaskResult(engineVersion: context.instance?.version)))
             },
         ]

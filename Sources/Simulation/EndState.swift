@@ -16,6 +16,7 @@ extension World {
         if writer.process?.unacknowledged.isEmpty == false { return "commits wait on the writer for an acknowledgement" }
         oracle.requireAll(writer, "ends")
         if let violation = oracle.violation { return violation }
+        if script.isGalera, let problem = galeraProblem(of: records, cluster.value) { return problem }
         if let problem = problem(ofMembers: records, cluster.value, headFrom: []) { return problem }
         let acknowledging = records.ackSet.compactMap { instance(records.uid, $0) }
         for (name, standby) in script.current.clusters where standby.value.standbyOf != nil {
@@ -42,6 +43,12 @@ extension World {
         server.crash(for: World.absenceMax)
         let began = now
         _ = run(for: .seconds(2))
+        if script.isGalera {
+            if let problem = galeraProblemWithoutServer(server, absence: World.returnMax) { return problem }
+            server.start()
+            if run(for: Simulation.settleMax, until: { self.isSettled }) { return nil }
+            return oracle.violation ?? "it did not converge after \(World.absence) without a server: \(unsettled)"
+        }
         let ackers = allInstances.filter { $0.instance.process?.isAcking == true && $0.instance.source?.address == writer.address }
         guard let acker = pick(ackers) else { return "nobody acknowledges" }
         let others = allInstances.filter { $0.instance !== acker.instance }.map { ($0.instance, $0.instance.process?.number) }
@@ -79,7 +86,7 @@ extension World {
         guard let head = instance(records.uid, records.primary) else { return "\(records.name) has no head" }
         for member in records.members where member.phase == .active {
             guard let instance = instance(records.uid, member.ordinal) else { return "\(records.name)-\(member.ordinal) is not there" }
-            if let problem = problem(of: instance, from: instance === head ? upstream : [head], cluster) { return "\(instance.id) \(problem)" }
+            if let problem = problem(of: instance, from: instance === head ? upstream : script.isGalera ? [] : [head], cluster) { return "\(instance.id) \(problem)" }
             oracle.requireAll(instance, "ends")
         }
         return oracle.violation

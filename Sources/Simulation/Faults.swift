@@ -32,7 +32,7 @@ struct Faults {
         let delay = Duration.milliseconds(Int64(Double(interval.milliseconds) * 2 * world.random.unit()))
         world.after(delay) {
             guard world.faults.interval != nil else { return }
-            world.faults.strike(world)
+            if world.script.isGalera { world.faults.strikeGalera(world) } else { world.faults.strike(world) }
             world.faults.schedule(world)
         }
     }
@@ -43,7 +43,7 @@ struct Faults {
         return true
     }
 
-    private func strike(_ world: World) {
+    func strike(_ world: World) {
         if world.chance(leaveAlone) { return loseOthers(world) }
         if world.script.isLeading, world.chance(Faults.ofRegion) { return cutRegion(world) }
         switch Int.random(in: 0..<20, using: &world.random) {
@@ -208,7 +208,7 @@ struct Faults {
         switch Int.random(in: 0..<8, using: &world.random) {
         case 0 where instance.isWritable && !instance.isMadeWritable:
             world.note("drift: the account is dropped on \(instance.id)")
-            instance.append(.dropAccount("app@127.%"))
+            world.change(.dropAccount("app@127.%"), on: instance)
         case 1:
             world.note("drift: a variable is set on \(instance.id)")
             instance.process?.variables["max_connections"] = "17"
@@ -231,13 +231,18 @@ struct Faults {
             instance.append(.dropReplicationAccount(replica))
         case 7 where instance.isWritable && !instance.isMadeWritable:
             world.note("somebody makes an account on \(instance.id)")
-            instance.append(.account(Oracle.stranger, authentication: "*"))
+            world.change(.account(Oracle.stranger, authentication: "*"), on: instance)
         default: break
         }
     }
 }
 
 extension World {
+    /// By hand, on the writer.
+    func change(_ content: Transaction.Content, on instance: ModelInstance) {
+        if instance.member == nil { instance.append(content) } else { submit(content, on: instance) }
+    }
+
     /// The host loses its power: agent and databases are gone, and nobody is told.
     func lose(_ host: ModelHost, for duration: Duration) {
         guard !isLost(host) else { return }

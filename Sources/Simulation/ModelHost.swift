@@ -33,6 +33,8 @@ final class ModelHost {
     /// Cut off from the server alone, and from other databases alone.
     var serverCutUntil = Instant(milliseconds: 0)
     var replicationCutUntil = Instant(milliseconds: 0)
+    /// It hears no other database until then, and is heard.
+    var deafUntil = Instant(milliseconds: 0)
     /// Without power until then: no agent, no database, no word to anybody.
     var lostUntil = Instant(milliseconds: 0)
     /// How far the time of its wall is off.
@@ -56,7 +58,7 @@ final class ModelHost {
             storageFreeBytes: 50 << 30, memoryTotalBytes: 8 << 30, instances: sortedInstances.map(\.id), catalogs: catalogs)
     }
 
-    private static let engines = engineVersions.map { EngineBinary(type: .mariadb, version: $0, path: "/engines/\($0)/mariadbd") }
+    private static let engines = engineVersions.map { EngineBinary(type: .mariadb, version: $0, path: "/engines/\($0)/mariadbd", galeraProvider: "/usr/lib/galera/libgalera_smm.so") }
 
     /// Known once an instance ran here.
     var catalogs: [VariableCatalog] {
@@ -85,11 +87,17 @@ final class Operation {
     var isPastReturn = false
     /// What the donor sent.
     var copied: [Transaction]?
+    /// Of a galera member, the history that it belongs to, and how far its GTIDs are off.
+    var copiedHistory: (stateUUID: String, shift: Int64)?
     /// The donor's end, as the server told it; nil inside: success.
     var copyEnd: String??
     var began: Instant
     /// Its statement's place in the binlog of a process.
     var written: (process: UInt64, place: Int)?
+    /// On its way to all members of a component.
+    var writeSet: ModelWriteSet?
+    var hasActed = false
+    var tries = 0
     /// Since when the database does not answer the operation.
     var hungSince: Instant?
 

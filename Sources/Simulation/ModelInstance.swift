@@ -60,6 +60,12 @@ final class ModelInstance {
     private(set) var ordered: String?
     private(set) var orderedDigest: String?
     var binlog: [Transaction] = []
+    /// Of a galera cluster's instance.
+    var member: ModelMember?
+    /// How often it was fenced: a start that was on its way then does not happen.
+    var bars = 0
+    /// Of the last primary component that it was in.
+    var lastOrder: ModelOrder?
     var content = DatabaseContent()
     /// Replication accounts that are locked here and on no other instance.
     var lockedAccounts: Set<InstanceID> = []
@@ -123,7 +129,7 @@ final class ModelInstance {
 
     // MARK: Positions
 
-    var position: GTIDSet { binlog.last?.position ?? GTIDSet() }
+    var position: GTIDSet { member.map { memberPosition($0) } ?? binlog.last?.position ?? GTIDSet() }
 
     /// `Gtid_IO_Pos`: empty after a restart.
     var ioPosition: GTIDSet { process?.hasReceived == true ? relay.last?.position ?? position : GTIDSet() }

@@ -9,16 +9,21 @@ extension ModelInstance {
         report.orderedDigest = orderedDigest
         report.refusedStart = refused
         report.origin = InstanceOrigin(address: address, serverID: serverID, gtidDomain: gtidDomain, engineVersion: version)
-        guard let process = reported else { return report }
-        report.process = isHung(at: now) ? .unresponsive : .running
+        report.isInconsistent = member?.isInconsistent == true
+        guard let process = reported else {
+            report.recovered = member?.recovered
+            return report
+        }
+        report.process = isHung(at: now) ? .unresponsive : member.map { $0.seat?.isListening == true } ?? true ? .running : .starting
         report.startedParameters = process.started
         report.startedValues = process.startedValues
-        if !isHung(at: now) { report.database = database(process, fingerprintKey, now) }
+        if report.process == .running { report.database = database(process, fingerprintKey, now) }
         return report
     }
 
     private func database(_ process: ModelProcess, _ fingerprintKey: [UInt8]?, _ now: Instant) -> DatabaseReport {
         var database = DatabaseReport(version: process.version, serverID: serverID, readOnly: process.readOnly)
+        database.galera = member.map { galeraReport($0) }
         database.binlogPosition = position
         database.appliedPosition = position
         database.replication = source.map { source in

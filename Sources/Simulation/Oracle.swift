@@ -14,13 +14,16 @@ final class Oracle {
     private var journals: [String: (term: Int64, epochs: [InstanceID: Int64])] = [:]
     private(set) var attemptsOpened = 0
     private(set) var failoversBegun = 0
-    private(set) var rejoinsMovedAside = 0
+    var rejoinsMovedAside = 0
     /// How often the writer ceased to wait for anybody.
     private(set) var timesAlone = 0
     private var waiting: Set<String> = []
     /// The one that was opened last.
     private var writer: ModelInstance?
     private(set) var acknowledgedCount = 0
+    /// How often a lost component was begun again, and how many writes were given up by somebody's word.
+    var recoveries = 0
+    private(set) var forgiven = 0
     /// The rows of answered clients, by number.
     private(set) var told: Set<Int> = []
     /// It breaks off nothing: promises are broken on purpose.
@@ -34,6 +37,8 @@ final class Oracle {
     // MARK: After every event
 
     func check(_ world: World) {
+        // Members of one component are all writers.
+        if world.script.isGalera { return }
         var writable = 0
         for host in world.hosts {
             for instance in host.sortedInstances where instance.isWritable && !instance.isMadeWritable { writable += 1 }
@@ -62,6 +67,21 @@ final class Oracle {
         guard instance.process?.semiSyncPrimary == true else { return }
         let copies = world.allInstances.count { $0.instance.id.clusterUID == instance.id.clusterUID && $0.instance.holds(write, at: place) }
         if copies < 2 { fail("\(instance.id) acknowledged \(write.content) with \(copies) copies") }
+    }
+
+    /// As of a galera cluster, whose places are those of the one order.
+    func acknowledge(_ write: Transaction, at place: Int) {
+        if let other = acknowledged[place], other !== write {
+            fail("two acknowledged writes at place \(place): \(other.content) and \(write.content)")
+        }
+        acknowledged[place] = write
+        acknowledgedCount += 1
+    }
+
+    /// Its loss was accepted.
+    func forgive(_ place: Int) {
+        acknowledged[place] = nil
+        forgiven += 1
     }
 
     /// A writer was opened: everything acknowledged must be there.

@@ -54,6 +54,29 @@ package enum PlantedBug: String, Sendable, CaseIterable {
     /// A demoted writer that is started again takes writes again.
     case openRestart
 
+    /// Galera: of a lost component not the furthest is started.
+    case recoverSecond
+    /// Galera: what a member had when it was started is taken for what it has.
+    case recoverUnread
+    /// Galera: an agent starts a member without telling it its position.
+    case plainStart
+    /// Galera: that a member was voted out is not kept.
+    case forgetsInconsistent
+    /// Galera: whoever is dead is no more among those who may have been in the component.
+    case componentTooSmall
+    /// Galera: a copy's binary log counts from nothing.
+    case cloneUnseeded
+    /// Galera: those of a view that others had left before are a component again by themselves.
+    case smallView
+
+    /// Found in a galera cluster.
+    package var isOfGalera: Bool {
+        switch self {
+        case .recoverSecond, .recoverUnread, .plainStart, .forgetsInconsistent, .componentTooSmall, .cloneUnseeded, .smallView: true
+        default: false
+        }
+    }
+
     /// Found where the lead moves between clusters.
     package var isOfLeading: Bool { self == .briefDemotion || self == .openRestart }
 }

@@ -21,7 +21,11 @@ struct Script {
 
     /// Of two clusters in two regions, between which the lead moves.
     let isLeading: Bool
+    private(set) var isGalera = false
+    /// Somebody accepted that a member's writes are lost.
+    private(set) var hasAcceptedLoss = false
     private(set) var fleets: [DesiredFleet] = []
+    private var extra = 0
     /// The last one that was pushed.
     private(set) var newest = 0
 
@@ -33,6 +37,7 @@ struct Script {
             commit.change(&cluster)
             fleets.append(fleet([cluster], index, commit.subject))
         }
+        isGalera = cluster.topology == .galera
     }
 
     /// `commits`: what each does to both clusters; the first declares one, the second the other.
@@ -51,6 +56,21 @@ struct Script {
     var current: DesiredFleet { fleets[newest] }
 
     mutating func push() { newest = min(newest + 1, fleets.count - 1) }
+
+    /// A commit beside those of the script, which the next of these leaves out again.
+    mutating func acceptLoss(_ epoch: Int64) {
+        hasAcceptedLoss = true
+        var fleet = current
+        fleet.revision = Revision(commit: String(repeating: "f", count: 36) + String(10_000 + extra), subject: "accept the loss")
+        extra += 1
+        for (name, cluster) in fleet.clusters {
+            var value = cluster.value
+            value.recoveryAcceptLoss = epoch
+            fleet.clusters[name] = Declared(value: value, file: cluster.file, line: cluster.line, revision: fleet.revision.commit)
+        }
+        newest += 1
+        fleets.insert(fleet, at: newest)
+    }
 
     func index(of commit: String) -> Int? { fleets.firstIndex { $0.revision.commit == commit } }
 
@@ -157,6 +177,20 @@ struct Script {
                     grants: [Grant(on: "orders.*", privileges: ["INSERT", "SELECT"])])
             ], retainFor: .seconds(20))
     }
+
+    /// Found, a parameter of each sort, content, a planned move, five members and three again, one of them elsewhere.
+    static let galera = Script([
+        ("declare orders", { $0.topology = .galera }),
+        ("more connections", { $0.parameters["max_connections"] = "300" }),
+        ("a longer backlog", { $0.parameters["back_log"] = "200" }),
+        ("billing", { $0.databases = [DatabaseSpec(name: "billing"), DatabaseSpec(name: "orders")] }),
+        ("the primary to zone b", { $0.preferredZones = ["zone-b"] }),
+        ("five", { $0.placement = Script.placement(1, 2, 2) }),
+        ("a grant more", { $0.accounts[0].grants = [Grant(on: "orders.*", privileges: ["INSERT", "SELECT", "UPDATE"])] }),
+        ("three", { $0.placement = Script.placement(1, 1, 1) }),
+        ("two in zone c, none in a", { $0.placement = Script.placement(0, 1, 2) }),
+        ("a shorter backlog", { $0.parameters["back_log"] = "100" }),
+    ])
 
     private static var standby: Cluster {
         var cluster = orders

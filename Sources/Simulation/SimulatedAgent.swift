@@ -54,7 +54,7 @@ final class SimulatedAgent {
     func exited(_ instance: InstanceID) { later(.milliseconds(1)) { self.handle(.processExited(instance)) } }
 
     /// Something that this process waits for: it comes only while the process lives.
-    private func later(_ delay: Duration, _ action: @escaping () -> Void) {
+    func later(_ delay: Duration, _ action: @escaping () -> Void) {
         let current = incarnation
         world.after(delay) { if self.incarnation == current, self.machine != nil { action() } }
     }
@@ -160,6 +160,7 @@ final class SimulatedAgent {
         let isHung = host.instances[id]?.isHung(at: world.now) ?? false
         later(isHung ? SimulatedAgent.lookBound : world.milliseconds(1...20)) {
             let instance = self.host.instances[id]
+            if let member = instance?.member, member.seat?.state == .inconsistent, self.world.planted != .forgetsInconsistent { member.isInconsistent = true }
             var report = instance?.report(fingerprintKey: key.map(bytes(ofHex:)), at: self.world.now)
             if let instance, let database = report?.database, database.semiSyncPrimary || !database.semiSyncReplica {
                 report?.database?.connectedReplicas = self.world.connectedReplicas(of: instance, on: self.host)
@@ -172,10 +173,12 @@ final class SimulatedAgent {
     }
 
     private func startClosed(_ id: InstanceID) {
+        let bars = host.instances[id]?.bars
         later(world.milliseconds(100...300)) {
             guard let instance = self.host.instances[id], instance.directory == .ready, instance.ordered != nil else {
                 return self.handle(.closedStartEnded(id, error: "it cannot be started"))
             }
+            if let member = instance.member { return self.startMember(instance, member, bars) }
             if instance.process == nil {
                 guard self.host.startsFailUntil <= self.world.now else { return self.handle(.closedStartEnded(id, error: "it does not start")) }
                 self.world.note("agent \(self.host.name) starts \(id) closed by itself")
@@ -188,7 +191,7 @@ final class SimulatedAgent {
 
     private func openByGrant(_ id: InstanceID, _ semiSync: Bool) {
         later(world.milliseconds(20...200)) {
-            guard let instance = self.host.instances[id], var process = instance.process,
+            guard let instance = self.host.instances[id], var process = instance.process, instance.member == nil,
                 !process.ioRunning, !process.sqlRunning, !instance.isHung(at: self.world.now)
             else { return self.handle(.grantEnded(id, opened: false)) }
             process.semiSyncReplica = false
@@ -256,7 +259,9 @@ final class SimulatedAgent {
         let context = StepContext(world: world, host: host, order: order, operation: operation) { destination in
             self.later(.milliseconds(1)) { self.handle(.copyReady(attempt: order.id, destination)) }
         }
-        advance(context, DriverSteps.steps(for: order.action, in: order.instance.clusterUID)[...])
+        let isMember = context.instance?.member != nil
+        let steps = isMember ? DriverSteps.steps(onMember: order.action) : nil
+        advance(context, (steps ?? DriverSteps.steps(for: order.action, in: order.instance.clusterUID))[...])
     }
 
     private func advance(_ context: StepContext, _ steps: ArraySlice<DriverStep>) {
@@ -294,10 +299,12 @@ final class SimulatedAgent {
             world.oracle.fail("\(donor) is copied from while an attempt works on it")
         }
         host.sending[donor, default: 0] += 1
+        if let seat = host.instances[donor]?.member?.seat, seat.state == .synced { host.instances[donor]?.member?.seat?.state = .donor }
         later(world.milliseconds(300...3000)) {
             let problem = self.copy(endpoint, donor)
             let count = (self.host.sending[donor] ?? 1) - 1
             self.host.sending[donor] = count > 0 ? count : nil
+            if count <= 0, let seat = self.host.instances[donor]?.member?.seat, seat.state == .donor { self.host.instances[donor]?.member?.seat?.state = .joined }
             self.handle(.copySent(attempt: endpoint.attempt, error: problem))
         }
     }
@@ -308,6 +315,10 @@ final class SimulatedAgent {
             return "the receiver cannot be reached"
         }
         guard let receiver = target.receivers[endpoint.token], !receiver.isDead else { return "nobody waits for this copy" }
+        if let member = instance.member {
+            guard instance.isInComponent else { return "the donor is in no component" }
+            receiver.copiedHistory = (member.stateUUID, member.shift)
+        }
         receiver.copied = instance.committed
         return nil
     }

@@ -203,6 +203,7 @@ final class SimulatedServer {
     private func commit(_ changes: [StoreChange], _ term: Int64) -> StoreError? {
         do throws(StoreError) {
             guard world.storeDownUntil <= world.now else { throw .unavailable("the store is down") }
+            let changes = world.planted == .componentTooSmall ? changes.map(world.withoutDead) : changes
             try world.store.commitNow(changes, term: world.planted == .lenientStore ? world.oracle.highestTerm : term)
             for change in changes { world.noteChange(change) }
             world.oracle.stored(changes, by: term)
@@ -372,7 +373,7 @@ extension World {
         case .putCluster(let cluster):
             let phases = cluster.members.map { "\($0.ordinal)@\($0.host) \($0.phase)" }.joined(separator: ", ")
             note(
-                "store: \(cluster.name) epoch \(cluster.epoch) primary \(cluster.primary ?? 0) acks \(cluster.ackSet) founded \(cluster.isFounded) switchover \(cluster.switchover.map { "\($0.from)→\($0.to) \($0.position?.description ?? "-") past \($0.isPastReturn)" } ?? "none") \(cluster.failoverText); \(phases)")
+                "store: \(cluster.name) epoch \(cluster.epoch) primary \(cluster.primary ?? 0) acks \(cluster.ackSet) founded \(cluster.isFounded) switchover \(cluster.switchover.map { "\($0.from)→\($0.to) \($0.position?.description ?? "-") past \($0.isPastReturn)" } ?? "none") \(cluster.failoverText)\(cluster.galeraText); \(phases)")
         case .putRevision(let record): note("store: revision \(record.revision.commit) \(record.state)")
         case .appendEvent(let event): note("event: \(event.unit) \(event.reason) \(event.message)")
         default: break
@@ -381,6 +382,12 @@ extension World {
 }
 
 extension ClusterRecords {
+    fileprivate var galeraText: String {
+        guard let galera else { return "" }
+        let recovery = galera.recovery.map { "epoch \($0.epoch) from \($0.from ?? 0) at \($0.position ?? -1)" }
+        return " component \(galera.component) inconsistent \(galera.inconsistent) recovery \(recovery ?? "none")"
+    }
+
     fileprivate var failoverText: String {
         var text = leftBehind.isEmpty ? "" : "left behind \(leftBehind) "
         guard let failover else { return text + "failover none" }

@@ -22,6 +22,8 @@ package struct SimulationResult: Sendable {
     package var timesAlone: Int
     /// How often a standby began to lead.
     package var leadsTaken: Int
+    /// How often a lost galera component was begun again.
+    package var recoveries: Int
 }
 
 /// What a number of seeds came to.
@@ -42,7 +44,7 @@ package enum Simulation {
     /// Runs the seeds, each a world of its own and `jobs` of them at once; stops after `failuresMax` failures. Told and
     /// reported in the seeds' order, of whose traces only those that failed are kept.
     package static func run(
-        seeds: Range<UInt64>, planted: PlantedBug? = nil, rolling: Bool = false, leading: Bool = false, whenAlone: WhenAlone = .wait,
+        seeds: Range<UInt64>, planted: PlantedBug? = nil, rolling: Bool = false, leading: Bool = false, galera: Bool = false, whenAlone: WhenAlone = .wait,
         isWhole: Bool = false, failuresMax: Int = 1, jobs: Int = 1, progress: (SimulationResult) -> Void = { _ in }
     ) async -> SimulationReport {
         let width = max(jobs, 1)
@@ -55,7 +57,7 @@ package enum Simulation {
             while told < seeds.upperBound, failures < failuresMax {
                 while next < seeds.upperBound, running < width, next - told < width * Simulation.aheadMax {
                     let seed = next
-                    group.addTask { replayed(seed, planted, rolling, leading, whenAlone, isWhole) }
+                    group.addTask { replayed(seed, planted, rolling, leading, galera, whenAlone, isWhole) }
                     (next, running) = (next + 1, running + 1)
                 }
                 guard let result = await group.next() else { break }
@@ -74,23 +76,23 @@ package enum Simulation {
 
     /// Without its trace, which costs more than a little; one that fails is run again for it.
     private static func replayed(
-        _ seed: UInt64, _ planted: PlantedBug?, _ rolling: Bool, _ leading: Bool, _ whenAlone: WhenAlone, _ isWhole: Bool
+        _ seed: UInt64, _ planted: PlantedBug?, _ rolling: Bool, _ leading: Bool, _ galera: Bool, _ whenAlone: WhenAlone, _ isWhole: Bool
     ) -> SimulationResult {
         let result = run(
-            seed: seed, planted: planted, rolling: rolling, leading: leading, whenAlone: whenAlone, isTraced: false, isWhole: isWhole)
+            seed: seed, planted: planted, rolling: rolling, leading: leading, galera: galera, whenAlone: whenAlone, isTraced: false, isWhole: isWhole)
         guard result.failure != nil else { return result }
-        return run(seed: seed, planted: planted, rolling: rolling, leading: leading, whenAlone: whenAlone, isWhole: isWhole)
+        return run(seed: seed, planted: planted, rolling: rolling, leading: leading, galera: galera, whenAlone: whenAlone, isWhole: isWhole)
     }
 
     /// How the first seed went that fails with a planted bug and does not fail without it; nil: there is none.
     package static func find(
-        _ bug: PlantedBug, seeds: Range<UInt64>, leading: Bool = false, jobs: Int = 1
+        _ bug: PlantedBug, seeds: Range<UInt64>, leading: Bool = false, galera: Bool = false, jobs: Int = 1
     ) async -> SimulationResult? {
         var next = seeds.lowerBound
         while next < seeds.upperBound {
-            let report = await run(seeds: next..<seeds.upperBound, planted: bug, leading: leading, jobs: jobs)
+            let report = await run(seeds: next..<seeds.upperBound, planted: bug, leading: leading, galera: galera, jobs: jobs)
             guard let failed = report.failures.first else { return nil }
-            if run(seed: failed.seed, leading: leading, isTraced: false).failure == nil { return failed }
+            if run(seed: failed.seed, leading: leading, galera: galera, isTraced: false).failure == nil { return failed }
             next = failed.seed + 1
         }
         return nil
@@ -101,14 +103,14 @@ package enum Simulation {
     /// that move the lead between two clusters. `isWhole`: with every rehearsal to its end, as else in one of
     /// `Simulation.wholeEvery` worlds.
     package static func run(
-        seed: UInt64, planted: PlantedBug? = nil, rolling: Bool = false, leading: Bool = false, whenAlone: WhenAlone = .wait,
+        seed: UInt64, planted: PlantedBug? = nil, rolling: Bool = false, leading: Bool = false, galera: Bool = false, whenAlone: WhenAlone = .wait,
         isTraced: Bool = true, isWhole: Bool = false
     ) -> SimulationResult {
-        let script = leading ? Script.leading : rolling ? .rolling : .whole
+        let script = galera ? Script.galera : leading ? .leading : rolling ? .rolling : .whole
         // Nobody may give up there what the lost host alone may hold.
         let losesHost = Simulation.losesHost(seed) && !leading
         let world = World(
-            seed: seed, script: script.altered { $0.whenAlone = whenAlone }, planted: planted, isTraced: isTraced,
+            seed: seed, script: galera ? script : script.altered { $0.whenAlone = whenAlone }, planted: planted, isTraced: isTraced,
             foresees: isWhole || seed % wholeEvery == 0)
         world.faults = seed == 0 ? .none : .hard
         if whenAlone == .continue, world.faults.isActive { world.faults.leaveAlone = 0.08 }
@@ -157,7 +159,8 @@ package enum Simulation {
             seed: seed, failure: failure, trace: world.trace, events: world.events,
             simulated: world.now - world.beginning, settled: settled, attempts: world.oracle.attemptsOpened,
             writes: world.oracle.acknowledgedCount, failovers: world.oracle.failoversBegun,
-            movedAside: world.oracle.rejoinsMovedAside, timesAlone: world.oracle.timesAlone, leadsTaken: world.oracle.leadsTaken)
+            movedAside: world.oracle.rejoinsMovedAside, timesAlone: world.oracle.timesAlone, leadsTaken: world.oracle.leadsTaken,
+            recoveries: world.oracle.recoveries)
     }
 }
 
@@ -178,6 +181,7 @@ extension World {
             host.cutUntil = min(host.cutUntil, now)
             host.serverCutUntil = min(host.serverCutUntil, now)
             host.replicationCutUntil = min(host.replicationCutUntil, now)
+            host.deafUntil = min(host.deafUntil, now)
             host.startsFailUntil = min(host.startsFailUntil, now)
             host.lostUntil = min(host.lostUntil, now)
             host.fullUntil = now
@@ -196,6 +200,9 @@ extension World {
         host.isGone = true
         host.lostUntil = now
         lose(host, for: World.forEver)
+        guard script.isGalera, chance(0.5) else { return }
+        // All at once: what the lost one had alone nobody can know.
+        for (other, instance) in allInstances where instance.process != nil { endProcess(instance, on: other) }
     }
 
     private static let forEver: Duration = .seconds(1_000_000)
@@ -238,6 +245,14 @@ extension World {
     private var isHeld: Bool {
         let view = leading?.machine?.view(at: leading?.now ?? now)
         return view?.units[UnitID(.cluster, "orders")]?.findings.contains { $0.reason == "FailoverHeld" } ?? false
+    }
+
+    /// The epoch by which a held recovery's loss is to be accepted.
+    var heldRecovery: Int64? {
+        let view = leading?.machine?.view(at: leading?.now ?? now)
+        let finding = view?.units[UnitID(.cluster, "orders")]?.findings.first { $0.reason == "RecoveryHeld" }
+        guard let words = finding?.message.split(separator: "acceptLoss: "), words.count == 2 else { return nil }
+        return Int64(words[1].prefix { $0.isNumber })
     }
 
     /// The leader is content with the newest revision, and every replica has what the writer has.

@@ -56,6 +56,7 @@ extension StepContext {
         made.port = blueprint.port
         made.serverID = blueprint.serverID
         made.gtidDomain = blueprint.gtidDomain
+        if blueprint.configuration.contains("wsrep_on=ON") { made.member = ModelMember() }
         made.version = ModelHost.engineVersions.last { $0 == blueprint.engineVersion } ?? ModelHost.engineVersion
         host.instances[order.instance] = made
     }
@@ -83,6 +84,7 @@ extension StepContext {
     /// A statement of ours on the writer. Elsewhere it is refused.
     func write(_ change: Transaction.Content, isThere: (DatabaseContent) -> Bool) -> StepResult {
         guard let instance, let process = instance.process, !process.readOnly else { return .end(.refused("it is not the writer")) }
+        if instance.member != nil { return submit(change, isThere: isThere) }
         if isThere(instance.content) { return .end(.succeeded(TaskResult(acted: false))) }
         operation.written = (process.number, instance.binlog.count)
         instance.append(change)
@@ -95,6 +97,7 @@ extension StepContext {
 
     /// A statement of ours waits for an acknowledgement like any other.
     func awaitAcknowledgement() -> StepResult {
+        if operation.writeSet != nil { return awaitWriteSet() }
         guard let written = operation.written else { return .next }
         guard let process = instance?.process, process.number == written.process else { return .end(.failed("it stopped")) }
         guard process.unacknowledged.contains(written.place) else { return .next }

@@ -31,6 +31,11 @@ final class World {
     private var writes = 0
     var areClientsGone = false
     var connectionsMade: UInt64 = 0
+    /// Groups of galera members that agree on a view, by their names, and since when.
+    var forming: [[String]: Instant] = [:]
+    var seatsMade = 0
+    /// Since when a recovery is held.
+    var heldSince: Instant?
     /// Whoever takes writes next is lost soon afterwards.
     var losesNextWriter = false
 
@@ -101,7 +106,12 @@ final class World {
     func begin() {
         for agent in agents { agent.start() }
         for server in servers { server.start() }
-        replicate()
+        if script.isGalera {
+            communicate()
+            acceptLossWhereHeld()
+        } else {
+            replicate()
+        }
         write()
         faults.begin(self)
     }
@@ -111,6 +121,9 @@ final class World {
         if areClientsGone { return }
         for (_, instance) in allInstances where instance.isWritable && !instance.isHung(at: now) {
             guard let waiting = instance.process?.unacknowledged.count, waiting < 3, !instance.isMadeWritable else { continue }
+            if instance.member != nil {
+                guard instance.isInComponent, instance.member?.seat?.own.count ?? 0 < 3 else { continue }
+            }
             writes += 1
             write(.write(writes), on: instance)
         }
@@ -119,6 +132,10 @@ final class World {
 
     /// A client's statement: answered at once, or once it is acknowledged.
     func write(_ content: Transaction.Content, on instance: ModelInstance) {
+        if instance.member != nil {
+            submit(content, on: instance)
+            return
+        }
         guard let semiSync = instance.process?.semiSyncPrimary else { return }
         instance.append(content)
         let place = instance.binlog.count - 1
@@ -160,6 +177,7 @@ final class World {
     /// The process of an instance ends, by whatever hand.
     func endProcess(_ instance: ModelInstance, on host: ModelHost) {
         guard instance.process != nil else { return }
+        vacate(instance, inOrder: false)
         instance.crash(loss: Int.random(in: 0...2, using: &random))
         if planted == .relayPurge { instance.dropRelayLogs() }
         agents.first { $0.host === host }?.exited(instance.id)

@@ -32,22 +32,26 @@ package struct Simulate: AsyncParsableCommand {
     @Flag(help: "Two clusters in two regions, between which the lead moves.")
     var leading = false
 
+    @Flag(help: "Clusters of the topology galera.")
+    var galera = false
+
     package init() {}
 
     package func run() async throws {
         if plants || plant != nil { return try await findPlanted(plant.map { [$0] } ?? PlantedBug.allCases) }
         let report = await Simulation.run(
-            seeds: start..<(start + seeds), rolling: rolling, leading: leading, whenAlone: whenAlone, isWhole: whole,
+            seeds: start..<(start + seeds), rolling: rolling, leading: leading, galera: galera, whenAlone: whenAlone, isWhole: whole,
             jobs: width
         ) { result in
             let outcome = result.failure ?? "converged"
             let alone = result.timesAlone > 0 ? ", \(result.timesAlone) times alone" : ""
             let leads = result.leadsTaken > 0 ? ", \(result.leadsTaken) leads taken" : ""
-            print("seed \(result.seed): \(outcome) (\(result.attempts) attempts, \(result.writes) writes, \(result.failovers) failovers, \(result.movedAside) moved aside\(alone)\(leads))")
+            let recoveries = result.recoveries > 0 ? ", \(result.recoveries) recoveries" : ""
+            print("seed \(result.seed): \(outcome) (\(result.attempts) attempts, \(result.writes) writes, \(result.failovers) failovers, \(result.movedAside) moved aside\(alone)\(leads)\(recoveries))")
         }
         guard let failed = report.failures.first else { return }
         for line in failed.trace { print("  " + line) }
-        let flags = (rolling ? " --rolling" : "") + (leading ? " --leading" : "") + (whenAlone == .wait ? "" : " --when-alone \(whenAlone.rawValue)")
+        let flags = (rolling ? " --rolling" : "") + (leading ? " --leading" : "") + (galera ? " --galera" : "") + (whenAlone == .wait ? "" : " --when-alone \(whenAlone.rawValue)")
         print("replay: evenkeel simulate --start \(failed.seed) --seeds 1\(flags)")
         throw ExitCode.failure
     }
@@ -58,7 +62,7 @@ package struct Simulate: AsyncParsableCommand {
         var missed = 0
         for bug in bugs {
             let found = await Simulation.find(
-                bug, seeds: start..<(start + seeds), leading: leading || bug.isOfLeading, jobs: width)
+                bug, seeds: start..<(start + seeds), leading: leading || bug.isOfLeading, galera: galera || bug.isOfGalera, jobs: width)
             if let found {
                 print("\(bug.rawValue): found by seed \(found.seed): \(found.failure ?? "")")
             } else {

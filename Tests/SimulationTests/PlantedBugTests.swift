@@ -28,4 +28,20 @@ extension SimulationTests {
     }
 
     private static let plantedWithin: UInt64 = 30
+
+    @Test(arguments: [
+        (.recoverSecond, 1...30, "begins a component at"),
+        (.recoverUnread, 1...30, "begins a component at"),
+        (.plainStart, 1...30, "does not come back to the component"),
+        (.forgetsInconsistent, 1...30, "with rows of its own"),
+        (.componentTooSmall, 1...30, "it is not read"),
+        (.cloneUnseeded, 1...30, "with the same rows"),
+        (.smallView, 31...90, "lacks the acknowledged"),
+    ] as [(PlantedBug, ClosedRange<UInt64>, String)])
+    func `one that is planted into a galera cluster is found`(bug: PlantedBug, seeds: ClosedRange<UInt64>, what: String) {
+        let isFound = seeds.contains { seed in
+            Simulation.run(seed: seed, planted: bug, galera: true, isTraced: false).failure?.contains(what) ?? false
+        }
+        #expect(isFound, "\(bug)")
+    }
 }

@@ -48,6 +48,14 @@ import Testing
         #expect(result.leadsTaken >= (seed == 0 ? 3 : 1))
     }
 
+    /// 0 is without faults.
+    @Test(arguments: 0...6 as ClosedRange<UInt64>)
+    func `a galera cluster ends as declared, and its members are equal`(seed: UInt64) {
+        let result = Simulation.run(seed: seed, galera: true)
+        #expect(result.failure == nil, "seed \(seed)\n\(result.trace.suffix(60).joined(separator: "\n"))")
+        #expect(result.writes > 20)
+    }
+
     @Test(arguments: PlantedBug.allCases.filter(\.isOfLeading))
     func `who leads no more and takes writes is found`(bug: PlantedBug) async {
         let found = await Simulation.run(seeds: 0..<6, planted: bug, leading: true).failures.first?.failure ?? "not found"
