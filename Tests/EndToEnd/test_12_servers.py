@@ -42,6 +42,8 @@ class Servers(MatrixCase):
             self.writes(writer)
             self.fleet.servers[follower].kill()
             self.goes_on_writing(writer)
+            both = ",".join(f"http://127.0.0.1:{self.fleet.ports[number]}" for number in (follower, self.leader))
+            self.assertIn("orders", self.fleet.cli("get", "clusters", "--server", both).stdout)
             self.lost_and_back(writer)
             self.assertEqual(self.fleet.term(self.leader), self.term)
             self.fleet.start_one(follower)

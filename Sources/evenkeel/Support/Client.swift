@@ -10,13 +10,14 @@ import Synchronization
 /// A client of the server's API. One per command; `withClient` closes it.
 final class Client: Sendable {
     private let http: HTTPClient
-    private let serverURL: String
+    /// The first that can be reached is asked.
+    private let servers: [String]
     private let token: String?
     private let hasTold = Atomic(false)
 
-    private init(http: HTTPClient, serverURL: String, token: String?) {
+    private init(http: HTTPClient, servers: [String], token: String?) {
         self.http = http
-        self.serverURL = serverURL
+        self.servers = servers
         self.token = token
     }
 
@@ -35,13 +36,13 @@ final class Client: Sendable {
     static func with<Result>(
         _ options: ConnectionOptions, _ body: (Client) async throws -> Result
     ) async throws -> Result {
-        let serverURL = try ServerURL.checked(options.serverURL, setting: "--server or EVENKEEL_SERVER")
+        let servers = try options.serverURLs.map { try ServerURL.checked($0, setting: "--server or EVENKEEL_SERVER") }
         let token = try options.token()
         let http = HTTPClient(
             eventLoopGroupProvider: .singleton,
             configuration: try configuration(authorityFile: options.authorityFile))
         do {
-            let result = try await body(Client(http: http, serverURL: serverURL, token: token))
+            let result = try await body(Client(http: http, servers: servers, token: token))
             try await http.shutdown()
             return result
         } catch {
@@ -92,7 +93,7 @@ final class Client: Sendable {
             try await Client.splitLines(response.body, line)
         } catch let error where NetworkFailure.isOne(error) {
             throw CommandError(
-                "the connection with \(serverURL) broke off: \(NetworkFailure.sentence(error))", help: "run it again once the server is up")
+                "the connection with \(named) broke off: \(NetworkFailure.sentence(error))", help: "run it again once the server is up")
         }
     }
 
@@ -118,26 +119,39 @@ final class Client: Sendable {
         do {
             bytes = Array(try await response.body.collect(upTo: WireLimit.answerBytesMax).readableBytesView)
         } catch {
-            throw CommandError("the answer of \(serverURL) broke off: \(NetworkFailure.sentence(error))", help: "try again")
+            throw CommandError("the answer of \(named) broke off: \(NetworkFailure.sentence(error))", help: "try again")
         }
         let status = response.headers.first(name: HeaderName.exitStatus).flatMap { Int32($0) }
         return Answer(body: bytes, exitStatus: status.flatMap(ExitStatus.init(rawValue:)))
     }
 
-    /// Sends the request and follows a follower to its leader.
+    private var named: String { servers.joined(separator: ", ") }
+
+    /// Sends the request to the first server that can be reached, and follows a follower to its leader.
     private func execute(
         _ method: HTTPMethod, _ path: String, _ query: [(String, String)], _ body: [UInt8]?, _ accept: String,
         timeout: TimeAmount
     ) async throws -> HTTPClientResponse {
-        var base = serverURL
-        for _ in 0..<Client.redirectsMax {
+        var others = servers
+        var base = others.removeFirst()
+        for _ in 0..<Client.redirectsMax + others.count {
             var request = HTTPClientRequest(url: base + path + Client.encoded(query))
             request.method = method
             request.headers.add(name: "Accept", value: accept)
             request.headers.add(name: "User-Agent", value: "evenkeel/\(Version.text)")
             if let token { request.headers.add(name: "Authorization", value: "Bearer \(token)") }
             if let body { request.body = .bytes(body) }
-            let response = try await reach(request, base, timeout)
+            let response: HTTPClientResponse
+            do {
+                response = try await reach(request, base, timeout)
+            } catch let error as Unreached where !others.isEmpty {
+                // It has heard nothing of the request, so that another one may.
+                Terminal.standardError.write(Terminal.standardError.bold("note: ") + error.failure.message + "\n")
+                base = others.removeFirst()
+                continue
+            } catch let error as Unreached {
+                throw error.failure
+            }
             if (200..<300).contains(response.status.code) {
                 if let notice = response.headers.first(name: HeaderName.notice), path != Route.rebuild { tell(notice) }
                 return response
@@ -163,10 +177,17 @@ final class Client: Sendable {
         } catch let error as CancellationError {
             throw error
         } catch {
-            throw CommandError(
+            let failure = CommandError(
                 "the server at \(base) cannot be reached: \(NetworkFailure.sentence(error))",
                 help: "start it with `evenkeel serve`, or name another one with --server or EVENKEEL_SERVER")
+            if NetworkFailure.isBeforeRequest(error) { throw Unreached(failure: failure) }
+            throw failure
         }
+    }
+
+    /// Nobody was there to take the request.
+    private struct Unreached: Error {
+        var failure: CommandError
     }
 
     private func refusal(_ response: HTTPClientResponse, _ base: String) async -> CommandError {
@@ -183,7 +204,7 @@ final class Client: Sendable {
             return try Value(json: bytes)
         } catch {
             throw CommandError(
-                "the answer of \(serverURL) is not understood: \(error)",
+                "the answer of \(named) is not understood: \(error)",
                 help: "is it an Evenkeel server, of a neighbouring release?")
         }
     }

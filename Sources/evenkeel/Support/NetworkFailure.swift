@@ -11,6 +11,14 @@ enum NetworkFailure {
         error is HTTPClientError || error is IOError || error is ChannelError || error is SocketAddressError.UnknownHost
     }
 
+    /// Whether no connection came about: the other side has seen nothing of the request.
+    static func isBeforeRequest(_ error: any Error) -> Bool {
+        if let error = error as? HTTPClientError, error == .connectTimeout { return true }
+        return sentence(error) == refused
+    }
+
+    private static let refused = "connection refused"
+
     /// Why the other side was not reached, or left: without names of functions or types.
     static func sentence(_ error: any Error) -> String {
         switch error {
@@ -32,7 +40,7 @@ enum NetworkFailure {
 
     /// Errors of several tries come as one, whose parts are not to be had.
     private static func sentence(ofText text: String) -> String {
-        if text.contains("Connection refused") || text.contains("ECONNREFUSED") { return "connection refused" }
+        if text.contains("Connection refused") || text.contains("ECONNREFUSED") { return refused }
         if text.contains("UnknownHost") { return "its name is not known" }
         if text.contains("CERTIFICATE_VERIFY_FAILED") {
             return "its certificate is signed by an authority that is not known here; name the authority's with --ca-file"

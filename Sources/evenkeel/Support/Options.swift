@@ -7,7 +7,7 @@ struct ConnectionOptions: ParsableArguments {
     @Option(
         name: .long,
         help: ArgumentHelp(
-            "The server's URL.", discussion: "Default: EVENKEEL_SERVER, then http://127.0.0.1:7070.",
+            "The server's URL; of several, separated by commas, the first that can be reached.", discussion: "Default: EVENKEEL_SERVER, then http://127.0.0.1:7070.",
             valueName: "url"))
     var server: String?
 
@@ -31,8 +31,11 @@ struct ConnectionOptions: ParsableArguments {
     static let serverDefault = "http://127.0.0.1:7070"
     private static let tokenBytesMax = 4096
 
-    var serverURL: String {
-        ServerURL.trimmed(server ?? environment("EVENKEEL_SERVER") ?? ConnectionOptions.serverDefault)
+    /// Never empty.
+    var serverURLs: [String] {
+        let given = server ?? environment("EVENKEEL_SERVER") ?? ConnectionOptions.serverDefault
+        let found = given.split(separator: ",").map { ServerURL.trimmed($0) }
+        return found.isEmpty ? [given] : found
     }
 
     var authorityFile: String? { caFile ?? environment("EVENKEEL_CA_FILE") }
@@ -42,8 +45,8 @@ struct ConnectionOptions: ParsableArguments {
         if let tokenFile { return try ConnectionOptions.readToken(tokenFile) }
         if let token = environment("EVENKEEL_TOKEN") { return token }
         if let path = environment("EVENKEEL_TOKEN_FILE") { return try ConnectionOptions.readToken(path) }
-        let path = TokenFile.path(forServer: serverURL)
-        return FileManager.default.fileExists(atPath: path) ? try ConnectionOptions.readToken(path) : nil
+        let paths = serverURLs.map { TokenFile.path(forServer: $0) }
+        return try paths.first { FileManager.default.fileExists(atPath: $0) }.map { try ConnectionOptions.readToken($0) }
     }
 
     private static func readToken(_ path: String) throws -> String {
