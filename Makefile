@@ -7,6 +7,9 @@ export DEMO_PREFIX ?= 127.0
 PACKAGES := libsqlite3-dev libyaml-dev libgit2-dev libmariadb-dev pkg-config git mariadb-server-core \
 	mariadb-client-core mariadb-client mariadb-backup galera-4 haproxy iproute2 nftables openssl python3
 SEEDS ?= 2000
+FIRST ?= 0
+# What `make test` simulates, a run each.
+SIMULATIONS := "--seeds 1000" "--seeds 500 --leading" "--seeds 300 --rolling" "--seeds 200 --when-alone continue"
 # Tests that use both cores and wait for nothing.
 PURE := ^(FleetModel|JSONStream|ControlAPI|Manifests|Planning|Simulation)Tests\.
 SUDO := $(if $(filter 0,$(shell id -u)),,sudo -n)
@@ -45,6 +48,8 @@ test: deps ## Every test: units, properties, simulator, real databases, end to e
 		SWT_EXPERIMENTAL_MAXIMUM_PARALLELIZATION_WIDTH=4 $(SWIFT) test --skip-build $$which '$(PURE)' 2>&1 | tee -a .build/make-test.log | grep -avE '^(◇|􀟈|✔|􁁛) ' || true; \
 	done
 	@[ $$(grep -acE 'Test run with [0-9]+ tests? .*passed' .build/make-test.log) = 2 ]
+	@$(SWIFT) build -c release --product evenkeel-simulate
+	@for which in $(SIMULATIONS); do .build/release/evenkeel-simulate --quiet $$which || exit 1; done
 	@EVENKEEL_BIN=$$($(SWIFT) build --show-bin-path)/evenkeel python3 -B -m unittest discover -v -s Tests/EndToEnd -p 'test_*.py'
 
 e2e: build ## Only the end-to-end tests, with the release binary
@@ -65,9 +70,9 @@ check: ## Warnings as errors, and the manifests in examples/
 golden: ## Record the golden files anew; look at the diff
 	@EVENKEEL_RECORD=1 $(SWIFT) test --filter Golden
 
-simulate: ## The simulator, many seeds (SEEDS=10000, FLAGS=--leading), release build of it alone
+simulate: ## The simulator, many seeds (SEEDS=10000 FIRST=0 FLAGS=--leading), release build of it alone
 	@$(SWIFT) build -c release --product evenkeel-simulate
-	@.build/release/evenkeel-simulate --seeds $(SEEDS) $(FLAGS)
+	@.build/release/evenkeel-simulate --start $(FIRST) --seeds $(SEEDS) $(FLAGS)
 
 clean: demo-down ## Remove what was built
 	@$(SWIFT) package clean

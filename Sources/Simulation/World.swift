@@ -88,7 +88,7 @@ final class World {
         if trace.count > World.traceMax { trace.removeFirst(World.traceMax / 2) }
     }
 
-    static let traceMax = 2000
+    static let traceMax = 20_000
 
     // MARK: Databases that run by themselves
 

@@ -34,26 +34,46 @@ package struct Simulate: AsyncParsableCommand {
 
     @Flag(help: "Clusters of the topology galera.")
     var galera = false
+    @Flag(help: "Tell only of seeds that fail, and the sum.")
+    var quiet = false
+    @Flag(help: "The first seed alone, and what happened in it.")
+    var trace = false
 
     package init() {}
 
     package func run() async throws {
+        if trace {
+            let result = Simulation.run(seed: start, planted: plant, rolling: rolling, leading: leading, galera: galera, whenAlone: whenAlone, isWhole: whole)
+            for line in result.trace { print(line) }
+            return print("seed \(start): \(result.failure ?? "converged")")
+        }
         if plants || plant != nil { return try await findPlanted(plant.map { [$0] } ?? PlantedBug.allCases) }
         let report = await Simulation.run(
             seeds: start..<(start + seeds), rolling: rolling, leading: leading, galera: galera, whenAlone: whenAlone, isWhole: whole,
             jobs: width
         ) { result in
+            if quiet, result.failure == nil { return }
             let outcome = result.failure ?? "converged"
             let alone = result.timesAlone > 0 ? ", \(result.timesAlone) times alone" : ""
             let leads = result.leadsTaken > 0 ? ", \(result.leadsTaken) leads taken" : ""
             let recoveries = result.recoveries > 0 ? ", \(result.recoveries) recoveries" : ""
             print("seed \(result.seed): \(outcome) (\(result.attempts) attempts, \(result.writes) writes, \(result.failovers) failovers, \(result.movedAside) moved aside\(alone)\(leads)\(recoveries))")
         }
-        guard let failed = report.failures.first else { return }
+        guard let failed = report.failures.first else { return print(sum(report, flags)) }
         for line in failed.trace { print("  " + line) }
-        let flags = (rolling ? " --rolling" : "") + (leading ? " --leading" : "") + (galera ? " --galera" : "") + (whenAlone == .wait ? "" : " --when-alone \(whenAlone.rawValue)")
         print("replay: evenkeel simulate --start \(failed.seed) --seeds 1\(flags)")
         throw ExitCode.failure
+    }
+
+    private var flags: String {
+        (rolling ? " --rolling" : "") + (leading ? " --leading" : "") + (galera ? " --galera" : "") + (whenAlone == .wait ? "" : " --when-alone \(whenAlone.rawValue)")
+    }
+
+    private func sum(_ report: SimulationReport, _ flags: String) -> String {
+        let totals = report.results.reduce(into: (attempts: 0, writes: 0, failovers: 0)) { totals, result in
+            totals = (totals.attempts + result.attempts, totals.writes + result.writes, totals.failovers + result.failovers)
+        }
+        return "seeds \(start) to \(start + seeds - 1)\(flags): all converge; \(totals.attempts) attempts, \(totals.failovers) failovers, \(totals.writes) acknowledged writes, none lost"
     }
 
     private var width: Int { jobs ?? ProcessInfo.processInfo.activeProcessorCount }
