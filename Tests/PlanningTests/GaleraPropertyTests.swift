@@ -36,6 +36,7 @@ struct GaleraPropertyTests {
                 strike(&fleet, ordinal, damage, position)
             }
             fleet.pass(.seconds(15), except: silent)
+            tellViews(&fleet)
             let first = fleet.converge()
             #expect(first.refusal == nil, "\(place): \(damages) \(first.outline)")
             mendWorld(&fleet)
@@ -112,6 +113,18 @@ struct GaleraPropertyTests {
                 } else {
                     report.process = .stopped
                 }
+            }
+        }
+    }
+
+    /// Those who run see who does.
+    private func tellViews(_ fleet: inout TestFleet) {
+        let uuid = fleet.orders?.galera?.stateUUID ?? ""
+        let present = reports(fleet).filter { $0.database?.galera?.isInComponent(of: uuid) == true }.map(\.id.ordinal)
+        for ordinal in present {
+            fleet.change(ordinal) { report in
+                report.database?.galera?.members = present
+                report.database?.galera?.size = present.count
             }
         }
     }

@@ -108,7 +108,15 @@ struct GaleraTests {
         var fleet = founded()
         fleet.change(3) { $0.process = .stopped }
         let plan = fleet.converge()
-        #expect(plan.outline == "joinComponent 3" && reasons(plan) == ["InstanceDown"])
+        #expect(plan.outline == "readPosition 3 | joinComponent 3" && reasons(plan) == ["InstanceDown"])
+    }
+
+    @Test func `one that cannot be read is tried all the same`() throws {
+        var fleet = founded()
+        fleet.change(3) { $0.process = .stopped }
+        fleet.fail(try #require(fleet.recordStep().tasks.first))
+        fleet.pass(.seconds(70))
+        #expect(fleet.recordStep().names == ["joinComponent 3"])
     }
 
     @Test func `one outside is left to the network, and closed where it is open`() {
@@ -127,12 +135,14 @@ struct GaleraTests {
             report.database?.galera?.state = .inconsistent
             report.database?.galera?.isReady = false
         }
+        fleet.dropFromGroup(3)
         let plan = fleet.converge()
         #expect(plan.refusal == nil && plan.outline == "rejoin 3 | clone 3 | joinComponent 3")
         #expect(reasons(plan) == ["Inconsistent"])
         #expect(fleet.orders?.galera?.inconsistent == [])
         // Its agent may forget; the store does not.
         fleet.change(3) { $0.process = .stopped }
+        fleet.dropFromGroup(3)
         fleet.records.clusters["orders"]?.galera?.inconsistent = [3]
         let task = try #require(Planner.step(fleet.situation()).tasks.first)
         let join = PlannedTask(
@@ -163,10 +173,9 @@ struct GaleraTests {
             report.recovered = RecoveredPosition(stateUUID: "v", sequence: 108)
             report.isInconsistent = true
         }
-        for ordinal in [1, 2] { fleet.change(ordinal) { $0.database?.galera?.receiveQueue = 8 } }
         let held = Planner.step(fleet.situation())
         #expect(held.tasks.isEmpty && held.waits.contains { $0.message.contains("to apply what orders-3 may have alone") })
-        fleet.change(2) { $0.database?.galera?.receiveQueue = 0 }
+        fleet.change(2) { $0.database?.galera?.members = [1, 2] }
         #expect(Planner.step(fleet.situation()).names == ["rejoin 3"])
     }
 
@@ -179,12 +188,18 @@ struct GaleraTests {
             report.process = .stopped
             report.recovered = RecoveredPosition(stateUUID: "v", sequence: 100)
         }
+        #expect(fleet.recordStep().names == [])
+        fleet.dropFromGroup(3)
         #expect(fleet.recordStep().names == ["rejoin 3"])
     }
 
     @Test func `a start that ended twice is given up for a copy`() throws {
         var fleet = founded()
-        fleet.change(3) { $0.process = .stopped }
+        fleet.change(3) { report in
+            report.process = .stopped
+            report.recovered = RecoveredPosition(stateUUID: "(known after)", sequence: 100)
+        }
+        fleet.dropFromGroup(3)
         for _ in 1...2 {
             fleet.pass(.seconds(70))
             let decision = fleet.recordStep()
@@ -244,7 +259,7 @@ struct GaleraTests {
         var fleet = founded()
         fleet.change(1) { $0.process = .stopped }
         let decision = fleet.recordStep()
-        #expect(decision.names.sorted() == ["joinComponent 1", "promote 2"])
+        #expect(decision.names.sorted() == ["promote 2", "readPosition 1"])
         #expect(decision.records.primary == 2 && decision.records.epoch == 2 && decision.records.failovers.count == 1)
         for task in decision.tasks { #expect(!task.isVoluntary) }
         let plan = fleet.converge()
@@ -255,7 +270,7 @@ struct GaleraTests {
         var fleet = founded()
         fleet.edit { $0.suspend = true }
         fleet.change(1) { $0.process = .stopped }
-        #expect(fleet.recordStep().names.sorted() == ["joinComponent 1", "promote 2"])
+        #expect(fleet.recordStep().names.sorted() == ["promote 2", "readPosition 1"])
         fleet.killAll([1: 100, 2: 104, 3: 117])
         #expect(fleet.converge().outline.contains("recoverComponent 3"))
         #expect(fleet.orders?.galera?.component == [1, 2, 3])
@@ -288,7 +303,7 @@ struct GaleraTests {
         fleet.edit { $0.failover = .manual }
         fleet.change(1) { $0.process = .stopped }
         let decision = fleet.recordStep()
-        #expect(decision.names == ["joinComponent 1"] && decision.records.primary == 1)
+        #expect(decision.names == ["readPosition 1"] && decision.records.primary == 1)
         #expect(decision.findings.map(\.reason).contains("FailoverManual"))
     }
 
@@ -501,6 +516,11 @@ extension TestFleet {
             report.database?.galera?.isPrimaryComponent = false
             report.database?.galera?.state = .outside
         }
+        dropFromGroup(ordinal)
+    }
+
+    /// The others went on without it.
+    mutating func dropFromGroup(_ ordinal: Int) {
         for other in (orders?.members ?? []).map(\.ordinal) where other != ordinal {
             change(other) { $0.database?.galera?.members.removeAll { $0 == ordinal } }
         }

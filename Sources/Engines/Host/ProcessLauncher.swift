@@ -1,3 +1,4 @@
+import CLinux
 import Glibc
 
 /// A database process that is to outlive the agent.
@@ -12,6 +13,8 @@ struct LaunchOrder: Sendable, Hashable {
     var log: String
     /// Nothing of the agent's environment reaches it but this.
     var environment = Spawn.environmentDefault
+    /// Whether it may leave an image of its memory where it ends by a signal: as large as that, on its host's disk.
+    var dumpsCore = true
 }
 
 /// How a database process is started, so that stopping, restarting or killing the agent never touches it. Its end is
@@ -34,6 +37,11 @@ struct DetachedLauncher: ProcessLauncher {
         guard log >= 0 else { throw EngineError.system("open", order.log) }
         defer { close(log) }
         let started = try Spawn(executable: order.executable, arguments: order.arguments, output: log, error: log, environment: order.environment).start()
+        if !order.dumpsCore {
+            var none = rlimit(rlim_cur: 0, rlim_max: 0)
+            // Of one that has ended already there is nothing to limit.
+            _ = prlimit(started, Int32(EVENKEEL_RLIMIT_CORE), &none, nil)
+        }
         if let process = ProcessIdentity.living(started) { return process }
         var status: Int32 = 0
         waitpid(started, &status, 0)

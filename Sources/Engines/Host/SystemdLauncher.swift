@@ -59,6 +59,7 @@ struct SystemdLauncher: ProcessLauncher {
             "After=network.target", "Before=evenkeel-databases.target",
             "StandardOutput=append:\(order.log)", "StandardError=append:\(order.log)",
         ]
+        if !order.dumpsCore { properties.append("LimitCORE=0") }
         if let user = order.user { properties += ["User=\(user.id)", "Group=\(user.group)"] }
         let command = [order.executable] + order.arguments.map(escaped)
         return [

@@ -13,9 +13,8 @@ extension InstanceWorker {
     /// The task: the process is dead, and what its data hold is kept for the reports.
     func readPosition() async throws -> TaskResult {
         try requireReady()
-        guard process.living(thorough: true) == nil else {
-            throw EngineError(.refused, "\(layout.id) runs: a position is read of an instance whose process is dead")
-        }
+        // Its agent was faster, and started it: then it tells itself how far it is.
+        guard process.living(thorough: true) == nil else { return TaskResult(acted: false) }
         guard let configuration = try Files.text(layout.started) ?? Files.text(layout.configuration) else {
             throw EngineError(.refused, "the configuration file \(layout.configuration) is missing: configure the instance first")
         }

@@ -69,9 +69,11 @@ extension InstanceWorker {
         var arguments = ["--defaults-file=" + layout.started, "--read-only=1", "--skip-slave-start", "--event-scheduler=OFF"] + more
         if let user, !host.launcher.setsUser { arguments.append("--user=" + user.name) }
         if binaries.base != "/usr" { arguments.append("--basedir=" + binaries.base) }
-        let order = LaunchOrder(
+        var order = LaunchOrder(
             name: "\(try identity().clusterName)-\(layout.id.ordinal)", executable: binaries.server, arguments: arguments,
             user: user, log: layout.errorLog, environment: environment)
+        // A member that nobody has the history for ends itself by SIGABRT, as it should.
+        order.dumpsCore = !layout.isGalera
         try requireNotBarred(since: bars)
         guard let process = try await host.launcher.launch(order) else { return }
         self.process.adopt(process)

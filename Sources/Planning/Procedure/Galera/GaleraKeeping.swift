@@ -40,7 +40,7 @@ extension GaleraProcedure {
             case .retired, .purged: isGone = true
             case .active, .leaving: isGone = false
             }
-            guard isGone, inside.contains(where: { group(of: $0)?.receiveQueue == 0 }) else { continue }
+            guard isGone, inside.contains(where: { group(of: $0).map { Self.hasAppliedAll(of: ordinal, $0) } ?? false }) else { continue }
             galera.component.removeAll { $0 == ordinal }
         }
         galera.component = Planner.union(galera.component, inside.map(\.ordinal))
@@ -141,6 +141,16 @@ extension GaleraProcedure {
             find("ForeignComponent", label(view), on: view, message, drift: true)
             return makeAnew(view, message)
         }
+        // One that nobody can give what it missed is not started: being refused it would hold the writes of the others up.
+        if read == nil, isKnown(view) {
+            guard let failed = failures(of: "readPosition", on: view) else {
+                emit(
+                    .readPosition, on: view, isVoluntary: false, cause: .observation("\(label(view)) is not running"),
+                    "read how far its data come up, and whether somebody has what it missed")
+                return
+            }
+            wantedFailures.insert(failed.key)
+        }
         if let read, isTooFarBehind(read) {
             let message = "nobody has what it missed since write set \(read.sequence) any more; more resources.storage keeps more"
             find("HistoryTooShort", label(view), on: view, message, drift: true)
@@ -164,7 +174,7 @@ extension GaleraProcedure {
     /// Whether nobody can give it what it missed.
     private func isTooFarBehind(_ read: RecoveredPosition) -> Bool {
         let groups = views.compactMap { group(of: $0) }
-        return !groups.isEmpty && groups.allSatisfy { $0.lastCommitted > read.sequence && $0.cachedDownTo > read.sequence + 1 }
+        return read.sequence >= 0 && !groups.isEmpty && groups.allSatisfy { $0.lastCommitted > read.sequence && $0.cachedDownTo > read.sequence + 1 }
     }
 
     private mutating func join(_ view: MemberView) {

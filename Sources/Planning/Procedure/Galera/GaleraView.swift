@@ -73,6 +73,14 @@ extension GaleraProcedure {
         return group.lastCommitted + Self.unappliedMax >= furthest
     }
 
+    /// Whether a member has on disk all that one that is in its component no more was acknowledged in it. A view comes in the same
+    /// order as write sets do, and a member goes over to it when it has applied all that came before: so its own word that the
+    /// other is not in it says so. An empty queue does not: it is of the moment of the look, and what is just being applied is in
+    /// no queue.
+    static func hasAppliedAll(of ordinal: Int, _ group: GaleraReport) -> Bool {
+        group.state == .synced && !group.members.isEmpty && !group.members.contains(ordinal)
+    }
+
     /// Whether another member of the component has provably applied what this one, which is not in it, may have been alone to
     /// have on disk: all of the component had received it before it was acknowledged, and apply it.
     func isMadeUpFor(_ view: MemberView) -> Bool {
@@ -81,6 +89,6 @@ extension GaleraProcedure {
         if let read = view.report?.recovered, read.stateUUID == galera.stateUUID, !read.wasInconsistent {
             return others.contains { $0.lastCommitted >= read.sequence }
         }
-        return others.contains { $0.state == .synced && $0.receiveQueue == 0 }
+        return others.contains { Self.hasAppliedAll(of: view.ordinal, $0) }
     }
 }
