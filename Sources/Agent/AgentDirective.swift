@@ -41,6 +41,8 @@ package enum AgentDirective: Sendable, Hashable {
     case askPeers(InstanceID, [Peer], within: Duration)
     /// Kill the instance, which was cut off. Answered by `selfFenceEnded`.
     case fenceItself(InstanceID, clusterName: String, epoch: Int64)
+    /// Make the writer of a galera cluster read-only, whose agent stood still. Answered by `selfCloseEnded`.
+    case closeItself(InstanceID, clusterName: String)
     /// Run the role hook, where one is configured. In order for each instance.
     case roleChanged(RoleChange)
     /// For the log.

@@ -40,6 +40,8 @@ package indirect enum AgentEvent: Sendable, Hashable {
     case peersAsked(InstanceID, answered: Bool)
     /// Answer to `fenceItself`; a nil error is success.
     case selfFenceEnded(InstanceID, error: String?)
+    /// Answer to `closeItself`; a nil error is success.
+    case selfCloseEnded(InstanceID, error: String?)
     /// A database process has ended, whoever started or stopped it.
     case processExited(InstanceID)
     /// A look at this instance shows trouble that the last one did not.

@@ -53,6 +53,12 @@ package enum AgentLimits {
     /// Between two tries to kill it.
     package static let selfFenceRetry: Duration = .seconds(1)
 
+    /// An agent that comes to itself so much later than it wanted to be woken stood still, or its host did: others may have gone
+    /// on without what it holds open. Longer than a journal's disk may hold it up.
+    package static let sleptMin: Duration = .seconds(3)
+    /// Between two tries to close what it held open meanwhile.
+    package static let selfCloseRetry: Duration = .seconds(1)
+
     /// How long a revocation waits for what works on its instance to end: a failover waits for it.
     package static let revokeWaitMax: Duration = .milliseconds(500)
 

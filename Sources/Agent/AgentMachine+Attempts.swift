@@ -219,6 +219,7 @@ extension AgentMachine {
         performing[order.id] = Performance(order: order)
         outbox.add(.attempt(order.id))
         directives.append(.perform(order))
+        heardAfterSleep(order)
     }
 
     /// Looks again at an order that waited for its instance.

@@ -73,7 +73,9 @@ package struct AgentMachine: Sendable {
 
     /// `now` never goes back.
     package mutating func handle(_ event: AgentEvent, now: Instant) -> [AgentDirective] {
+        let before = self.now
         self.now = max(now, self.now)
+        noteSleep(since: before)
         absorb(event)
         advance()
         defer { (entries, directives) = ([], []) }
@@ -101,6 +103,7 @@ package struct AgentMachine: Sendable {
         case .faulted(let answer): faulted(answer)
         case .peersAsked(let instance, let answered): peersAsked(instance, answered: answered)
         case .selfFenceEnded(let instance, let error): selfFenceEnded(instance, error: error)
+        case .selfCloseEnded(let instance, let error): selfCloseEnded(instance, error: error)
         case .processExited(let instance): processExited(instance)
         case .stalled(let instance): watches[instance]?.look.renew(at: now)
         case .journalFailed(let reason, let event): journalFailed(reason, during: event)
@@ -116,6 +119,7 @@ package struct AgentMachine: Sendable {
         tellProgress()
         startLooks()
         guardWriters()
+        closeSlept()
         supervise()
         tellRoles()
         connectOnceObserved()
@@ -134,6 +138,7 @@ package struct AgentMachine: Sendable {
         noteLookDeadlines(&next)
         noteSupervisionDeadlines(&next)
         noteIsolationDeadlines(&next)
+        noteSleepDeadlines(&next)
         noteObservationDeadline(&next)
         return next.moment
     }

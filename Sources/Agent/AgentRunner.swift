@@ -134,7 +134,7 @@ package actor AgentRunner {
         case .disconnect: connectionStop?.stop()
         case .send(let message): send(message, &group)
         case .wake(let moment): setTimer(moment, &group)
-        case .lookAtHost, .look, .startClosed, .openByGrant, .resumeReplication, .askPeers, .fenceItself: drive(directive, &group)
+        case .lookAtHost, .look, .startClosed, .openByGrant, .resumeReplication, .askPeers, .fenceItself, .closeItself: drive(directive, &group)
         case .fault(let order): hurt(order, &group)
         case .perform(let order): perform(order, &group)
         case .cancelAttempt(let attempt): attemptStops[attempt]?.stop()
@@ -270,6 +270,14 @@ package actor AgentRunner {
                 return .selfFenceEnded(instance, error: nil)
             } catch {
                 return .selfFenceEnded(instance, error: "\(error)")
+            }
+        case .closeItself(let instance, let clusterName):
+            let work = EngineWork(attempt: "self-close", instance: instance, clusterName: clusterName, action: .close)
+            do {
+                _ = try await driver.perform(work) { _ in }
+                return .selfCloseEnded(instance, error: nil)
+            } catch {
+                return .selfCloseEnded(instance, error: "\(error)")
             }
         default: return nil
         }

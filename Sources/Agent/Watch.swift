@@ -40,7 +40,7 @@ final class SeenInstance: Sendable {
 /// One instance, as it is watched over.
 struct Watch: Sendable {
     /// What the agent does to it by itself.
-    enum Operation: Sendable { case startingClosed, openingByGrant, resumingReplication, fencingItself }
+    enum Operation: Sendable { case startingClosed, openingByGrant, resumingReplication, fencingItself, closingItself }
 
     var look = LookState()
     var wasLookedAt = false
@@ -69,6 +69,8 @@ struct Watch: Sendable {
     var contact = PeerContact()
     /// When to kill it, which was cut off.
     var selfFenceDue: Instant?
+    /// When to make it read-only, which was open while this agent stood still.
+    var selfCloseDue: Instant?
 }
 
 /// What a writer's agent hears of those who could be promoted in its place.

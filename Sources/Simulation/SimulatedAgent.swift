@@ -102,6 +102,7 @@ final class SimulatedAgent {
         case .resumeReplication(let id, let acknowledges): resumeReplication(id, acknowledges)
         case .askPeers(let id, let peers, let within): askPeers(id, peers, within)
         case .fenceItself(let id, _, _): fenceItself(id)
+        case .closeItself(let id, _): closeItself(id)
         case .tell(let notice): world.note("agent \(host.name): \(notice.message) \(notice.metadata.sorted { $0.key < $1.key })")
         }
     }
@@ -240,6 +241,14 @@ final class SimulatedAgent {
         }
     }
 
+    private func closeItself(_ id: InstanceID) {
+        later(world.milliseconds(5...30)) {
+            let instance = self.host.instances[id].flatMap { $0.process == nil ? nil : $0 }
+            instance?.process?.readOnly = true
+            self.handle(.selfCloseEnded(id, error: instance == nil ? "it does not run" : nil))
+        }
+    }
+
     // MARK: Orders
 
     private func perform(_ order: AttemptOrder) {
@@ -367,6 +376,7 @@ extension AgentDirective {
         case .fault(let order): "fault \(order.kind)"
         case .askPeers: "askPeers"
         case .fenceItself: "fenceItself"
+        case .closeItself: "closeItself"
         case .roleChanged: "roleChanged"
         case .tell: "tell"
         }

@@ -162,6 +162,7 @@ struct World {
             fenced.insert(id)
             selfFences += 1
             operations[id] = directive
+        case .closeItself: require(false, "a writer of no galera cluster is closed")
         case .copyEnded, .roleChanged, .tell: break
         }
     }
