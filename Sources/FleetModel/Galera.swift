@@ -148,11 +148,42 @@ package struct GaleraRecords: Sendable, Hashable {
     package var recovery: RecoveryIntent?
     /// Ordinals, sorted, of members that were voted out, until they are made anew.
     package var inconsistent: [Int]
+    /// Which authority vouches for the members: the epoch of the last recovery that gave somebody up, who has no certificate of
+    /// it and is let in no more; 0 before the first.
+    package var authority: Int64
 
-    package init(stateUUID: String = "", component: [Int] = [], recovery: RecoveryIntent? = nil, inconsistent: [Int] = []) {
+    package init(
+        stateUUID: String = "", component: [Int] = [], recovery: RecoveryIntent? = nil, inconsistent: [Int] = [], authority: Int64 = 0
+    ) {
+        self.authority = authority
         self.stateUUID = stateUUID
         self.component = component
         self.recovery = recovery
         self.inconsistent = inconsistent
+    }
+}
+
+/// What is known of the one file by which a member is let into its group: its certificate, the key of that, and the certificate
+/// of the group's authority. One file, so that it is replaced whole.
+package struct GroupCertificate: Sendable, Hashable {
+    /// Until when it is good.
+    package var ends: Instant
+    /// Which of the group's authorities vouches for it (`GaleraRecords.authority`).
+    package var authority: Int64
+
+    package init(ends: Instant, authority: Int64 = 0) {
+        self.ends = ends
+        self.authority = authority
+    }
+
+    /// What stands before the certificates, for agents, which read none of them.
+    package var firstLine: String { "# group certificate: ends \(ends.milliseconds), authority \(authority)\n" }
+
+    /// Nil where the text is no such file's.
+    package init?(_ text: String) {
+        let words = text.prefix { $0 != "\n" }.split(separator: " ").map { $0.filter { $0 != "," } }
+        guard words.count == 7, words[0] == "#", words[3] == "ends", words[5] == "authority", let ends = Int64(words[4]), let authority = Int64(words[6])
+        else { return nil }
+        self.init(ends: Instant(milliseconds: ends), authority: authority)
     }
 }

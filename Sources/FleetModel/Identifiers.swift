@@ -100,6 +100,9 @@ package struct Instant: Sendable, Hashable, Comparable {
     package static func + (left: Instant, right: Duration) -> Instant {
         Instant(milliseconds: left.milliseconds + right.milliseconds)
     }
+    package static func - (left: Instant, right: Duration) -> Instant {
+        Instant(milliseconds: left.milliseconds - right.milliseconds)
+    }
     package static func - (left: Instant, right: Instant) -> Duration {
         .milliseconds(left.milliseconds - right.milliseconds)
     }

@@ -190,6 +190,8 @@ package struct InstanceReport: Sendable, Hashable {
     package var recovered: RecoveredPosition?
     /// Whether it was voted out of its component and not made anew since: it is never started so.
     package var isInconsistent = false
+    /// Of a galera instance: the certificate by which it is let into its group; nil where it has none, or does not tell.
+    package var groupCertificate: GroupCertificate?
 
     package init(
         id: InstanceID, clusterName: String = "", port: Int, directory: InstanceDirectory = .ready,

@@ -121,6 +121,9 @@ package indirect enum Action: Sendable, Hashable {
     /// Galera, on one of a lost component's members whose processes are all dead: it is started as the first of the next
     /// component of the same history. Refused where its position is not the one given.
     case recoverComponent(epoch: Int64, stateUUID: String, position: Int64)
+    /// Galera: the certificate of the group's traffic that comes with the order takes the place of the one that is there; an
+    /// instance that runs shows it from then on, and stays in its component.
+    case renewCertificate
     /// Stops an instance for good and keeps its directory.
     case retire
     /// Deletes a retired or half-made directory.
@@ -158,6 +161,7 @@ package indirect enum Action: Sendable, Hashable {
         case .joinComponent: "joinComponent"
         case .readPosition: "readPosition"
         case .recoverComponent: "recoverComponent"
+        case .renewCertificate: "renewCertificate"
         case .retire: "retire"
         case .purge: "purge"
         case .applyChannel: "applyChannel"

@@ -216,6 +216,8 @@ private struct InstanceChange {
         case .readPosition:
             let seen = database.galera
             report.recovered = RecoveredPosition(stateUUID: seen?.stateUUID ?? "", sequence: seen?.lastCommitted ?? -1)
+        // What the new one is its agent tells.
+        case .renewCertificate: report.groupCertificate = nil
         case .install, .clone, .purge, .applyChannel: break
         }
         if report.resumes != nil, let resumption { report.resumes = resumption }

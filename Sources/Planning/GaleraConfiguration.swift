@@ -45,6 +45,10 @@ package struct GaleraGroup: Sendable, Hashable {
 
         """
 
+    /// One file has all: certificate, key and authority. With them nothing is heard or said in clear, write sets to one that comes
+    /// back (IST) among it, and nobody without a certificate of that authority is let in.
+    private static let encryption = ["socket.ssl_ca", "socket.ssl_cert", "socket.ssl_key"].map { $0 + "=@GROUP_CERTIFICATE@" }
+
     /// A lost member is given up after a second. One that waits for the others of its last view waits on: ended and started
     /// anew one after the other they were seen not to meet any more.
     private static let patience = [
@@ -57,7 +61,8 @@ package struct GaleraGroup: Sendable, Hashable {
         let address = Self.bracketed(member.address)
         let group = "\(address):\(member.groupPort)", transfer = "\(address):\(member.transferPort)"
         let options =
-            ["gmcast.listen_addr=tcp://\(group)", "ist.recv_addr=\(transfer)", "gcache.size=\(historyBytes / Self.mebibyte)M"] + Self.patience
+            ["gmcast.listen_addr=tcp://\(group)", "ist.recv_addr=\(transfer)", "gcache.size=\(historyBytes / Self.mebibyte)M"]
+            + Self.encryption + Self.patience
         let others = members.map { "\($0.address):\($0.groupPort)" }.joined(separator: ",")
         return """
             wsrep_cluster_name=\(clusterUID)

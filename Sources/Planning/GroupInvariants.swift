@@ -14,6 +14,8 @@ extension Invariants {
             case .foundComponent: violation = founding(id, situation)
             case .recoverComponent(_, let stateUUID, let position): violation = recovery(id, stateUUID, position, situation)
             case .joinComponent: violation = joining(id, situation)
+            case .renewCertificate:
+                violation = situation.records.leftBehind.contains(id.ordinal) ? "\(id) would be let in again, and was given up: it may be further than the others" : nil
             default: violation = nil
             }
             if let violation { return violation }

@@ -170,9 +170,3 @@ extension ClusterSituation {
         return report
     }
 }
-
-extension Instant {
-    fileprivate static func - (left: Instant, right: Duration) -> Instant {
-        Instant(milliseconds: left.milliseconds - right.milliseconds)
-    }
-}

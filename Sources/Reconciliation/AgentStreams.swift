@@ -40,11 +40,11 @@ struct AgentStream {
             case .message(let message): give(message)
             case .close: finish()
             case .offer(let order, let secrets):
-                guard secrets.account == nil else {
+                guard !secrets.areAskedFor else {
                     resolving = order.id
                     return (order, secrets)
                 }
-                give(.offer(order.with(secrets, credentials, accountPassword: nil)))
+                give(.offer(order.with(secrets, credentials)))
             }
         }
         return nil
@@ -65,7 +65,7 @@ struct AgentStream {
 
 extension AttemptOrder {
     /// The order with its secrets: the last moment before it is sent.
-    package func with(_ needs: OfferSecrets, _ credentials: Credentials, accountPassword: String?) -> AttemptOrder {
+    package func with(_ needs: OfferSecrets, _ credentials: Credentials, accountPassword: String? = nil, groupCertificate: String? = nil) -> AttemptOrder {
         var order = self
         let uid = needs.clusterUID
         for ordinal in needs.replicas {
@@ -77,6 +77,7 @@ extension AttemptOrder {
                 clusterUID: uid, purpose: Credentials.replication(own))
         }
         if let accountPassword { order.secrets["accountPassword"] = accountPassword }
+        if let groupCertificate { order.secrets["groupCertificate"] = groupCertificate }
         return order
     }
 }

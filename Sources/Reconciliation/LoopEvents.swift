@@ -126,12 +126,20 @@ package struct OfferSecrets: Sendable, Hashable {
     package var replicas: [Int] = []
     package var own: Int?
     package var account: AccountSpec?
+    /// Who is let into its group by the certificate that comes with the order.
+    package var groupMember: InstanceID?
+    package var groupAuthority: Int64 = 0
 
     package init(clusterUID: String) { self.clusterUID = clusterUID }
 
+    /// Whether something has to be asked for, and may not be there.
+    var areAskedFor: Bool { account != nil || groupMember != nil }
+
     /// What an action needs: the accounts of the replicas that it makes, or its own to attach with.
-    package init(clusterUID: String, instance: InstanceID, action: Action) {
+    /// `epoch`: the order's. One that was planned before somebody was given up lets nobody in any more.
+    package init(clusterUID: String, instance: InstanceID, action: Action, epoch: Int64 = 0, groupAuthority: Int64 = 0) {
         self.init(clusterUID: clusterUID)
+        self.groupAuthority = groupAuthority
         switch action {
         case .initialize(let replicas): self.replicas = replicas
         case .prepareReplica(let ordinal, let cluster):
@@ -139,6 +147,7 @@ package struct OfferSecrets: Sendable, Hashable {
             if !cluster.isEmpty { self.clusterUID = cluster }
         case .replicate, .acknowledge, .rejoin: own = instance.ordinal
         case .ensureAccount(let account, _): self.account = account
+        case .foundComponent, .joinComponent, .recoverComponent, .renewCertificate: groupMember = epoch >= groupAuthority ? instance : nil
         default: break
         }
     }

@@ -69,7 +69,8 @@ extension LoopMachine {
         let order = AttemptOrder(
             id: id, term: term, epoch: attempt.record.epoch, instance: attempt.instance, clusterName: name,
             action: attempt.record.task.action, rivals: rivals(of: attempt.instance, in: cluster))
-        let secrets = OfferSecrets(clusterUID: cluster.uid, instance: attempt.instance, action: order.action)
+        let secrets = OfferSecrets(
+            clusterUID: cluster.uid, instance: attempt.instance, action: order.action, epoch: order.epoch, groupAuthority: cluster.galera?.authority ?? 0)
         attempts[id]?.phase = .sent
         agents[attempt.host]?.lastSent = now
         agents[attempt.host]?.rivals[attempt.instance] = order.rivals

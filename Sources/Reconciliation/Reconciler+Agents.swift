@@ -40,17 +40,25 @@ extension Reconciler {
     // MARK: Secrets
 
     func resolveOffer(_ order: AttemptOrder, _ needs: OfferSecrets, _ connection: UInt64) async {
-        guard let account = needs.account else { return }
         do {
-            let password = try await secrets.resolve(account.passwordFrom)
+            let complete = try await complete(order, needs, now: clock.now())
             guard streams[connection]?.resolving == order.id else { return }
-            streams[connection]?.resolved(order.with(needs, credentials, accountPassword: password))
+            streams[connection]?.resolved(complete)
         } catch {
-            handle(.offerFailed(attempt: order.id, reason: "the secret \(account.passwordFrom) of account \(account.key): \(error)"))
+            let what = needs.account.map { "the secret \($0.passwordFrom) of account \($0.key)" } ?? "the certificate of \(order.instance)"
+            handle(.offerFailed(attempt: order.id, reason: "\(what): \(error)"))
             guard streams[connection]?.resolving == order.id else { return }
             streams[connection]?.resolved(nil)
         }
         advance(connection)
+    }
+
+    /// Not on the loop's own turn: it reads files, and signs.
+    @concurrent nonisolated private func complete(_ order: AttemptOrder, _ needs: OfferSecrets, now: Instant) async throws -> AttemptOrder {
+        var password: String?
+        if let account = needs.account { password = try await secrets.resolve(account.passwordFrom) }
+        let certificate = try needs.groupMember.map { try secrets.groupCertificate(of: $0, authority: needs.groupAuthority, now: now) }
+        return order.with(needs, credentials, accountPassword: password, groupCertificate: certificate)
     }
 
     func resolve(_ unit: UnitID, _ uid: String, _ accounts: [AccountSpec]) async {

@@ -7,6 +7,9 @@ package protocol SecretProvider: Sendable {
     func resolve(_ reference: SecretReference) async throws -> String
     /// The key of the fleet, at least 32 bytes, from a file outside the store.
     func fleetKey() -> [UInt8]
+    /// A new certificate by which a member of a galera cluster is let into its group, with its key and its authority, as
+    /// `GroupAuthority` makes it. Good from `now` on; `authority`: `GaleraRecords.authority`.
+    func groupCertificate(of instance: InstanceID, authority: Int64, now: Instant) throws -> String
     /// What the engine stores for an account with this password: for `mysql_native_password` `*` and 40 upper-case hex
     /// digits.
     func expectedAuthentication(password: String) -> String

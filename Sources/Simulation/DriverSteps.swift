@@ -34,7 +34,7 @@ enum DriverSteps {
         case .revoke: revoke()
         case .fence: fence()
         case .rejoin(let source): rejoin(source)
-        case .foundComponent, .joinComponent, .readPosition, .recoverComponent:
+        case .foundComponent, .joinComponent, .readPosition, .recoverComponent, .renewCertificate:
             [DriverStep(1...1) { _ in .end(.refused("Unsupported: it is of no galera cluster")) }]
         case .applyChannel: [DriverStep(1...1) { _ in .end(.refused("Unsupported: not an agent's")) }]
         }

@@ -288,13 +288,6 @@ extension RealServers {
     }
 }
 
-@Test(arguments: [("127.0.10.1:4567", true), ("[::1]:4567", true), ("10.0.0.1:4567", false), ("128.0.0.1:4567", false), ("127.example:4567", false), ("", false)])
-func `a group without encryption stays on its host`(_ address: String, _ isFine: Bool) {
-    let file = ConfigurationFile("wsrep_provider_options=\"a=b;gmcast.listen_addr=tcp://\(address);c=d\"\n")
-    let id = InstanceID(clusterUID: "u", ordinal: 1)
-    #expect(isFine == ((try? file.requireUnheardGroup(of: id)) != nil))
-}
-
 @Test func `Galera's own files are read whole or not at all`() {
     let view = """
         my_uuid: 2b1f

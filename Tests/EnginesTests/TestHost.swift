@@ -1,6 +1,7 @@
 import CopyTLS
 import FleetModel
 import Glibc
+import GroupAuthority
 import MySQLClient
 import Planning
 import Synchronization
@@ -84,9 +85,15 @@ final class TestHost: Sendable {
     func perform(_ action: Action, on ordinal: Int, secrets: [String: String] = [:]) async throws -> TaskResult {
         var secrets = secrets
         secrets["replicationPassword"] = Self.secrets["replicationPassword.\(ordinal)"]
+        if secrets["groupCertificate"] == nil { secrets["groupCertificate"] = try groupCertificate(ordinal) }
         let work = EngineWork(
             attempt: "a", instance: id(ordinal), clusterName: "orders", action: action, secrets: secrets)
         return try await driver.perform(work) { _ in }
+    }
+
+    /// What the server gives a member of a galera cluster with the order to start.
+    func groupCertificate(_ ordinal: Int, authority: Int64 = 0, now: Instant = .wall) throws -> String {
+        try GroupAuthority(fleetKey: Array(uid.utf8), clusterUID: uid, number: authority).certificate(of: id(ordinal), now: now)
     }
 
     func observe(_ ordinal: Int, key: String? = nil) async throws -> InstanceReport {
@@ -158,4 +165,9 @@ func eventually(within bound: Duration = .seconds(60), _ condition: () async thr
         try await Task.sleep(for: .milliseconds(5))
     }
     return true
+}
+
+extension Instant {
+    /// By this host's clock.
+    static var wall: Instant { Instant(milliseconds: Int64(time(nil)) * 1000) }
 }

@@ -121,6 +121,7 @@ private let instance: InstanceReport = {
     report.database?.galera = galera
     report.recovered = recovered
     report.isInconsistent = true
+    report.groupCertificate = GroupCertificate(ends: moment, authority: 4)
     return report
 }()
 
@@ -185,7 +186,7 @@ private let instance: InstanceReport = {
     records.demotion = token
     records.lead = LeadTaken(from: "u2", epoch: 9, position: token.position, loss: 3)
     let recovery = RecoveryIntent(epoch: 4, began: moment, from: 2, position: 9, acceptsLoss: true, isPastReturn: true)
-    records.galera = GaleraRecords(stateUUID: "6f-1", component: [1, 2], recovery: recovery, inconsistent: [2])
+    records.galera = GaleraRecords(stateUUID: "6f-1", component: [1, 2], recovery: recovery, inconsistent: [2], authority: 4)
     try check(records)
     try check(recovery)
     if let galera = records.galera { try check(galera) }
@@ -221,7 +222,7 @@ private let actions: [Action] = [
     .dropAccount(name: "app", host: "%"), .demote(epoch: 3),
     .promote(epoch: 4, position: GTIDSet("0-1-5") ?? GTIDSet(), semiSync: false), .promote(epoch: 4, position: GTIDSet(), semiSync: true, refusing: [1, 3]), .expel(ordinal: 3), .revoke(epoch: 4), .fence(epoch: 4), .rejoin(source: peer), .retire, .purge,
     .promote(epoch: 4, position: GTIDSet(), semiSync: false, sequence: 7), .foundComponent(epoch: 1), .joinComponent(epoch: 1, stateUUID: "6f-1"),
-    .readPosition, .recoverComponent(epoch: 2, stateUUID: "6f-1", position: 9),
+    .readPosition, .recoverComponent(epoch: 2, stateUUID: "6f-1", position: 9), .renewCertificate,
     .applyChannel(digest: "d"), .applyChannel(digest: nil),
 ]
 
@@ -264,9 +265,10 @@ private let actions: [Action] = [
         case .joinComponent: 27
         case .readPosition: 28
         case .recoverComponent: 29
+        case .renewCertificate: 30
         }
     }
-    #expect(Set(actions.map(index)) == Set(0...29))
+    #expect(Set(actions.map(index)) == Set(0...30))
 }
 
 @Test func `an unknown action is told by its name`() {

@@ -583,4 +583,3 @@ extension TestFleet {
     }
 }
 
-private func - (left: Instant, right: Duration) -> Instant { Instant(milliseconds: left.milliseconds - right.milliseconds) }

@@ -212,6 +212,21 @@ struct GaleraTests {
         #expect(fleet.orders?.failures.isEmpty == true)
     }
 
+    @Test func `a certificate is renewed long before it ends, and nobody is restarted for it`() {
+        var fleet = founded()
+        let day: Duration = .seconds(24 * 3600), now = fleet.now
+        fleet.change(2) { $0.groupCertificate = GroupCertificate(ends: now + day * 61) }
+        #expect(fleet.converge().outline == "")
+        fleet.change(2) { $0.groupCertificate = GroupCertificate(ends: now + day * 59) }
+        fleet.change(1) { $0.groupCertificate = GroupCertificate(ends: now + day * 13) }
+        fleet.edit { $0.suspend = true }
+        let step = fleet.recordStep()
+        #expect(step.names == ["renewCertificate 1", "renewCertificate 2"] && step.findings.map(\.reason).filter { $0 == "CertificateEnds" }.count == 1)
+        let plan = fleet.converge()
+        #expect(plan.outline == "renewCertificate 1, renewCertificate 2")
+        #expect(fleet.converge().outline == "")
+    }
+
     @Test func `one whose queue stops the writes of all is named`() {
         var fleet = founded()
         fleet.change(2) { $0.database?.galera?.receiveQueue = 888 }
@@ -391,6 +406,8 @@ struct GaleraTests {
         let plan = fleet.converge()
         #expect(plan.refusal == nil && plan.outline.contains("recoverComponent 2"))
         #expect(fleet.orders?.leftBehind == [3] && fleet.orders?.galera?.component == [1, 2])
+        // No certificate that it has is of the authority by which the others are let in from the new epoch on.
+        #expect(fleet.orders?.galera?.authority == 2)
         // It was alive all along, and comes back in a component of its own.
         fleet.pass(.seconds(1))
         fleet.change(3) { report in
@@ -400,6 +417,24 @@ struct GaleraTests {
         let back = fleet.converge()
         #expect(back.refusal == nil && back.outline.hasPrefix("fence 3 | rejoin 3 | clone 3 | joinComponent 3"), "\(back.outline)")
         #expect(fleet.orders?.leftBehind == [] && fleet.orders?.galera?.component == [1, 2, 3])
+    }
+
+    @Test func `records that were put back learn by which authority the members are let in, and one of an older is renewed`() {
+        var fleet = founded()
+        let ends = fleet.now + GaleraProcedure.certificateLeftMin * 2
+        for ordinal in [1, 2] { fleet.change(ordinal) { $0.groupCertificate = GroupCertificate(ends: ends, authority: 4) } }
+        #expect(fleet.converge().outline == "" && fleet.orders?.galera?.authority == 4)
+        fleet.change(3) { $0.groupCertificate = GroupCertificate(ends: ends, authority: 1) }
+        #expect(fleet.converge().outline == "renewCertificate 3" && fleet.orders?.galera?.authority == 4)
+    }
+
+    @Test func `one that was given up is given no certificate as it is`() throws {
+        var fleet = founded()
+        fleet.records.clusters["orders"]?.leftBehind = [3]
+        fleet.change(3) { $0.process = .stopped }
+        let target = TaskTarget.instance(InstanceID(clusterUID: try #require(fleet.orders).uid, ordinal: 3), host: "hz-c-1")
+        let renewal = PlannedTask(unit: UnitID(.cluster, "orders"), target: target, action: .renewCertificate, cause: .observation(""), summary: "")
+        #expect(Invariants.violation([renewal], in: fleet.situation())?.contains("let in again") == true)
     }
 
     @Test func `one that was given up, and is named again by records that were put back, is never begun with`() {

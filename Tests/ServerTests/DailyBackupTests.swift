@@ -19,6 +19,7 @@ private final class TestClock: TimeSource {
 private struct Unasked: SecretProvider {
     func resolve(_ reference: SecretReference) async throws -> String { throw CancellationError() }
     func fleetKey() -> [UInt8] { [1] }
+    func groupCertificate(of instance: InstanceID, authority: Int64, now: Instant) throws -> String { throw CancellationError() }
     func expectedAuthentication(password: String) -> String { password }
 }
 

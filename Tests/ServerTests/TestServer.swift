@@ -112,5 +112,6 @@ final class MovableTime: TimeSource {
 struct NoSecrets: SecretProvider {
     func resolve(_ reference: SecretReference) async throws -> String { "secret" }
     func fleetKey() -> [UInt8] { [UInt8](repeating: 1, count: 32) }
+    func groupCertificate(of instance: InstanceID, authority: Int64, now: Instant) -> String { "certificate of \(instance) by \(authority)" }
     func expectedAuthentication(password: String) -> String { "*" + password }
 }

@@ -31,8 +31,9 @@ extension InstanceWorker {
     // MARK: Tasks
 
     /// On the founder, installed and never started: makes the cluster's one history.
-    func foundComponent() async throws -> TaskResult {
+    func foundComponent(secrets: [String: String]) async throws -> TaskResult {
         try requireGalera()
+        try keepGroupCertificate(secrets)
         if process.living(thorough: true) != nil {
             guard Files.exists(layout.foundingMark) else { throw EngineError(.refused, "\(layout.id) runs already: it is no founder") }
             return try await inComponent(acted: false)
@@ -41,8 +42,9 @@ extension InstanceWorker {
     }
 
     /// Starts it as a member of the component that is there.
-    func joinComponent(of stateUUID: String) async throws -> TaskResult {
+    func joinComponent(of stateUUID: String, secrets: [String: String]) async throws -> TaskResult {
         try requireGalera()
+        try keepGroupCertificate(secrets)
         let acted = try await startClosed(insists: true, galera: .joining(of: stateUUID))
         let result = try await inComponent(acted: acted)
         guard result.recovered?.stateUUID == stateUUID else {
@@ -52,8 +54,9 @@ extension InstanceWorker {
     }
 
     /// Starts it as the first of the next component.
-    func recoverComponent(of stateUUID: String, at position: Int64) async throws -> TaskResult {
+    func recoverComponent(of stateUUID: String, at position: Int64, secrets: [String: String]) async throws -> TaskResult {
         try requireGalera()
+        try keepGroupCertificate(secrets)
         return try await inComponent(acted: try await startClosed(galera: .recovering(stateUUID: stateUUID, position: position)))
     }
 
@@ -105,9 +108,9 @@ extension InstanceWorker {
     /// Reads the position and writes it where Galera takes it from.
     private func prepare(_ start: GaleraStart, by setting: StartSetting, _ user: HostUser?) async throws -> GaleraLaunch {
         try GaleraProvider.require()
-        try ConfigurationFile(setting.configuration).requireUnheardGroup(of: layout.id)
         let files = GaleraFiles(layout)
         if case .founding = start, try await position(by: setting) == nil {
+            try requireGroupCertificate(setting.configuration)
             // From here on the history that its data come to belong to is its own.
             try Files.write(layout.foundingMark, "its component has not been opened yet\n")
             try files.write(GaleraFiles.SavedState(stateUUID: GaleraFiles.noHistory, sequence: -1, isSafeToBootstrap: true), for: user)
@@ -117,6 +120,7 @@ extension InstanceWorker {
         guard !found.wasInconsistent else {
             throw EngineError(.refused, "\(layout.id) was voted out of its component: its rows differ, and it is moved aside and cloned")
         }
+        try requireGroupCertificate(setting.configuration)
         var isFirst = false
         switch start {
         case .joining(let stateUUID):
@@ -216,23 +220,5 @@ extension ErrorLog {
         }
         guard text.contains("Reversing history") else { return nil }
         return EngineError(.refused, "JoinRefused: \(id) is further than the component that is there: what only it holds was given up, and it is moved aside and cloned")
-    }
-}
-
-extension ConfigurationFile {
-    /// Throws where the group's traffic would leave the host in clear: rows go through it, and whoever reaches it can join.
-    func requireUnheardGroup(of id: InstanceID) throws(EngineError) {
-        let options = value("wsrep_provider_options") ?? ""
-        if options.contains("socket.ssl_ca=") { return }
-        let address = options.split(separator: ";").compactMap { option -> String? in
-            guard let mark = option.firstRange(of: "gmcast.listen_addr=tcp://") else { return nil }
-            return String(option[mark.upperBound...])
-        }.first ?? ""
-        let isLoopback = address.hasPrefix("127.") && address.allSatisfy { $0.isNumber || $0 == "." || $0 == ":" }
-        guard isLoopback || address.hasPrefix("[::1]:") else {
-            throw EngineError(
-                .permanent,
-                "the group of \(id) would talk over \(address.isEmpty ? "any address" : address) in clear, which this release does only on a loopback address: its members' hosts need loopback addresses, or another topology")
-        }
     }
 }

@@ -67,7 +67,7 @@ struct InstanceLayout: Sendable, Hashable {
     func substituted(_ template: String) -> String {
         let paths = [
             "@DATADIR@": data, "@RUNDIR@": run, "@SOCKET@": socket, "@PIDFILE@": pidFile, "@LOGDIR@": log,
-            "@TMPDIR@": temporary, "@WSREP_PROVIDER@": GaleraProvider.configured,
+            "@TMPDIR@": temporary, "@WSREP_PROVIDER@": GaleraProvider.configured, "@GROUP_CERTIFICATE@": groupCertificate,
         ]
         return paths.reduce(template) { text, entry in
             text.split(separator: entry.key, omittingEmptySubsequences: false).joined(separator: entry.value)

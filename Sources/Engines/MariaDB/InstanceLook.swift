@@ -42,6 +42,7 @@ actor InstanceLook {
         report.refusedStart = layout.refusedStart
         let files = GaleraFiles(layout)
         report.isInconsistent = files.isInconsistent
+        report.groupCertificate = files.groupCertificate
         guard process.living() != nil else {
             await drop()
             report.recovered = files.recovered

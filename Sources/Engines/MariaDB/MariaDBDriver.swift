@@ -177,7 +177,7 @@ package final class MariaDBDriver: EngineDriver {
         case .expel(let ordinal): try await worker.expel(ordinal)
         case .rejoin(let source):
             try await worker.rejoin(to: source, password: work.secrets["replicationPassword"] ?? "", report)
-        case .foundComponent, .joinComponent, .readPosition, .recoverComponent:
+        case .foundComponent, .joinComponent, .readPosition, .recoverComponent, .renewCertificate:
             throw EngineError(.refused, "\(work.instance) is of no galera cluster")
         case .revoke, .fence, .applyChannel:
             throw EngineError(.unsupported, "this driver does not know the action \(work.action.name)")
@@ -189,10 +189,12 @@ package final class MariaDBDriver: EngineDriver {
         _ work: EngineWork, _ worker: InstanceWorker, _ report: @escaping @Sendable (EngineProgress) -> Void
     ) async throws -> TaskResult? {
         switch work.action {
-        case .foundComponent: try await worker.foundComponent()
-        case .joinComponent(_, let stateUUID): try await worker.joinComponent(of: stateUUID)
+        case .foundComponent: try await worker.foundComponent(secrets: work.secrets)
+        case .joinComponent(_, let stateUUID): try await worker.joinComponent(of: stateUUID, secrets: work.secrets)
         case .readPosition: try await worker.readPosition()
-        case .recoverComponent(_, let stateUUID, let position): try await worker.recoverComponent(of: stateUUID, at: position)
+        case .recoverComponent(_, let stateUUID, let position):
+            try await worker.recoverComponent(of: stateUUID, at: position, secrets: work.secrets)
+        case .renewCertificate: try await worker.renewCertificate(work.secrets)
         case .open: try await worker.openMember()
         case .promote(_, _, _, _, let sequence): try await worker.promoteMember(after: sequence)
         case .demote: try await worker.demoteMember()

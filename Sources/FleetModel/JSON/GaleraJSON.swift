@@ -137,6 +137,7 @@ extension GaleraRecords: JSONCodable {
             writer.member("component", component)
             writer.member("recovery", ifPresent: recovery)
             writer.member("inconsistent", ifFilled: inconsistent)
+            if authority != 0 { writer.member("authority", authority) }
         }
     }
 
@@ -148,8 +149,31 @@ extension GaleraRecords: JSONCodable {
             case "component": try reader.read(&component)
             case "recovery": try reader.read(&recovery)
             case "inconsistent": try reader.read(&inconsistent)
+            case "authority": try reader.read(&authority)
             default: try reader.skip()
             }
         }
+    }
+}
+
+extension GroupCertificate: JSONCodable {
+    package func write(to writer: inout JSONWriter) {
+        writer.object { writer in
+            writer.member("ends", ends)
+            if authority != 0 { writer.member("authority", authority) }
+        }
+    }
+
+    package init(from reader: inout JSONReader) throws {
+        var ends: Instant?
+        self.init(ends: Instant(milliseconds: 0))
+        try reader.object { reader, key in
+            switch key {
+            case "ends": try reader.read(&ends)
+            case "authority": try reader.read(&authority)
+            default: try reader.skip()
+            }
+        }
+        self.ends = try reader.required(ends, "ends")
     }
 }

@@ -126,6 +126,7 @@ extension InstanceReport: JSONCodable {
             writer.member("database", ifPresent: database)
             writer.member("recovered", ifPresent: recovered)
             if isInconsistent { writer.member("isInconsistent", true) }
+            writer.member("groupCertificate", ifPresent: groupCertificate)
         }
     }
 
@@ -156,6 +157,7 @@ extension InstanceReport: JSONCodable {
             case "database": try reader.read(&database)
             case "recovered": try reader.read(&recovered)
             case "isInconsistent": try reader.read(&isInconsistent)
+            case "groupCertificate": try reader.read(&groupCertificate)
             default: try reader.skip()
             }
         }

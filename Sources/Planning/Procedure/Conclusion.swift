@@ -41,7 +41,7 @@ extension ClusterProcedure {
 
     private func isHeldWhileSuspended(_ task: PlannedTask) -> Bool {
         switch task.action {
-        case .start, .open, .close, .fence, .joinComponent, .readPosition, .recoverComponent: task.isVoluntary
+        case .start, .open, .close, .fence, .joinComponent, .readPosition, .recoverComponent, .renewCertificate: task.isVoluntary
         // Of a galera cluster it may be a failover.
         case .promote: task.isVoluntary || records.galera == nil
         default: true

@@ -156,7 +156,7 @@ package struct UnitPlan: Sendable {
         case .ensureDatabase, .ensureAccount: creations.contains(task.thing) ? "+" : "~"
         case .start, .initialize, .prepareReplica, .replicate, .acknowledge, .open, .demote, .promote, .expel, .revoke, .fence, .rejoin,
             .foundComponent, .joinComponent, .readPosition, .recoverComponent: ">"
-        case .configure, .restart, .upgrade, .close, .setVariables: "~"
+        case .configure, .restart, .upgrade, .close, .setVariables, .renewCertificate: "~"
         case .applyChannel(let digest): digest == nil ? "-" : isNew ? "+" : "~"
         case .dropDatabase, .dropAccount, .retire, .purge: "-"
         }

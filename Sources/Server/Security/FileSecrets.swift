@@ -1,6 +1,7 @@
 package import FleetModel
 
 import FoundationEssentials
+import GroupAuthority
 import Reconciliation
 
 #if canImport(Glibc)
@@ -47,6 +48,10 @@ package struct FileSecrets: SecretProvider {
     }
 
     package func fleetKey() -> [UInt8] { key }
+
+    package func groupCertificate(of instance: InstanceID, authority: Int64, now: Instant) throws -> String {
+        try GroupAuthority(fleetKey: key, clusterUID: instance.clusterUID, number: authority).certificate(of: instance, now: now)
+    }
 
     package func resolve(_ reference: SecretReference) async throws -> String {
         switch reference {

@@ -92,7 +92,9 @@ extension GaleraProcedure {
         if records.leftBehind.contains(view.ordinal) { return bringBack(view) }
         switch place(of: view) {
         case .silent: break
-        case .inside: keepClosed(view)
+        case .inside:
+            keepClosed(view)
+            keepCertificate(view)
         case .joining: wait(.fact(label(view)), "\(label(view)) to be in the component, and to have what it missed")
         case .unresponsive: reportUnresponsive(view)
         case .missing: make(view)
@@ -129,6 +131,25 @@ extension GaleraProcedure {
         find("ReplicaWritable", label(view), on: view, "a replica is not read-only", drift: true)
         emit(
             .close, on: view, isVoluntary: false, cause: .observation("\(label(view)) is writable but is not the primary"), "make read-only")
+    }
+
+    /// What is left of a certificate when it is renewed: so long a server may be away, and everybody is let in all the same.
+    static let certificateLeftMin: Duration = .seconds(60 * 24 * 3600)
+    /// With less than this somebody has to look why it is not renewed.
+    static let certificateTellMax: Duration = .seconds(14 * 24 * 3600)
+
+    /// While it runs, so that it is never restarted for it; one that is dead gets a new one with the order to join.
+    private mutating func keepCertificate(_ view: MemberView) {
+        guard let certificate = view.report?.groupCertificate else { return }
+        let left = certificate.ends - now
+        guard left < Self.certificateLeftMin || certificate.authority != galera.authority else { return }
+        if left < Self.certificateTellMax {
+            let days = max(0, left.milliseconds / 86_400_000)
+            find("CertificateEnds", label(view), on: view, "its certificate of the group's traffic is good for \(days) days, and no member lets it in without one", drift: false)
+        }
+        emit(
+            .renewCertificate, on: view, isVoluntary: false, cause: .observation("the certificate of \(label(view)) is to be renewed"),
+            "renew the certificate of its group traffic")
     }
 
     /// So often a start may end without a reason that is known, before the instance is made anew.

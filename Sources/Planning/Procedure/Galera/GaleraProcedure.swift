@@ -42,6 +42,7 @@ struct GaleraProcedure: ClusterProcedure {
         refuseSeriesChange()
         tellZones()
         learnHistory()
+        learnAuthority()
         noteInconsistent()
         if galera.stateUUID.isEmpty {
             found()
@@ -75,6 +76,11 @@ struct GaleraProcedure: ClusterProcedure {
             find("MajorityInZone", zone, on: nil, message, drift: false)
             decision.warnings.append(message)
         }
+    }
+
+    /// Records that were put back may be from before somebody was given up: the members are of the later authority.
+    private mutating func learnAuthority() {
+        galera.authority = views.compactMap { $0.report?.groupCertificate?.authority }.reduce(galera.authority, max)
     }
 
     private mutating func noteInconsistent() {

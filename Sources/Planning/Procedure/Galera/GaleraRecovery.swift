@@ -78,6 +78,7 @@ extension GaleraProcedure {
     private mutating func begin(acceptsLoss: Bool) {
         records.epoch += 1
         galera.recovery = RecoveryIntent(epoch: records.epoch, began: now, acceptsLoss: acceptsLoss)
+        if acceptsLoss { shutOut() }
         (records.switchover, records.requestedPrimary) = (nil, nil)
         decision.cancel += running.map(\.id)
         if let intent = galera.recovery { isolate(intent) }
@@ -93,6 +94,10 @@ extension GaleraProcedure {
         records.leftBehind = Planner.union(records.leftBehind, ordinals)
         galera.component.removeAll { ordinals.contains($0) }
     }
+
+    /// From here on whoever is started by us is let in by another authority, which the certificate of none who is given up is of:
+    /// its agent may start it as soon as its host is back, and it does not get in.
+    private mutating func shutOut() { galera.authority = records.epoch }
 
     // MARK: Everybody is dead, and read
 
@@ -150,6 +155,7 @@ extension GaleraProcedure {
             find("RecoveryHeld", context.name, on: nil, "\(message); to go on without it commit `recovery: {acceptLoss: \(records.epoch)}`", drift: false)
             wait(.approval("spec.recovery.acceptLoss"), message)
         case .start(let first, let position):
+            if case .heldByStranger = recoverable(strangersGivenUp: false) { shutOut() }
             if intent.from != first {
                 let moment = now
                 galera.recovery?.began = moment
