@@ -64,7 +64,7 @@ extension DriverSteps {
         [
             DriverStep(300...1000) { context in
                 guard let instance = context.instance, instance.directory == .ready, let member = instance.member else { return .end(.refused("there is no instance")) }
-                guard instance.process == nil else { return .end(.refused("it runs")) }
+                guard instance.process == nil else { return .end(.succeeded(TaskResult(acted: false))) }
                 guard !member.stateUUID.isEmpty else { return .end(.refused("it has no position: it is cloned")) }
                 let read = context.world.read(instance, member)
                 member.recovered = read
