@@ -158,7 +158,9 @@ extension ClusterProcedure {
 
     /// The failures of tasks on a member whose action, with the first of its arguments, begins so.
     func failures(of action: String, on view: MemberView) -> (key: String, value: FailureRecord)? {
-        records.failures.first { $0.key.contains("/\(id(view.ordinal))/\(action)") }
+        guard !records.failures.isEmpty else { return nil }
+        let mark = "/\(id(view.ordinal))/\(action)"
+        return records.failures.newest { $0.contains(mark) }
     }
 
     mutating func wait(_ reason: Wait.Reason, _ message: String) {

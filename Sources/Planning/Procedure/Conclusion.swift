@@ -110,12 +110,25 @@ extension ClusterProcedure {
         let stalling = records.failures.filter { $0.value.count >= FailureRecord.stalledAfter }
         guard !stalling.isEmpty else { return nil }
         let wanted = wantedFailures.union(running.map { Planner.key(of: $0.task) })
-        return stalling.filter { wanted.contains($0.key) }.values.max { $0.last < $1.last }
+        return stalling.newest { wanted.contains($0) }?.value
     }
 
     private func progress() -> String {
         let doing = decision.tasks.first?.summary ?? running.first?.task.summary ?? ""
         let count = decision.tasks.count + running.count
         return count > 1 ? "\(doing), and \(count - 1) more" : doing
+    }
+}
+
+extension [String: FailureRecord] {
+    /// The newest of those with such a key; of some that are as new, the last by key: the order of a dictionary differs from
+    /// run to run, and a decision must not.
+    func newest(_ isMeant: (String) -> Bool) -> Element? {
+        var newest: Element?
+        for failure in self where isMeant(failure.key) {
+            if let known = newest, (known.value.last, known.key) > (failure.value.last, failure.key) { continue }
+            newest = failure
+        }
+        return newest
     }
 }

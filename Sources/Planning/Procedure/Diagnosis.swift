@@ -127,7 +127,7 @@ extension PrimaryReplicaProcedure {
         }
         guard report.process == .stopped, !records.failures.isEmpty else { return nil }
         let mark = "/" + id(writer.ordinal).description + "/start"
-        guard let failure = records.failures.first(where: { $0.key.hasSuffix(mark) }) else { return nil }
+        guard let failure = records.failures.newest({ $0.hasSuffix(mark) }) else { return nil }
         return WriterLoss(code: .deadPrimary, evidence: "\(label(writer)) does not start: \(failure.value.message)")
     }
 }

@@ -58,7 +58,7 @@ extension PrimaryReplicaProcedure {
             return
         }
         guard let primary, primary.isAnswering else { return }
-        if let failure = records.failures.first(where: { $0.key.contains("/demote/\(records.steppingDown?.epoch ?? -1)") }) {
+        if let failure = records.failures.newest({ $0.contains("/demote/\(records.steppingDown?.epoch ?? -1)") }) {
             return giveUpStepDown(failure.value.message)
         }
         if let failure = records.failures[Self.stepDownKey], failure.retryAt > now {

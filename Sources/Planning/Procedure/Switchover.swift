@@ -92,7 +92,7 @@ extension PrimaryReplicaProcedure {
     /// Points the other replicas at the candidate while it still replicates, so that they acknowledge for it from its
     /// first write on; then stops writes on the old writer.
     private mutating func prepare(_ intent: SwitchoverIntent, _ from: MemberView, _ to: MemberView) {
-        if let failure = records.failures.first(where: { $0.key.contains("/demote/\(intent.epoch)") }) {
+        if let failure = records.failures.newest({ $0.contains("/demote/\(intent.epoch)") }) {
             abandon(intent, failure.value.message)
             return
         }
@@ -136,7 +136,7 @@ extension PrimaryReplicaProcedure {
 
     /// From here on writes are stopped: the candidate gets what is missing and is opened.
     private mutating func promote(_ intent: SwitchoverIntent, _ to: MemberView) {
-        let failed = records.failures.first { $0.key.contains("/promote/\(intent.epoch)@") }
+        let failed = records.failures.newest { $0.contains("/promote/\(intent.epoch)@") }
         if let failed, !intent.isPastReturn {
             abandon(intent, failed.value.message)
             return

@@ -276,7 +276,8 @@ extension GaleraProcedure {
         let message = "it was given up by recovery.acceptLoss: what it holds alone is kept aside"
         find("LeftBehind", label(view), on: view, message, drift: true)
         if case .missing = place(of: view) { return make(view) }
-        guard view.report?.process == .stopped else {
+        // One that is stopped may be started by its agent at this moment, and tries to join for an hour.
+        guard view.report?.process == .stopped, (view.report?.epoch ?? 0) >= records.epoch else {
             emit(.fence(epoch: records.epoch), on: view, isVoluntary: false, cause: .observation("\(label(view)): \(message)"), "kill it")
             return
         }

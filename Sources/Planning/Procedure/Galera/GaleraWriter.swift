@@ -111,9 +111,7 @@ extension GaleraProcedure {
         guard running.isEmpty else {
             return wait(.attempt(label(to)), "the running tasks of the switchover to \(label(to))")
         }
-        let failed = records.failures.first { key, _ in
-            key.contains("/demote/\(intent.epoch)") || key.contains("/promote/\(intent.epoch)@")
-        }
+        let failed = records.failures.newest { $0.contains("/demote/\(intent.epoch)") || $0.contains("/promote/\(intent.epoch)@") }
         if let failed { return abandon(intent, failed.value.message) }
         if waitsForHost(to) || waitsForHost(from) { return }
         guard stray == nil else { return abandon(intent, "an instance takes writes with another history") }
