@@ -44,6 +44,7 @@ struct GaleraProcedure: ClusterProcedure {
         learnHistory()
         learnAuthority()
         noteInconsistent()
+        forgetPurged()
         if galera.stateUUID.isEmpty {
             found()
         } else if galera.recovery?.from != nil || inside.isEmpty {
@@ -88,8 +89,14 @@ struct GaleraProcedure: ClusterProcedure {
             guard case .inconsistent = place(of: view) else { continue }
             galera.inconsistent = Planner.union(galera.inconsistent, [view.ordinal])
         }
+    }
+
+    /// Nothing is left of who was voted out, or given up after it was taken out of service.
+    private mutating func forgetPurged() {
         let purged = records.members.filter { $0.phase == .purged }.map(\.ordinal)
-        if !purged.isEmpty { galera.inconsistent.removeAll { purged.contains($0) } }
+        guard !purged.isEmpty else { return }
+        galera.inconsistent.removeAll { purged.contains($0) }
+        records.leftBehind.removeAll { purged.contains($0) }
     }
 
     // MARK: What the shared parts ask
