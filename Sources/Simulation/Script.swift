@@ -95,6 +95,18 @@ struct Script {
         ("no billing", { cluster in cluster.accounts.removeAll { $0.name == "bill" } }),
     ])
 
+    /// Declared as commit `first` leaves it, and changed by the next three.
+    func part(from first: Int) -> Script {
+        var script = self
+        script.fleets = Array(fleets[first..<min(first + Script.partCommits, fleets.count)])
+        return script
+    }
+
+    /// The last commit that a part of full length begins with.
+    var lastPart: Int { max(fleets.count - Script.partCommits, 0) }
+
+    private static let partCommits = 4
+
     /// The same commits of a cluster that is declared in another way.
     func altered(_ change: (inout Cluster) -> Void) -> Script {
         var script = self

@@ -1,4 +1,4 @@
-package import FleetModel
+import FleetModel
 import MetadataStore
 import Reconciliation
 
@@ -44,8 +44,8 @@ package enum Simulation {
     /// Runs the seeds, each a world of its own and `jobs` of them at once; stops after `failuresMax` failures. Told and
     /// reported in the seeds' order, of whose traces only those that failed are kept.
     package static func run(
-        seeds: Range<UInt64>, planted: PlantedBug? = nil, rolling: Bool = false, leading: Bool = false, galera: Bool = false, whenAlone: WhenAlone = .wait,
-        isWhole: Bool = false, failuresMax: Int = 1, jobs: Int = 1, progress: (SimulationResult) -> Void = { _ in }
+        seeds: Range<UInt64>, of scenario: Scenario = Scenario(), planted: PlantedBug? = nil, failuresMax: Int = 1, jobs: Int = 1,
+        progress: (SimulationResult) -> Void = { _ in }
     ) async -> SimulationReport {
         let width = max(jobs, 1)
         return await withTaskGroup(of: SimulationResult.self) { group in
@@ -57,7 +57,7 @@ package enum Simulation {
             while told < seeds.upperBound, failures < failuresMax {
                 while next < seeds.upperBound, running < width, next - told < width * Simulation.aheadMax {
                     let seed = next
-                    group.addTask { replayed(seed, planted, rolling, leading, galera, whenAlone, isWhole) }
+                    group.addTask { replayed(seed, scenario, planted) }
                     (next, running) = (next + 1, running + 1)
                 }
                 guard let result = await group.next() else { break }
@@ -75,45 +75,33 @@ package enum Simulation {
     }
 
     /// Without its trace, which costs more than a little; one that fails is run again for it.
-    private static func replayed(
-        _ seed: UInt64, _ planted: PlantedBug?, _ rolling: Bool, _ leading: Bool, _ galera: Bool, _ whenAlone: WhenAlone, _ isWhole: Bool
-    ) -> SimulationResult {
-        let result = run(
-            seed: seed, planted: planted, rolling: rolling, leading: leading, galera: galera, whenAlone: whenAlone, isTraced: false, isWhole: isWhole)
-        guard result.failure != nil else { return result }
-        return run(seed: seed, planted: planted, rolling: rolling, leading: leading, galera: galera, whenAlone: whenAlone, isWhole: isWhole)
+    private static func replayed(_ seed: UInt64, _ scenario: Scenario, _ planted: PlantedBug?) -> SimulationResult {
+        let result = run(seed: seed, of: scenario, planted: planted, isTraced: false)
+        return result.failure == nil ? result : run(seed: seed, of: scenario, planted: planted)
     }
 
     /// How the first seed went that fails with a planted bug and does not fail without it; nil: there is none.
-    package static func find(
-        _ bug: PlantedBug, seeds: Range<UInt64>, leading: Bool = false, galera: Bool = false, jobs: Int = 1
-    ) async -> SimulationResult? {
+    package static func find(_ bug: PlantedBug, seeds: Range<UInt64>, of scenario: Scenario, jobs: Int = 1) async -> SimulationResult? {
         var next = seeds.lowerBound
         while next < seeds.upperBound {
-            let report = await run(seeds: next..<seeds.upperBound, planted: bug, leading: leading, galera: galera, jobs: jobs)
+            let report = await run(seeds: next..<seeds.upperBound, of: scenario, planted: bug, jobs: jobs)
             guard let failed = report.failures.first else { return nil }
-            if run(seed: failed.seed, leading: leading, galera: galera, isTraced: false).failure == nil { return failed }
+            if run(seed: failed.seed, of: scenario, isTraced: false).failure == nil { return failed }
             next = failed.seed + 1
         }
         return nil
     }
 
-    /// The demo's fleet through all of its commits: without faults for seed 0, with faults for every other.
-    /// `rolling`: through commits that are rolled out instead, some of them refused by every server. `leading`: through those
-    /// that move the lead between two clusters. `isWhole`: with every rehearsal to its end, as else in one of
-    /// `Simulation.wholeEvery` worlds.
+    /// A fleet through its commits: without faults for seed 0, with faults for every other.
     package static func run(
-        seed: UInt64, planted: PlantedBug? = nil, rolling: Bool = false, leading: Bool = false, galera: Bool = false, whenAlone: WhenAlone = .wait,
-        isTraced: Bool = true, isWhole: Bool = false
+        seed: UInt64, of scenario: Scenario = Scenario(), planted: PlantedBug? = nil, isTraced: Bool = true
     ) -> SimulationResult {
-        let script = galera ? Script.galera : leading ? .leading : rolling ? .rolling : .whole
         // Nobody may give up there what the lost host alone may hold.
-        let losesHost = Simulation.losesHost(seed) && !leading
+        let losesHost = Simulation.losesHost(seed) && scenario.story != .leading
         let world = World(
-            seed: seed, script: galera ? script : script.altered { $0.whenAlone = whenAlone }, planted: planted, isTraced: isTraced,
-            foresees: isWhole || seed % wholeEvery == 0)
+            seed: seed, script: scenario.script(seed), planted: planted, isTraced: isTraced, foresees: scenario.foresees(seed))
         world.faults = seed == 0 ? .none : .hard
-        if whenAlone == .continue, world.faults.isActive { world.faults.leaveAlone = 0.08 }
+        if scenario.whenAlone == .continue, world.faults.isActive { world.faults.leaveAlone = 0.08 }
         // Else the budget of failovers would be spent before.
         if losesHost { world.faults.loseWriters = false }
         world.begin()
@@ -146,8 +134,6 @@ package enum Simulation {
         failure = world.oracle.violation ?? failure ?? (losesHost ? nil : world.endStateProblem)
         return result(world, seed, failure, settled)
     }
-
-    private static let wholeEvery: UInt64 = 16
 
     /// In every eighth world the writer's host is lost for good: that one never converges, but has a writer.
     private static func losesHost(_ seed: UInt64) -> Bool { seed % 8 == 5 }

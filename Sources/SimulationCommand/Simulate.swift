@@ -27,7 +27,9 @@ package struct Simulate: AsyncParsableCommand {
     var whenAlone = WhenAlone.wait
     @Flag(help: "Through commits that are rolled out: versions, and values that need a restart.")
     var rolling = false
-    @Flag(help: "Every rehearsal to its end, as a server makes it, and not in one world of sixteen alone.")
+    @Flag(help: "Every commit in every world of the demo's cluster, and not a part of them in most.")
+    var allCommits = false
+    @Flag(help: "Every rehearsal to its end, as a server makes it, and not in one world of 64 alone.")
     var whole = false
     @Flag(help: "Two clusters in two regions, between which the lead moves.")
     var leading = false
@@ -43,15 +45,12 @@ package struct Simulate: AsyncParsableCommand {
 
     package func run() async throws {
         if trace {
-            let result = Simulation.run(seed: start, planted: plant, rolling: rolling, leading: leading, galera: galera, whenAlone: whenAlone, isWhole: whole)
+            let result = Simulation.run(seed: start, of: scenario(for: plant), planted: plant)
             for line in result.trace { print(line) }
             return print("seed \(start): \(result.failure ?? "converged")")
         }
         if plants || plant != nil { return try await findPlanted(plant.map { [$0] } ?? PlantedBug.allCases) }
-        let report = await Simulation.run(
-            seeds: start..<(start + seeds), rolling: rolling, leading: leading, galera: galera, whenAlone: whenAlone, isWhole: whole,
-            jobs: width
-        ) { result in
+        let report = await Simulation.run(seeds: start..<(start + seeds), of: scenario(), jobs: width) { result in
             if quiet, result.failure == nil { return }
             let outcome = result.failure ?? "converged"
             let alone = result.timesAlone > 0 ? ", \(result.timesAlone) times alone" : ""
@@ -59,17 +58,24 @@ package struct Simulate: AsyncParsableCommand {
             let recoveries = result.recoveries > 0 ? ", \(result.recoveries) recoveries" : ""
             print("seed \(result.seed): \(outcome) (\(result.attempts) attempts, \(result.writes) writes, \(result.failovers) failovers, \(result.movedAside) moved aside\(alone)\(leads)\(recoveries))")
         }
-        guard let failed = report.failures.first else { return print(sum(report, flags)) }
+        guard let failed = report.failures.first else { return print(sum(report)) }
         for line in failed.trace { print("  " + line) }
         print("replay: evenkeel simulate --start \(failed.seed) --seeds 1\(flags)")
         throw ExitCode.failure
     }
 
-    private var flags: String {
-        (rolling ? " --rolling" : "") + (leading ? " --leading" : "") + (galera ? " --galera" : "") + (whenAlone == .wait ? "" : " --when-alone \(whenAlone.rawValue)")
+    /// A planted bug's own story, where none is asked for.
+    private func scenario(for bug: PlantedBug? = nil) -> Scenario {
+        let story: Scenario.Story =
+            galera || bug?.isOfGalera == true ? .galera : leading || bug?.isOfLeading == true ? .leading : rolling ? .rolling : .demo
+        return Scenario(story, whenAlone: whenAlone, hasAllCommits: allCommits, isForeseen: whole)
     }
 
-    private func sum(_ report: SimulationReport, _ flags: String) -> String {
+    private var flags: String {
+        (allCommits ? " --all-commits" : "") + (rolling ? " --rolling" : "") + (leading ? " --leading" : "") + (galera ? " --galera" : "") + (whenAlone == .wait ? "" : " --when-alone \(whenAlone.rawValue)")
+    }
+
+    private func sum(_ report: SimulationReport) -> String {
         let totals = report.results.reduce(into: (attempts: 0, writes: 0, failovers: 0)) { totals, result in
             totals = (totals.attempts + result.attempts, totals.writes + result.writes, totals.failovers + result.failovers)
         }
@@ -81,8 +87,7 @@ package struct Simulate: AsyncParsableCommand {
     private func findPlanted(_ bugs: [PlantedBug]) async throws {
         var missed = 0
         for bug in bugs {
-            let found = await Simulation.find(
-                bug, seeds: start..<(start + seeds), leading: leading || bug.isOfLeading, galera: galera || bug.isOfGalera, jobs: width)
+            let found = await Simulation.find(bug, seeds: start..<(start + seeds), of: scenario(for: bug), jobs: width)
             if let found {
                 print("\(bug.rawValue): found by seed \(found.seed): \(found.failure ?? "")")
             } else {

@@ -40,7 +40,7 @@ extension SimulationTests {
     ] as [(PlantedBug, ClosedRange<UInt64>, String)])
     func `one that is planted into a galera cluster is found`(bug: PlantedBug, seeds: ClosedRange<UInt64>, what: String) {
         let isFound = seeds.contains { seed in
-            Simulation.run(seed: seed, planted: bug, galera: true, isTraced: false).failure?.contains(what) ?? false
+            Simulation.run(seed: seed, of: Scenario(.galera), planted: bug, isTraced: false).failure?.contains(what) ?? false
         }
         #expect(isFound, "\(bug)")
     }

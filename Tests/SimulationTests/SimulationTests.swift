@@ -28,7 +28,7 @@ import Testing
     }
 
     @Test func `nor where a writer goes on alone`() async {
-        let report = await Simulation.run(seeds: 9..<14, whenAlone: .continue)
+        let report = await Simulation.run(seeds: 9..<14, of: Scenario(whenAlone: .continue))
         for failed in report.failures { Issue.record("seed \(failed.seed): \(failed.failure ?? "")\n\(failed.trace.suffix(60).joined(separator: "\n"))") }
         #expect(report.results.contains { $0.timesAlone > 0 })
     }
@@ -37,13 +37,13 @@ import Testing
     /// an instance cloned by a version that does not start, and was not brought to the next one declared.
     @Test(arguments: [0, 1, 2, 3, 58] as [UInt64])
     func `versions and values are rolled out, and those refused are gone back from`(seed: UInt64) {
-        let result = Simulation.run(seed: seed, rolling: true)
+        let result = Simulation.run(seed: seed, of: Scenario(.rolling))
         #expect(result.failure == nil, "seed \(seed)\n\(result.trace.suffix(60).joined(separator: "\n"))")
     }
 
     @Test(arguments: 0...3 as ClosedRange<UInt64>)
     func `the lead moves between two clusters, and nothing is lost`(seed: UInt64) {
-        let result = Simulation.run(seed: seed, leading: true)
+        let result = Simulation.run(seed: seed, of: Scenario(.leading))
         #expect(result.failure == nil, "seed \(seed)\n\(result.trace.suffix(60).joined(separator: "\n"))")
         #expect(result.leadsTaken >= (seed == 0 ? 3 : 1))
     }
@@ -51,20 +51,20 @@ import Testing
     /// 0 is without faults.
     @Test(arguments: 0...6 as ClosedRange<UInt64>)
     func `a galera cluster ends as declared, and its members are equal`(seed: UInt64) {
-        let result = Simulation.run(seed: seed, galera: true)
+        let result = Simulation.run(seed: seed, of: Scenario(.galera))
         #expect(result.failure == nil, "seed \(seed)\n\(result.trace.suffix(60).joined(separator: "\n"))")
         #expect(result.writes > 20)
     }
 
     @Test(arguments: PlantedBug.allCases.filter(\.isOfLeading))
     func `who leads no more and takes writes is found`(bug: PlantedBug) async {
-        let found = await Simulation.run(seeds: 0..<6, planted: bug, leading: true).failures.first?.failure ?? "not found"
+        let found = await Simulation.run(seeds: 0..<6, of: Scenario(.leading), planted: bug).failures.first?.failure ?? "not found"
         #expect(found.contains("take writes at once") || found.contains("acknowledged"), "\(bug): \(found)")
     }
 
     @Test func `rehearsals that end with their first wave give the same history`() {
         let brief = Simulation.run(seed: 3)
-        let whole = Simulation.run(seed: 3, isWhole: true)
+        let whole = Simulation.run(seed: 3, of: Scenario(isForeseen: true))
         #expect(brief.trace == whole.trace)
         #expect(brief.events == whole.events)
     }

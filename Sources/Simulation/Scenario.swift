@@ -1,0 +1,49 @@
+package import FleetModel
+import Reconciliation
+
+/// What a world is about: its clusters, the commits that they go through, and how much of both a seed is given.
+package struct Scenario: Sendable {
+    package enum Story: Sendable {
+        /// The demo's cluster is founded, changed, moved.
+        case demo
+        /// Through commits that are rolled out instead, some of them refused by every server.
+        case rolling
+        /// Two clusters in two regions, between which the lead moves.
+        case leading
+        /// A cluster of that topology.
+        case galera
+    }
+
+    package var story: Story
+    /// What a primary of the demo's or the rolling cluster does that nobody is left to acknowledge for.
+    package var whenAlone: WhenAlone
+    /// Every commit in every world of the demo, and not in one of `Scenario.allCommitsEvery` alone.
+    package var hasAllCommits: Bool
+    /// Every rehearsal to its end, and not in one world of `Scenario.foreseenEvery` alone.
+    package var isForeseen: Bool
+
+    package init(_ story: Story = .demo, whenAlone: WhenAlone = .wait, hasAllCommits: Bool = false, isForeseen: Bool = false) {
+        (self.story, self.whenAlone, self.hasAllCommits, self.isForeseen) = (story, whenAlone, hasAllCommits, isForeseen)
+    }
+
+    private static let allCommitsEvery: UInt64 = 8
+    private static let foreseenEvery: UInt64 = 64
+
+    func foresees(_ seed: UInt64) -> Bool { isForeseen || seed % Scenario.foreseenEvery == 0 }
+
+    /// What most worlds of the demo go through is a part of its commits: what goes wrong does so between two or three of
+    /// them, and what is left over is looked for at the end of each world.
+    func script(_ seed: UInt64) -> Script {
+        switch story {
+        case .demo:
+            let script = Script.whole.altered { $0.whenAlone = whenAlone }
+            if hasAllCommits || seed % Scenario.allCommitsEvery == 0 { return script }
+            // Apart from the world's own source, from which all that happens there is drawn.
+            var source = SeededGenerator(seed: ~seed)
+            return script.part(from: Int.random(in: 0...script.lastPart, using: &source))
+        case .rolling: return Script.rolling.altered { $0.whenAlone = whenAlone }
+        case .leading: return Script.leading.altered { $0.whenAlone = whenAlone }
+        case .galera: return Script.galera
+        }
+    }
+}
