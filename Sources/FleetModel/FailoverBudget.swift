@@ -7,6 +7,9 @@ package struct FailoverBudget: Sendable, Hashable {
     package var perZone = 20
     package var perRegion = 40
     package var window: Duration = .seconds(3600)
+    /// For so long after a failover the writer is not moved back to a wanted zone: twice as long with each more in the last
+    /// hour, so that one that comes and goes is not promoted back and forth.
+    package var coolDown: Duration = .seconds(60)
 
     /// No limit is larger than this; the least is 1.
     package static let limitMax = 1000
@@ -21,6 +24,7 @@ extension FailoverBudget: JSONCodable {
             writer.member("perZone", perZone)
             writer.member("perRegion", perRegion)
             writer.member("window", window)
+            writer.member("coolDown", coolDown)
         }
     }
 
@@ -32,6 +36,7 @@ extension FailoverBudget: JSONCodable {
             case "perZone": try reader.read(&perZone)
             case "perRegion": try reader.read(&perRegion)
             case "window": try reader.read(&window)
+            case "coolDown": try reader.read(&coolDown)
             default: try reader.skip()
             }
         }

@@ -2,6 +2,7 @@ import ControlAPI
 import FleetModel
 import Manifests
 import MetadataStore
+import Planning
 import Reconciliation
 
 /// The shell of a real `LoopMachine`: lease, commits, sources and secrets of a model world.
@@ -31,6 +32,14 @@ final class SimulatedServer {
     private var onItsWay: (changes: [StoreChange], term: Int64)?
 
     static let leaseDuration: Duration = .seconds(15)
+
+    /// Shorter than what is configured for people: most of a world's time would else be a primary's wait until it may go back
+    /// to its zone, or a budget's until it is full again.
+    private static func settings(_ name: String) -> LoopSettings {
+        var policy = PlanningPolicy()
+        (policy.failovers.window, policy.failovers.coolDown) = (.seconds(60), .seconds(5))
+        return LoopSettings(policy: policy, sources: [SourceConfiguration(name: Script.source, url: "file:///fleet")], ownURL: name)
+    }
     static let credentials = Credentials(fleetKey: [UInt8](repeating: 7, count: 32))
 
     init(_ name: String, _ world: World) {
@@ -60,7 +69,7 @@ final class SimulatedServer {
         if world.chance(world.faults.otherServer) { name = name == "one" ? "two" : "one" }
         process = Process(
             LoopMachine(
-                settings: LoopSettings(sources: [SourceConfiguration(name: Script.source, url: "file:///fleet")], ownURL: name),
+                settings: SimulatedServer.settings(name),
                 credentials: SimulatedServer.credentials, seed: world.random.next(),
                 planner: StandardPlanner(foresees: world.foresees)))
         keeper = LeaseKeeper(duration: SimulatedServer.leaseDuration)

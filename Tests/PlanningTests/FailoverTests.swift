@@ -536,6 +536,17 @@ struct FailoverTests {
         #expect(back.waves.contains { $0.waited.contains { $0.message.contains("cool-down") } })
     }
 
+    @Test(arguments: [(5, false), (40, true)])
+    func `the cool-down is configured`(seconds: Int64, waits: Bool) {
+        var fleet = founded()
+        fleet.policy.failovers.coolDown = .seconds(seconds)
+        fleet.cutOff([2, 3])
+        fleet.pass(.seconds(15), except: [1])
+        _ = fleet.converge()
+        fleet.pass(.seconds(20))
+        #expect(Planner.step(fleet.situation()).waits.contains { $0.message.contains("cool-down") } == waits)
+    }
+
     @Test func `the invariants refuse a promotion that is not covered`() throws {
         var fleet = founded()
         fleet.cutOff([2, 3])

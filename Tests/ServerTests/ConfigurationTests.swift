@@ -83,7 +83,7 @@ struct ConfigurationTests {
             unitInterval: 500ms
             leaseDuration: 2m
             backupsKept: 3
-            failovers: {perCluster: 2, perZone: 9, window: 30m}
+            failovers: {perCluster: 2, perZone: 9, window: 30m, coolDown: 90s}
             """
         let configuration = try withFile(text) { try ServerConfiguration(file: $0) }
         #expect(configuration.port == 7171)
@@ -98,6 +98,7 @@ struct ConfigurationTests {
         #expect(configuration.backupsKept == 3)
         #expect(configuration.failovers.perCluster == 2 && configuration.failovers.perZone == 9)
         #expect(configuration.failovers.perRegion == 40 && configuration.failovers.window == .seconds(1800))
+        #expect(configuration.failovers.coolDown == .seconds(90))
     }
 
     @Test func `a lost fleet key is not replaced where clusters derive from it`() throws {

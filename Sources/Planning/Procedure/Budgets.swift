@@ -41,15 +41,11 @@ extension ClusterProcedure {
         records.failovers = (records.failovers.filter { now - $0.at < kept } + [mark]).suffix(max(budget.perCluster, 3) * 2)
     }
 
-    /// For so long after a failover the writer is not moved back to a wanted zone: longer with each in the last hour, so
-    /// that one that comes and goes is not promoted back and forth.
-    static var coolDown: Duration { .seconds(60) }
-
     /// When the writer may be moved by choice again; nil where it may now.
     func coolsDownUntil() -> Instant? {
         guard let last = records.failovers.last?.at else { return nil }
         let count = records.failovers.count { now - $0.at < Self.failoverRemembered }
-        let end = last + Self.coolDown * (1 << max(min(count, 6) - 1, 0))
+        let end = last + budget.coolDown * (1 << max(min(count, 6) - 1, 0))
         return now < end ? end : nil
     }
 }

@@ -174,7 +174,8 @@ extension ServerConfiguration {
             case "perZone": failovers.perZone = try Self.limit(text, name)
             case "perRegion": failovers.perRegion = try Self.limit(text, name)
             case "window": failovers.window = try Self.duration(text, name)
-            default: throw ConfigurationError("\(name) is unknown; perCluster, perZone, perRegion and window are known")
+            case "coolDown": failovers.coolDown = try Self.duration(text, name)
+            default: throw ConfigurationError("\(name) is unknown; perCluster, perZone, perRegion, window and coolDown are known")
             }
         }
     }
@@ -203,10 +204,13 @@ extension ServerConfiguration {
     }
 
     /// `30s`, `5m`, `24h`, `500ms`.
+    /// Of whatever unit.
+    private static let durationMax: Int64 = 1_000_000
+
     private static func duration(_ text: String, _ field: String) throws -> Duration {
         let units: [(String, Int64)] = [("ms", 1), ("s", 1000), ("m", 60_000), ("h", 3_600_000)]
         for (unit, milliseconds) in units where text.hasSuffix(unit) {
-            if let number = Int64(text.dropLast(unit.count)), number > 0 { return .milliseconds(number * milliseconds) }
+            if let number = Int64(text.dropLast(unit.count)), (1...durationMax).contains(number) { return .milliseconds(number * milliseconds) }
         }
         throw ConfigurationError("\(field): \"\(text)\" is no duration, such as 30s, 5m or 24h")
     }
