@@ -39,13 +39,13 @@ extension World {
     /// Without any server: nothing that runs stops, the writer takes writes, and a replica that is killed is brought back to
     /// acknowledging by its agent alone. Nil where it is so, and the next server is content too.
     var problemWithoutServer: String? {
-        guard let server = servers.first, let writer = allInstances.first(where: { $0.instance.isWritable })?.instance else { return nil }
-        server.crash(for: World.absenceMax)
+        guard let writer = allInstances.first(where: { $0.instance.isWritable })?.instance else { return nil }
+        for server in servers { server.crash(for: World.absenceMax) }
         let began = now
         _ = run(for: .seconds(2))
         if script.isGalera {
-            if let problem = galeraProblemWithoutServer(server, absence: World.returnMax) { return problem }
-            server.start()
+            if let problem = galeraProblemWithoutServer(absence: World.returnMax) { return problem }
+            for server in servers { server.start() }
             if run(for: Simulation.settleMax, until: { self.isSettled }) { return nil }
             return oracle.violation ?? "it did not converge after \(World.absence) without a server: \(unsettled)"
         }
@@ -62,7 +62,7 @@ extension World {
         if !goesOn { return "without a server \(acker.instance.id) does not come back to acknowledging: \(unsettled)" }
         if let ended = others.first(where: { $0.0.process?.number != $0.1 }) { return "\(ended.0.id) was stopped for want of a server" }
         _ = run(for: began + World.absence - now)
-        server.start()
+        for server in servers { server.start() }
         if run(for: Simulation.settleMax, until: { self.isSettled }) { return nil }
         return oracle.violation ?? "it did not converge after \(World.absence) without a server: \(unsettled)"
     }

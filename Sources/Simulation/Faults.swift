@@ -47,7 +47,7 @@ struct Faults {
         if world.chance(leaveAlone) { return loseOthers(world) }
         if world.script.isLeading, world.chance(Faults.ofRegion) { return cutRegion(world) }
         switch Int.random(in: 0..<20, using: &world.random) {
-        case 0: world.servers.first { $0.isRunning }?.crash()
+        case 0: server(world)?.crash()
         case 1: world.pick(world.agents)?.crash()
         case 2, 3: killDatabase(world)
         case 4: world.pick(world.agents)?.drop()
@@ -55,7 +55,7 @@ struct Faults {
         case 6:
             world.storeDownUntil = world.now + world.milliseconds(200...5000)
             world.note("the store is down for a while")
-        case 7: world.servers.first { $0.isRunning }?.pause(world.milliseconds(500...20_000))
+        case 7: server(world)?.pause(world.milliseconds(500...20_000))
         case 8:
             guard let host = world.pick(world.hosts) else { return }
             host.fullUntil = world.now + world.milliseconds(500...5000)
@@ -71,6 +71,13 @@ struct Faults {
         case 17: jump(world)
         default: drift(world)
         }
+    }
+
+    /// Of two more often than not the one that leads.
+    private func server(_ world: World) -> SimulatedServer? {
+        if world.servers.count == 1 { return world.servers.first(where: \.isRunning) }
+        if let leading = world.leading, world.chance(0.7) { return leading }
+        return world.pick(world.servers.filter(\.isRunning))
     }
 
     private func killDatabase(_ world: World) {
@@ -190,7 +197,7 @@ struct Faults {
         if world.chance(0.3) {
             // A moment that is stored, as the end of a cool-down, is off by as much after a restart.
             let amount = amount / 10
-            world.servers.first?.wall = amount
+            (server(world) ?? world.servers.first)?.wall = amount
             return world.note("the server's clock jumps to \(amount) off")
         }
         guard let host = world.pick(world.hosts) else { return }

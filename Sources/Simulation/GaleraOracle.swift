@@ -105,7 +105,7 @@ extension World {
     }
 
     /// Without any server: nothing that runs stops, and a member that is killed is back by its agent alone.
-    func galeraProblemWithoutServer(_ server: SimulatedServer, absence: Duration) -> String? {
+    func galeraProblemWithoutServer(absence: Duration) -> String? {
         let began = now
         let others = allInstances.filter { $0.instance.isInComponent && !$0.instance.isWritable }
         guard let killed = pick(others) else { return "nobody but the primary is in the component" }

@@ -29,6 +29,9 @@ package struct Scenario: Sendable {
     private static let allCommitsEvery: UInt64 = 8
     private static let foreseenEvery: UInt64 = 64
 
+    /// In one world of five two servers compete for the lease.
+    func servers(_ seed: UInt64) -> Int { seed % 5 == 4 ? 2 : 1 }
+
     func foresees(_ seed: UInt64) -> Bool { isForeseen || seed % Scenario.foreseenEvery == 0 }
 
     /// What most worlds of the demo go through is a part of its commits: what goes wrong does so between two or three of

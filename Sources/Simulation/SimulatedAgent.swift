@@ -83,7 +83,7 @@ final class SimulatedAgent {
     private func carryOut(_ directive: AgentDirective) {
         switch directive {
         case .journal, .roleChanged, .fault: break
-        case .reconnect(let delay, _): later(delay + world.milliseconds(1...5)) { self.connect() }
+        case .reconnect(let delay, let url): later(delay + world.milliseconds(1...5)) { self.connect(url) }
         case .disconnect(let reason): lose(reason)
         case .send(let message): send(message)
         case .wake(let moment):
@@ -109,9 +109,12 @@ final class SimulatedAgent {
 
     // MARK: Connection
 
-    private func connect() {
+    /// To that server, if it is named and runs, else to any.
+    private func connect(_ url: String?) {
         guard connection == nil else { return }
-        guard !world.isCut(host), let server = world.pick(world.servers.filter(\.isRunning)) else {
+        let running = world.servers.filter(\.isRunning)
+        let named = world.servers.count > 1 ? running.filter { $0.name == url } : []
+        guard !world.isCut(host), let server = world.pick(named.isEmpty ? running : named) else {
             return handle(.disconnected(reason: "no server answers", jitter: world.random.unit()))
         }
         let made = Connection(self, server, world)

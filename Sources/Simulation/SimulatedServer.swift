@@ -55,6 +55,8 @@ final class SimulatedServer {
     }
 
     var isRunning: Bool { process != nil }
+    /// Of the lease that it took last.
+    var term: Int64 { lease?.term ?? 0 }
     var isLeader: Bool { process?.machine.leads() ?? false }
 
     /// Whether it is content with this revision.
@@ -65,8 +67,8 @@ final class SimulatedServer {
         world.note("server \(name) starts")
         incarnation += 1
         skew = wall
-        // It may be another one that takes over, and has to wait for the lease to end.
-        if world.chance(world.faults.otherServer) { name = name == "one" ? "two" : "one" }
+        // Where there is one, it may be another that takes over, and has to wait for the lease to end.
+        if world.servers.count == 1, world.chance(world.faults.otherServer) { name = name == "one" ? "two" : "one" }
         process = Process(
             LoopMachine(
                 settings: SimulatedServer.settings(name),

@@ -99,7 +99,8 @@ package enum Simulation {
         // Nobody may give up there what the lost host alone may hold.
         let losesHost = Simulation.losesHost(seed) && scenario.story != .leading
         let world = World(
-            seed: seed, script: scenario.script(seed), planted: planted, isTraced: isTraced, foresees: scenario.foresees(seed))
+            seed: seed, script: scenario.script(seed), planted: planted, isTraced: isTraced, foresees: scenario.foresees(seed),
+            servers: scenario.servers(seed))
         world.faults = seed == 0 ? .none : .hard
         if scenario.whenAlone == .continue, world.faults.isActive { world.faults.leaveAlone = 0.08 }
         // Else the budget of failovers would be spent before.
@@ -225,8 +226,6 @@ extension World {
         guard let records = store.loadNow().records.clusters["orders"] else { return nil }
         return instance(records.uid, records.primary)
     }
-
-    private var leading: SimulatedServer? { servers.first(where: \.isLeader) }
 
     private var isHeld: Bool {
         let view = leading?.machine?.view(at: leading?.now ?? now)

@@ -39,7 +39,7 @@ final class World {
     /// Whoever takes writes next is lost soon afterwards.
     var losesNextWriter = false
 
-    init(seed: UInt64, script: Script, planted: PlantedBug? = nil, isTraced: Bool = true, foresees: Bool = true) {
+    init(seed: UInt64, script: Script, planted: PlantedBug? = nil, isTraced: Bool = true, foresees: Bool = true, servers: Int = 1) {
         self.foresees = foresees
         self.planted = planted
         self.isTraced = isTraced
@@ -48,7 +48,7 @@ final class World {
         self.script = planted == .causeless ? script.withoutFiles : script
         hosts = script.hosts.map { ModelHost(name: $0.name, address: $0.address, region: Script.region(of: $0.zone)) }
         agents = hosts.map { SimulatedAgent($0, self) }
-        servers = [SimulatedServer("one", self)]
+        self.servers = ["one", "two"].prefix(servers).map { SimulatedServer($0, self) }
     }
 
     // MARK: Time
@@ -75,6 +75,9 @@ final class World {
     }
 
     func stop() { queue = EventQueue() }
+
+    /// Who holds the lease, as far as anybody can know: one that stood still may believe that it does, too.
+    var leading: SimulatedServer? { servers.filter(\.isLeader).max { $0.term < $1.term } }
 
     // MARK: Chance
 
