@@ -114,6 +114,7 @@ extension DriverSteps {
         [
             DriverStep(10...60) { context in
                 guard let instance = context.instance, let process = instance.process else { return .end(.refused("it does not run")) }
+                context.world.takesOver(instance)
                 if context.world.planted != .weakRefusal { instance.lockedAccounts.formUnion(refused) }
                 if !process.readOnly && instance.source == nil { return .end(.succeeded(TaskResult(acted: false))) }
                 if context.world.planted == .earlyPromotion { return .next }

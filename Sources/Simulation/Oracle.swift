@@ -28,6 +28,8 @@ final class Oracle {
     private(set) var told: Set<Int> = []
     /// It breaks off nothing: promises are broken on purpose.
     var isPatient = false
+    /// Who was left when a host was lost for good, and had which acknowledged writes.
+    private var witnesses: [(host: ModelHost, id: InstanceID, writes: [Int: Transaction])] = []
     private var leads: Set<LeadTaken> = []
     /// How often a standby began to lead.
     private(set) var leadsTaken = 0
@@ -94,6 +96,23 @@ final class Oracle {
     func requireAll(_ instance: ModelInstance, _ what: String) {
         for (place, write) in acknowledged where place >= instance.binlog.count || instance.binlog[place] != write {
             return fail("\(instance.id) \(what) without the acknowledged \(write.content) at place \(place)")
+        }
+    }
+
+    /// Who is left as a host is lost for good, and what of the acknowledged writes each has received.
+    func hostIsGone(_ world: World) {
+        for (host, instance) in world.allInstances where !host.isGone {
+            witnesses.append((host, instance.id, acknowledged.filter { instance.holds($0.value, at: $0.key) }))
+        }
+    }
+
+    /// What they had is with one of them, also after another host was lost for good.
+    func requireKept(_ world: World) {
+        let left = world.allInstances.filter { !$0.host.isGone }.map(\.instance)
+        for witness in witnesses where !witness.host.isGone {
+            for (place, write) in witness.writes where !left.contains(where: { $0.holds(write, at: place) }) {
+                return fail("\(witness.id) had received the acknowledged \(write.content) at place \(place), and nobody who is left has it")
+            }
         }
     }
 

@@ -29,6 +29,14 @@ package struct Scenario: Sendable {
     private static let allCommitsEvery: UInt64 = 8
     private static let foreseenEvery: UInt64 = 64
 
+    /// In every eighth world the writer's host is lost for good: that one never converges, but has a writer. Not between two
+    /// clusters: nobody may give up there what the lost host alone may hold.
+    func losesHost(_ seed: UInt64) -> Bool { seed % 8 == 5 && story != .leading }
+    /// In every second one of those so is the host of whoever is to take over.
+    func losesTwo(_ seed: UInt64) -> Bool { seed % 16 == 5 && story == .demo }
+    /// Nobody moves what is left of a cluster then: after the next ones all who stay could be of one zone.
+    private static let lastCommitOfTwo = 6
+
     /// In one world of five two servers compete for the lease.
     func servers(_ seed: UInt64) -> Int { seed % 5 == 4 ? 2 : 1 }
 
@@ -39,7 +47,8 @@ package struct Scenario: Sendable {
     func script(_ seed: UInt64) -> Script {
         switch story {
         case .demo:
-            let script = Script.whole.altered { $0.whenAlone = whenAlone }
+            let commits = losesTwo(seed) ? Script.whole.ending(with: Scenario.lastCommitOfTwo) : Script.whole
+            let script = commits.altered { $0.whenAlone = whenAlone }
             if hasAllCommits || seed % Scenario.allCommitsEvery == 0 { return script }
             // Apart from the world's own source, from which all that happens there is drawn.
             var source = SeededGenerator(seed: ~seed)

@@ -120,6 +120,13 @@ struct Script {
         return script
     }
 
+    /// Without the commits after this one.
+    func ending(with last: Int) -> Script {
+        var script = self
+        script.fleets.removeLast(max(fleets.count - 1 - last, 0))
+        return script
+    }
+
     /// Nothing says where it was declared.
     var withoutFiles: Script {
         var script = self

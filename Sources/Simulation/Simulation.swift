@@ -96,8 +96,8 @@ package enum Simulation {
     package static func run(
         seed: UInt64, of scenario: Scenario = Scenario(), planted: PlantedBug? = nil, isTraced: Bool = true
     ) -> SimulationResult {
-        // Nobody may give up there what the lost host alone may hold.
-        let losesHost = Simulation.losesHost(seed) && scenario.story != .leading
+        let losesHost = scenario.losesHost(seed)
+        let losesTwo = scenario.losesTwo(seed)
         let world = World(
             seed: seed, script: scenario.script(seed), planted: planted, isTraced: isTraced, foresees: scenario.foresees(seed),
             servers: scenario.servers(seed))
@@ -116,7 +116,7 @@ package enum Simulation {
                 failure = world.oracle.violation ?? "orders-sh does not follow: \(world.unsettled)"
             }
             world.push()
-            if losesHost, world.script.newest == lossCommit { world.loseWriterForGood() }
+            if losesHost, world.script.newest == lossCommit { losesTwo ? world.loseWritersForGood() : world.loseWriterForGood() }
         }
         if world.faults.isActive { _ = world.run(for: world.milliseconds(5000...40_000)) }
         let moment = world.endFaults()
@@ -136,8 +136,6 @@ package enum Simulation {
         return result(world, seed, failure, settled)
     }
 
-    /// In every eighth world the writer's host is lost for good: that one never converges, but has a writer.
-    private static func losesHost(_ seed: UInt64) -> Bool { seed % 8 == 5 }
     private static let lossCommit = 3
 
     private static func result(_ world: World, _ seed: UInt64, _ failure: String?, _ settled: Duration) -> SimulationResult {
@@ -181,36 +179,6 @@ extension World {
         return now
     }
 
-    func loseWriterForGood() {
-        let writers = allInstances.filter { $0.instance.isWritable && !$0.instance.isMadeWritable }
-        guard let host = pick(writers)?.host ?? pick(hosts) else { return }
-        host.isGone = true
-        host.lostUntil = now
-        lose(host, for: World.forEver)
-        guard script.isGalera, chance(0.5) else { return }
-        // All at once: what the lost one had alone nobody can know.
-        for (other, instance) in allInstances where instance.process != nil { endProcess(instance, on: other) }
-    }
-
-    private static let forEver: Duration = .seconds(1_000_000)
-
-    /// With a host lost for good: nil where the recorded writer takes writes that are acknowledged and has all that were,
-    /// or where the loop says that it holds a failover.
-    var problemWithoutHost: String? {
-        // What was never founded waits for the host that it is to be founded on.
-        guard store.loadNow().records.clusters["orders"]?.isFounded == true else { return nil }
-        let before = oracle.acknowledgedCount
-        let goesOn = run(for: Simulation.settleMax) {
-            self.oracle.acknowledgedCount >= before + World.writesToShow && self.recordedWriter?.isWritable == true
-        }
-        if let violation = oracle.violation { return violation }
-        guard goesOn, let writer = recordedWriter else { return isHeld ? nil : "nobody takes writes: \(unsettled)" }
-        oracle.requireAll(writer, "goes on")
-        return nil
-    }
-
-    private static let writesToShow = 5
-
     /// No commit waits, and no attempt is under way.
     var isQuiet: Bool {
         allInstances.allSatisfy { $0.instance.process?.unacknowledged.isEmpty ?? true } && store.loadNow().openAttempts.isEmpty
@@ -220,16 +188,6 @@ extension World {
     private var areCopiesWhole: Bool {
         let counts = allInstances.filter { $0.instance.directory == .ready }.map(\.instance.binlog.count)
         return counts.allSatisfy { $0 == counts.first }
-    }
-
-    private var recordedWriter: ModelInstance? {
-        guard let records = store.loadNow().records.clusters["orders"] else { return nil }
-        return instance(records.uid, records.primary)
-    }
-
-    private var isHeld: Bool {
-        let view = leading?.machine?.view(at: leading?.now ?? now)
-        return view?.units[UnitID(.cluster, "orders")]?.findings.contains { $0.reason == "FailoverHeld" } ?? false
     }
 
     /// The epoch by which a held recovery's loss is to be accepted.

@@ -38,6 +38,8 @@ final class World {
     var heldSince: Instant?
     /// Whoever takes writes next is lost soon afterwards.
     var losesNextWriter = false
+    /// Whoever is to take over next is lost for good.
+    var losesTakerForGood = false
 
     init(seed: UInt64, script: Script, planted: PlantedBug? = nil, isTraced: Bool = true, foresees: Bool = true, servers: Int = 1) {
         self.foresees = foresees

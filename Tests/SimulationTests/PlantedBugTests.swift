@@ -29,6 +29,14 @@ extension SimulationTests {
 
     private static let plantedWithin: UInt64 = 30
 
+    /// Rows that were dropped come back from the new writer, unless that is lost too: in these worlds it is, for good.
+    @Test func `what a replica drops when it is pointed elsewhere is missed where nobody else has it any more`() {
+        let isFound = stride(from: 53, to: 350, by: 16).contains { (seed: UInt64) in
+            Simulation.run(seed: seed, planted: .undrained, isTraced: false).failure?.contains("nobody who is left has it") ?? false
+        }
+        #expect(isFound)
+    }
+
     @Test(arguments: [
         (.recoverSecond, 1...30, "begins a component at"),
         (.recoverUnread, 1...30, "begins a component at"),
