@@ -6,10 +6,10 @@ export DEMO_PREFIX ?= 127.0
 # Everything that building, running and testing need. Never mariadb-server: that one starts a service.
 PACKAGES := libsqlite3-dev libyaml-dev libgit2-dev libmariadb-dev pkg-config git mariadb-server-core \
 	mariadb-client-core mariadb-client mariadb-backup galera-4 haproxy iproute2 nftables openssl python3
-SEEDS ?= 2000
+SEEDS ?= 10000
 FIRST ?= 0
 # What `make test` simulates, a run each.
-SIMULATIONS := "--seeds 1000" "--seeds 500 --leading" "--seeds 300 --rolling" "--seeds 200 --when-alone continue"
+SIMULATIONS := "--seeds 7500" "--seeds 500 --leading" "--seeds 1000 --rolling" "--seeds 500 --when-alone continue" "--seeds 500 --galera"
 # Tests that use both cores and wait for nothing.
 PURE := ^(FleetModel|JSONStream|ControlAPI|Manifests|Planning|Simulation)Tests\.
 SUDO := $(if $(filter 0,$(shell id -u)),,sudo -n)
