@@ -46,6 +46,7 @@ enum DriverSteps {
         [
             DriverStep(5...30) { context in
                 if context.instance?.directory == .ready { return .end(.succeeded(TaskResult(acted: false))) }
+                if context.instance?.directory == .retired { return .end(.refused("its directory was taken out of service")) }
                 context.makeHalf(blueprint)
                 return .next
             },
@@ -63,6 +64,7 @@ enum DriverSteps {
         [
             DriverStep(5...30) { context in
                 if context.instance?.directory == .ready { return .end(.succeeded(TaskResult(acted: false))) }
+                context.moveRetiredAside()
                 context.makeHalf(blueprint)
                 let token = context.order.id + "@\(context.world.now.milliseconds)"
                 context.host.receivers[token] = context.operation

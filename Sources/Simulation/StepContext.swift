@@ -61,6 +61,16 @@ extension StepContext {
         host.instances[order.instance] = made
     }
 
+    /// What was taken out of service and is wanted again is kept, though it is of no use to anybody: the others hold it all.
+    func moveRetiredAside() {
+        guard let instance, instance.directory == .retired else { return }
+        world.note("\(instance.id) was taken out of service: moved aside")
+        world.oracle.removing(instance, host, world)
+        end(instance)
+        host.movedAside.append(instance)
+        host.instances[order.instance] = nil
+    }
+
     func purge() -> StepResult {
         guard let instance else { return .end(.succeeded(TaskResult(acted: false))) }
         guard instance.directory != .ready else { return .end(.refused("it is in service")) }

@@ -70,6 +70,32 @@ extension RealServers {
             #expect(try await host.observe(3).directory == .ready)
         }
 
+        @Test(arguments: [false, true]) func `one that was taken out of service is moved aside, kept, and copied anew`(stillRuns: Bool) async throws {
+            let host = try TestHost()
+            try await host.found([1, 2])
+            _ = try await host.sql(1, "CREATE DATABASE shop")
+            #expect(try await eventually { try await host.areEqual([1, 2]) })
+            if stillRuns {
+                try Files.write(host.layout(2).retiredMark, "an agent was killed before it had stopped it\n")
+            } else {
+                try await host.perform(.retire, on: 2)
+            }
+            #expect(try await host.observe(2).directory == .retired)
+            // Nothing but a copy takes its place.
+            #expect(await #expect(throws: EngineError.self) { try await host.perform(.install(host.blueprint(2)), on: 2) }?.kind == .refused)
+            #expect(try await host.clone(2, from: 1).acted)
+            let place = host.host.setAsideDirectory + "/\(host.id(2))-1"
+            #expect(Files.names(in: host.host.setAsideDirectory) == ["\(host.id(2))-1"])
+            #expect(try Files.text(place + "/SET-ASIDE")?.contains("taken out of service") == true)
+            #expect(Files.exists(place + "/data/shop") && host.hasNoProcesses(2))
+            #expect(try await host.observe(2).directory == .ready)
+            try await host.perform(.start, on: 2)
+            try await host.perform(.replicate(source: host.peer(1)), on: 2)
+            try await host.perform(.acknowledge(source: host.peer(1)), on: 2)
+            _ = try await host.sql(1, "CREATE DATABASE after")
+            #expect(try await eventually { try await host.areEqual([1, 2]) })
+        }
+
         @Test func `a clone that has written nothing can be promoted and serve replicas`() async throws {
             let host = try TestHost()
             try await host.found([1, 2])

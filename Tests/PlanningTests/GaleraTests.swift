@@ -150,6 +150,38 @@ struct GaleraTests {
         #expect(Invariants.violation([join], in: fleet.situation())?.contains("rows that differ") == true)
     }
 
+    @Test(arguments: [false, true]) func `one that is wanted again once it was taken out of service is copied anew`(wasVotedOut: Bool) throws {
+        var fleet = founded()
+        fleet.change(3) { report in
+            report.directory = .retired
+            report.process = .stopped
+            report.isInconsistent = wasVotedOut
+        }
+        if wasVotedOut { fleet.records.clusters["orders"]?.galera?.inconsistent = [3] }
+        let held = Planner.step(fleet.situation())
+        #expect(held.tasks.isEmpty && held.waits.contains { $0.message.contains("to apply what orders-3 may have alone") })
+        fleet.dropFromGroup(3)
+        let plan = fleet.converge()
+        #expect(plan.refusal == nil && plan.outline == "clone 3 | joinComponent 3" && reasons(plan).isEmpty, "\(plan.outline)")
+        #expect(plan.waves.first?.tasks.first?.summary == "clone from orders-2; its old directory is moved aside and kept")
+        #expect(fleet.orders?.galera?.inconsistent == [] && fleet.orders?.galera?.component == [1, 2, 3])
+        #expect(fleet.converge().outline == "")
+    }
+
+    @Test func `one that was given up after it was taken out of service is copied anew`() {
+        var fleet = founded()
+        fleet.change(3) { report in
+            report.directory = .retired
+            report.process = .stopped
+        }
+        fleet.dropFromGroup(3)
+        fleet.records.clusters["orders"]?.leftBehind = [3]
+        fleet.records.clusters["orders"]?.galera?.component = [1, 2]
+        let plan = fleet.converge()
+        #expect(plan.refusal == nil && plan.outline == "clone 3 | joinComponent 3", "\(plan.outline)")
+        #expect(fleet.orders?.leftBehind == [] && fleet.orders?.galera?.component == [1, 2, 3])
+    }
+
     @Test func `one that missed more than anybody keeps is copied anew`() {
         var fleet = founded()
         for ordinal in [1, 2] { fleet.change(ordinal) { $0.database?.galera?.cachedDownTo = 60 } }

@@ -66,6 +66,34 @@ struct LeavingTests {
         #expect(Invariants.violation([retire], in: fleet.situation()) == nil)
     }
 
+    // MARK: Wanted again
+
+    @Test func `one that is wanted again once it was taken out of service is copied anew`() throws {
+        var fleet = leaving()
+        for _ in 1...2 { fleet.carryOutStep() }
+        // Its removal had come so far, and nobody has recorded it yet.
+        #expect(fleet.orders?.member(2)?.phase == .leaving)
+        #expect(fleet.observed["hz-b-1"]?.report.instances.first?.directory == .retired)
+        fleet.declare(TestFleet.orders([1, 1, 1]))
+        _ = fleet.allocate()
+        #expect(fleet.orders?.member(2)?.phase == .active)
+        let plan = fleet.converge()
+        #expect(plan.refusal == nil && plan.outline == "prepareReplica 1, clone 2 | start 2 | replicate 2 | acknowledge 2", "\(plan.outline)")
+        let clone = try #require(plan.waves.flatMap(\.tasks).first { $0.action.name == "clone" })
+        #expect(clone.summary == "clone from orders-3; its old directory is moved aside and kept")
+        // It is declared again; nothing of it was lost.
+        #expect(plan.findings.isEmpty)
+        #expect(fleet.orders?.ackSet == [2, 3])
+        #expect(fleet.converge().outline == "")
+    }
+
+    @Test func `what still runs in a directory that was taken out of service is killed before a copy takes its place`() {
+        var fleet = founded()
+        fleet.change(2) { $0.directory = .retired }
+        #expect(fleet.carryOutStep().tasks.map(\.action) == [.fence(epoch: 1)])
+        #expect(fleet.carryOutStep().tasks.map(\.action.name) == ["clone"])
+    }
+
     @Test func `one that was turned into an asynchronous replica stays in the ack set until another one has all`() {
         var fleet = founded()
         // As after a switchover into its zone: it may acknowledge no more.

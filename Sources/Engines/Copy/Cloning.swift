@@ -7,11 +7,13 @@ import Glibc
 extension InstanceWorker {
     static let prepareBound: Duration = .seconds(3600)
 
-    /// Makes the instance as a copy. Until it is done the directory carries its mark and holds nothing of value.
+    /// Makes the instance as a copy. Until it is done the directory carries its mark and holds nothing of value. One that was
+    /// taken out of service is moved aside first, and kept: it is wanted again.
     func clone(
         _ blueprint: InstanceBlueprint, _ work: EngineWork, over transport: any CopyTransport,
         _ report: @escaping @Sendable (EngineProgress) -> Void
     ) async throws -> TaskResult {
+        if layout.state == .retired { _ = try moveAside("it was taken out of service, and is wanted again", nil, report) }
         if let done = try alreadyMade(blueprint) { return done }
         let binaries = try await finder.matching(blueprint.engineVersion)
         let user = try await beginDirectory(blueprint, binaries)

@@ -58,6 +58,21 @@ extension ClusterProcedure {
         return false
     }
 
+    /// One that is wanted again when its removal had begun: nothing runs in a directory that was taken out of service, and a copy
+    /// takes its place. What was to be made up for before it was stopped was. True where what still runs there is ended first.
+    mutating func endRetired(_ view: MemberView) -> Bool {
+        guard let report = view.report, report.directory == .retired, report.process != .stopped else { return false }
+        emit(
+            .fence(epoch: records.epoch), on: view, isVoluntary: false,
+            cause: .observation("\(label(view)) runs in a directory that was taken out of service"), "kill it, before a copy takes its place")
+        return true
+    }
+
+    /// What a clone is, in a plan.
+    func cloning(_ view: MemberView, from donor: MemberView) -> String {
+        "clone from \(label(donor))" + (view.report?.directory == .retired ? "; its old directory is moved aside and kept" : "")
+    }
+
     /// Follows removed instances to their end: stopped and kept, then purged.
     mutating func keepRetired() {
         for view in views {

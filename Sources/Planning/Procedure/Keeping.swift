@@ -192,7 +192,8 @@ extension PrimaryReplicaProcedure {
             return
         }
         if waitsForHost(view) || isLeftToAttempt(view) { return }
-        guard let report = view.report, report.directory != .halfMade else {
+        if endRetired(view) { return }
+        guard let report = view.report, report.directory == .ready else {
             if isSuspended {
                 wait(.approval(Wait.resume), "`evenkeel resume \(context.name)`, for \(label(view)) on \(view.record.host): to be made")
             } else {
@@ -200,7 +201,6 @@ extension PrimaryReplicaProcedure {
             }
             return
         }
-        guard report.directory == .ready else { return }
         switch report.process {
         case .stopped:
             let isNew = !isKnown(view)
@@ -251,12 +251,12 @@ extension PrimaryReplicaProcedure {
 
     mutating func copy(to view: MemberView, from donor: MemberView) {
         // The accounts of a standby's instances are made before the instances are.
-        let isNew = records.standby != nil || !records.preparedReplicas.contains(view.ordinal) || view.report?.directory == .halfMade
+        let isNew = records.standby != nil || !records.preparedReplicas.contains(view.ordinal) || view.report != nil
         let cause = isNew ? becausePlaced(in: view.record.zone) : .observation("\(label(view)) is gone from \(view.record.host)")
         if !isNew { find("InstanceLost", label(view), on: view, "its directory is gone", drift: true) }
         if closesToBeCopied(donor) { return }
         emit(
-            .clone(blueprint(view), donor: peer(donor.record)), on: view, donor: donor, cause: cause, "clone from \(label(donor))")
+            .clone(blueprint(view), donor: peer(donor.record)), on: view, donor: donor, cause: cause, cloning(view, from: donor))
     }
 
     /// Whether a member that could acknowledge for a closed writer runs, or is started, so that it is opened soon; else the

@@ -118,8 +118,8 @@ extension PrimaryReplicaProcedure {
     private mutating func keepHead(_ view: MemberView) {
         if records.leftBehind.contains(view.ordinal) { return bringBack(superseded: view) }
         if waitsForHost(view) || isLeftToAttempt(view) { return }
-        guard let report = view.report, report.directory != .halfMade else { return copy(to: view, view) }
-        guard report.directory == .ready else { return }
+        if endRetired(view) { return }
+        guard let report = view.report, report.directory == .ready else { return copy(to: view, view) }
         switch report.process {
         case .stopped: start(view, isVoluntary: false, .observation("\(label(view)) is not running"))
         case .starting: wait(.fact(label(view)), "\(label(view)) to answer")

@@ -88,7 +88,7 @@ extension GaleraProcedure {
     // MARK: Members
 
     private mutating func keepMember(_ view: MemberView) {
-        if waitsForHost(view) || isLeftToAttempt(view) { return }
+        if waitsForHost(view) || isLeftToAttempt(view) || endRetired(view) { return }
         if records.leftBehind.contains(view.ordinal) { return bringBack(view) }
         switch place(of: view) {
         case .silent: break
@@ -217,7 +217,7 @@ extension GaleraProcedure {
         }
         guard hasEngine(view), unknownParameters().isEmpty else { return }
         guard isMadeUpFor(view) else { return waitForOthers(view) }
-        let isLost = galera.component.contains(view.ordinal) && !records.returning.contains(view.ordinal)
+        let isLost = view.report == nil && galera.component.contains(view.ordinal) && !records.returning.contains(view.ordinal)
         if isLost { find("InstanceLost", label(view), on: view, "its directory is gone", drift: true) }
         guard let donor = donor(for: view) else {
             return wait(.fact("donor"), "a donor for \(label(view)) that is in the component and not busy")
@@ -225,8 +225,8 @@ extension GaleraProcedure {
         let isOrdered = emit(
             .clone(blueprint(view), donor: peer(donor.record)), on: view, donor: donor,
             cause: isLost ? .observation("\(label(view)) is gone from \(view.record.host)") : becausePlaced(in: view.record.zone),
-            "clone from \(label(donor))")
-        // Without a directory it is in no component, and the others have applied what it may have been alone with.
+            cloning(view, from: donor))
+        // Without a directory in service it is in no component, and the others have applied what it may have been alone with.
         if isOrdered { galera.component.removeAll { $0 == view.ordinal } }
     }
 

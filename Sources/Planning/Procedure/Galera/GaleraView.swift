@@ -16,7 +16,7 @@ enum GaleraPlace {
     case dead(RecoveredPosition?)
     /// It runs, and a look at it did not end, or did not tell.
     case unresponsive
-    /// There is no directory of it, or one of no value.
+    /// There is no directory of it, or one of no value, or one that was taken out of service.
     case missing
     /// Nothing was heard of its host of late.
     case silent
@@ -26,6 +26,7 @@ extension GaleraProcedure {
     func place(of view: MemberView) -> GaleraPlace {
         guard view.knowledge == .fresh else { return .silent }
         guard let report = view.report, report.directory != .halfMade else { return .missing }
+        if report.directory == .retired, report.process == .stopped { return .missing }
         // The store does not forget what an agent may.
         if report.isInconsistent || report.recovered?.wasInconsistent == true || galera.inconsistent.contains(view.ordinal) { return .inconsistent }
         switch report.process {
