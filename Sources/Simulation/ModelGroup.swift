@@ -95,7 +95,7 @@ extension World {
                 let transaction = order.transactions[instance.binlog.count]
                 instance.append(received: transaction)
                 finish(transaction, on: instance, true)
-                if member.hasOwnRows, seat.isReady { return voteOut(instance) }
+                if member.hasOwnRows, seat.isReady, hasJudges(instance) { return voteOut(instance) }
             }
             member.cachedFrom = max(member.cachedFrom, instance.binlog.count - ModelMember.historyMax)
         }
@@ -126,6 +126,12 @@ extension World {
             guard other !== instance, other.process != nil, let member = other.member, member.seat?.view === view else { return false }
             return member.cachedFrom <= instance.binlog.count + 1 && !other.isHung(at: now)
         }
+    }
+
+    /// Who is alone in its component, or with those who only come to be in it, is compared with nobody.
+    private func hasJudges(_ instance: ModelInstance) -> Bool {
+        guard let view = instance.member?.seat?.view else { return false }
+        return view.members.values.contains { $0 !== instance && $0.isInComponent && $0.member?.seat?.view === view }
     }
 
     /// Its rows differ, and the others saw it: it is out, and says so.
