@@ -76,9 +76,15 @@ extension World {
         guard let cluster = script.current.clusters[records.name]?.value else { return "there is no cluster" }
         let active = records.members.filter { $0.phase == .active }
         if records.failover != nil || records.switchover != nil || records.steppingDown != nil { return "a change of writer has not ended" }
-        if !records.leftBehind.isEmpty { return "\(records.leftBehind) are left behind" }
+        let left = records.leftBehind.filter { !isKeptOnly($0, records) }
+        if !left.isEmpty { return "\(left) are left behind" }
         if let open = store.loadNow().openAttempts.first { return "attempt \(open.id) is open" }
         return active.count == cluster.replicas ? nil : "\(active.count) members are active, \(cluster.replicas) are declared"
+    }
+
+    /// Whether only its directory is left, for a while.
+    func isKeptOnly(_ ordinal: Int, _ records: ClusterRecords) -> Bool {
+        if case .retired = records.member(ordinal)?.phase { true } else { false }
     }
 
     /// `upstream`: from one of whom its head replicates; empty: it leads.

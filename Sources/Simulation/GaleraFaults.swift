@@ -47,7 +47,7 @@ extension Faults {
         for (_, instance) in running.shuffled(using: &world.random).prefix(world.chance(0.3) ? 2 : 1) {
             let duration = world.milliseconds(500...20_000)
             instance.process?.hungUntil = world.now + duration
-            instance.member?.seat?.sleepsUntil = world.now + duration + world.milliseconds(0...3000)
+            instance.member?.seat?.sleepsUntil = world.now + duration + world.milliseconds(0...ModelSeat.noticeMax)
             world.note("\(instance.id) stands still for a while")
         }
     }

@@ -89,7 +89,8 @@ extension World {
 
     func galeraProblem(of records: ClusterRecords, _ cluster: Cluster) -> String? {
         if records.galera?.recovery != nil { return "a recovery has not ended" }
-        if let left = records.galera?.inconsistent, !left.isEmpty { return "\(left) are inconsistent" }
+        let inconsistent = records.galera?.inconsistent.filter { !isKeptOnly($0, records) } ?? []
+        if !inconsistent.isEmpty { return "\(inconsistent) are inconsistent" }
         guard let writer = instance(records.uid, records.primary), let order = writer.member?.seat?.view?.order else { return "the primary is in no component" }
         if order.stateUUID != records.galera?.stateUUID { return "another history goes on than the recorded one" }
         for member in records.members where member.phase == .active {

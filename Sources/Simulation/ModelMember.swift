@@ -83,6 +83,8 @@ struct ModelSeat {
     var isStuck = false
     /// Woken, it does not notice until then that the others went on.
     var sleepsUntil = Instant(milliseconds: 0)
+    /// So long, in milliseconds, that may take.
+    static let noticeMax = 3000
     /// Write sets of its own that wait, and those that it has to apply.
     var own: [ObjectIdentifier: ModelWriteSet] = [:]
 

@@ -173,6 +173,7 @@ extension World {
             for instance in host.sortedInstances {
                 instance.process?.hungUntil = now
                 instance.slowUntil = now
+                if let seat = instance.member?.seat { instance.member?.seat?.sleepsUntil = min(seat.sleepsUntil, now + .milliseconds(ModelSeat.noticeMax)) }
             }
             recover(host)
         }
@@ -200,7 +201,12 @@ extension World {
 
     /// The leader is content with the newest revision, and every replica has what the writer has.
     var isSettled: Bool {
-        agents.allSatisfy(\.isRunning) && leading?.isSettled(on: script.current.revision) == true
+        agents.allSatisfy(\.isRunning) && leading?.isSettled(on: script.current.revision) == true && !hasUnseenRows
+    }
+
+    /// Rows that a member has alone, which its component sees only once something is written: then it is short of one.
+    private var hasUnseenRows: Bool {
+        !faults.isActive && allInstances.contains { $0.instance.directory == .ready && $0.instance.member?.hasOwnRows == true }
     }
 
     /// A commit by which nothing starts stands at one instance, and the others were never asked.
