@@ -207,6 +207,7 @@ extension AgentMachine {
             facts.epoch = journal.instances[id]?.epoch ?? 0
             facts.isWriter = journal.instances[id]?.grant != nil
             facts.resumes = journal.instances[id]?.following.map { $0.acknowledges ? .acknowledges : .replicates } ?? .nothing
+            facts.isSupervised = journal.instances[id]?.shouldRun ?? false
             facts.isStartHeld = isStartHeld(id)
             return facts
         }

@@ -178,6 +178,9 @@ package struct InstanceReport: Sendable, Hashable {
     /// What it goes on with, by the agent's journal, when its agent alone has started it again; nil where an agent of an
     /// earlier release reports.
     package var resumes: Resumption?
+    /// Whether its process should run, by the agent's journal: its agent starts it when it has ended. Nil where an agent of an
+    /// earlier release reports.
+    package var isSupervised: Bool?
     /// Whether it is in maintenance by the agent's journal: not started by the agent alone.
     package var isStartHeld = false
     package var usedBytes: Int64

@@ -208,8 +208,10 @@ private struct InstanceChange {
         case .recoverComponent(let epoch, let stateUUID, let position):
             begin(at: position, of: stateUUID, epoch, &report, &database, &result)
         case .joinComponent(let epoch, _):
-            start(&report, &database, &result)
             report.epoch = max(report.epoch, epoch)
+            // One that is in the component is left as it is.
+            if report.process == .running { break }
+            start(&report, &database, &result)
             adopt(into: &database)
             database.galera = source?.galera
             database.galera?.include(report.id.ordinal)
@@ -221,6 +223,7 @@ private struct InstanceChange {
         case .install, .clone, .purge, .applyChannel: break
         }
         if report.resumes != nil, let resumption { report.resumes = resumption }
+        if report.isSupervised != nil, let supervision { report.isSupervised = supervision }
         if database.runsEvents != nil { database.runsEvents = !database.readOnly }
         report.database = database
         return result
@@ -232,6 +235,15 @@ private struct InstanceChange {
         case .replicate(_, acknowledges: true), .acknowledge: .acknowledges
         case .replicate, .rejoin: .replicates
         case .open, .promote, .revoke, .fence, .retire: .nothing
+        default: nil
+        }
+    }
+
+    /// Whether its agent starts it again from then on; nil: as before.
+    private var supervision: Bool? {
+        switch action {
+        case .start, .restart, .upgrade, .foundComponent, .joinComponent, .recoverComponent, .replicate, .acknowledge, .rejoin, .open, .promote: true
+        case .fence, .retire: false
         default: nil
         }
     }

@@ -23,6 +23,7 @@ func stopped(_ id: InstanceID = orders1) -> InstanceReport {
 func told(_ report: InstanceReport) -> InstanceReport {
     var report = report
     report.resumes = .nothing
+    report.isSupervised = false
     return report
 }
 

@@ -109,6 +109,7 @@ private let instance: InstanceReport = {
     report.orderedDigest = "cd"
     report.isStartHeld = true
     report.resumes = .acknowledges
+    report.isSupervised = false
     report.startedValues = ["a": "2"]
     report.refusedStart = RefusedStart(configDigest: "ef", engineVersion: "10.11.18", message: "no\nand no")
     report.database?.areCommitsWaiting = true

@@ -120,6 +120,7 @@ extension InstanceReport: JSONCodable {
             writer.member("epoch", epoch)
             writer.member("isWriter", isWriter)
             writer.member("resumes", ifPresent: resumes?.rawValue)
+            writer.member("isSupervised", ifPresent: isSupervised)
             if isStartHeld { writer.member("isStartHeld", true) }
             writer.member("usedBytes", usedBytes)
             writer.member("disk", ifPresent: disk?.rawValue)
@@ -150,6 +151,7 @@ extension InstanceReport: JSONCodable {
             case "isWriter": try reader.read(&isWriter)
             // What a later release tells is nothing that this one can affirm.
             case "resumes": resumes = Resumption(rawValue: try reader.string())
+            case "isSupervised": try reader.read(&isSupervised)
             case "isStartHeld": try reader.read(&isStartHeld)
             case "usedBytes": try reader.read(&usedBytes)
             // What a later release tells is no trouble that this one knows.

@@ -365,7 +365,7 @@ extension PrimaryReplicaProcedure {
     private mutating func affirm(replica view: MemberView, of primary: MemberView) -> Bool {
         guard records.isFounded, let resumes = view.report?.resumes else { return false }
         let (acknowledges, isAcker) = (view.acknowledges, mayAcknowledge(view, for: primary.record))
-        guard resumes != (acknowledges ? .acknowledges : .replicates) else { return false }
+        guard resumes != (acknowledges ? .acknowledges : .replicates) || view.report?.isSupervised == false else { return false }
         // What follows changes the one or the other.
         if acknowledges && !isAcker || isAcker && !acknowledges && resumes != .nothing { return false }
         if acknowledges { records.ackSet = Planner.union(records.ackSet, [view.ordinal]) }

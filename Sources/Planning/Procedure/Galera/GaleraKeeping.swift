@@ -76,7 +76,7 @@ extension GaleraProcedure {
             emit(
                 .open(epoch: records.epoch, semiSync: false), on: view, isVoluntary: false, cause: .observation("\(label(view)): \(message)"),
                 "event scheduler on")
-        } else if !report.isWriter || report.epoch < records.epoch {
+        } else if !report.isWriter || report.epoch < records.epoch || report.isSupervised == false {
             emit(
                 .open(epoch: records.epoch, semiSync: false), on: view, isVoluntary: false,
                 cause: .observation("the agent of \(view.record.host) does not know \(label(view)) as the writer under epoch \(records.epoch)"),
@@ -95,6 +95,7 @@ extension GaleraProcedure {
         case .inside:
             keepClosed(view)
             keepCertificate(view)
+            affirm(view)
         case .joining: wait(.fact(label(view)), "\(label(view)) to be in the component, and to have what it missed")
         case .unresponsive: reportUnresponsive(view)
         case .missing: make(view)
@@ -112,6 +113,17 @@ extension GaleraProcedure {
             emit(.fence(epoch: records.epoch), on: view, isVoluntary: false, cause: .observation("\(label(view)): \(message)"), "kill it")
         case .dead(let read): revive(view, read)
         }
+    }
+
+    /// It came into the component although its agent was to start it no more: a start that counted as failed went on, or its
+    /// agent had begun one when it left a former primary to the servers. It is ordered to join once more, and is there; without
+    /// that it would stay down after its next end until a server starts it.
+    private mutating func affirm(_ view: MemberView) {
+        guard view.ordinal != records.primary, view.report?.isSupervised == false else { return }
+        emit(
+            .joinComponent(epoch: records.epoch, stateUUID: galera.stateUUID), on: view, isVoluntary: false,
+            cause: .observation("the agent of \(view.record.host) would not start \(label(view)) again after its end"),
+            "let its agent start it again without a server")
     }
 
     /// A second open member is no second writer, for both are of one order; it is closed, so that clients do not see each
