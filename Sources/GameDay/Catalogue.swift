@@ -3,19 +3,25 @@ import FleetModel
 extension Fault {
     /// Every fault, in the order in which all of them run.
     package static let all: [Fault] = [
-        Fault("switchover", "a planned change of primary under load", .another, [Step(at: .zero, act: .switchover)]),
-        Fault("primary-kill", "kill -9 of the primary, which may start again at once", .either, [act(.killDatabase, .primary, seconds: 1)]),
+        Fault("switchover", "a planned change of primary under load", .another, aim: .pooled(.milliseconds(100)), [
+            Step(at: .zero, act: .switchover)
+        ]),
+        Fault("primary-kill", "kill -9 of the primary, which may start again at once", .either, aim: .everybody(.seconds(1)), [
+            act(.killDatabase, .primary, seconds: 1)
+        ]),
         Fault("primary-flapping", "kill -9 of the primary three times, 3 s apart; it settles", .either, [
             act(.killDatabase, .primary, seconds: 15) { $0.times = 3; $0.everyMilliseconds = 3000 }
         ]),
-        Fault("primary-freeze", "SIGSTOP of the primary for 20 s; another takes over", .another, [act(.freezeDatabase, .primary, seconds: 20)]),
-        Fault("host-cut", "the primary's host falls silent and is gone for 20 s; another takes over", .another, [
+        Fault("primary-freeze", "SIGSTOP of the primary for 20 s; another takes over", .another, aim: .everybody(.seconds(5)), [
+            act(.freezeDatabase, .primary, seconds: 20)
+        ]),
+        Fault("host-cut", "the primary's host falls silent and is gone for 20 s; another takes over", .another, aim: .everybody(.seconds(5)), [
             act(.loseHost, .primary, seconds: 20)
         ]),
-        Fault("host-cut-heal", "the primary's host is cut off for 15 s and lives on; another takes over, it comes back as a replica", .another, [
-            act(.cut, .primary, seconds: 15)
-        ]),
-        Fault("zone-cut", "every host in the primary's zone is gone for 20 s; another zone takes over", .another, [
+        Fault(
+            "host-cut-heal", "the primary's host is cut off for 15 s and lives on; another takes over, it comes back as a replica",
+            .another, aim: .everybody(.seconds(5)), [act(.cut, .primary, seconds: 15)]),
+        Fault("zone-cut", "every host in the primary's zone is gone for 20 s; another zone takes over", .another, aim: .everybody(.seconds(3)), [
             act(.loseHost, .primaryZone, seconds: 20)
         ]),
         Fault("replica-kill", "kill -9 of a replica; nobody notices", .same, [act(.killDatabase, .replica, seconds: 1)]),
@@ -29,9 +35,9 @@ extension Fault {
         Fault("all-kill", "kill -9 of every instance at once", .either, [
             act(.killDatabase, .primary, seconds: 1), act(.killDatabase, .replicas, seconds: 1),
         ]),
-        Fault("primary-cut-from-replicas", "only replication is cut, for 15 s: no commit is acknowledged until it is back or another takes over", .either, [
-            act(.cut, .primary, from: .replicas, seconds: 15)
-        ]),
+        Fault(
+            "primary-cut-from-replicas", "only replication is cut, for 15 s: no commit is acknowledged until it is back or another takes over",
+            .either, aim: .everybody(.seconds(10)), [act(.cut, .primary, from: .replicas, seconds: 15)]),
         Fault("primary-cut-from-servers", "the primary's agent cannot reach the servers for 15 s; writes go on", .same, [
             act(.cut, .primary, from: .servers, seconds: 15)
         ]),
@@ -67,12 +73,12 @@ extension Fault {
         ]),
     ]
 
-    private init(_ name: String, _ summary: String, _ expectation: Expectation, _ steps: [Step]) {
-        self.init(name: name, summary: summary, expectation: expectation, isSabotage: false, steps: steps)
+    private init(_ name: String, _ summary: String, _ expectation: Expectation, aim: Aim? = nil, _ steps: [Step]) {
+        self.init(name: name, summary: summary, expectation: expectation, aim: aim, isSabotage: false, steps: steps)
     }
 
     private init(sabotage name: String, _ summary: String, _ steps: [Step]) {
-        self.init(name: name, summary: summary, expectation: .either, isSabotage: true, steps: steps)
+        self.init(name: name, summary: summary, expectation: .either, aim: nil, isSabotage: true, steps: steps)
     }
 
     /// `at`, `seconds`: when it begins and how long it lasts.

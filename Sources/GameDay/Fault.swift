@@ -25,6 +25,22 @@ package struct Fault: Sendable, Hashable {
         case either
     }
 
+    /// How long writes may be missing for: what the project aims at. To miss it is told, and fails nothing.
+    package struct Aim: Sendable, Hashable {
+        /// A gap has to be shorter.
+        package var below: Duration
+        /// Whose gap counts; where there are several, the longest.
+        package var sorts: Set<ClientSort>
+
+        static func pooled(_ below: Duration) -> Aim { Aim(below: below, sorts: [.pooled]) }
+        static func everybody(_ below: Duration) -> Aim { Aim(below: below, sorts: [.pooled, .reconnecting]) }
+
+        /// Nil where nobody's gap was measured.
+        package func isMissed(by gaps: [ClientSort: Duration]) -> Bool? {
+            gaps.filter { sorts.contains($0.key) }.values.max().map { $0 >= below }
+        }
+    }
+
     package enum Act: Sendable, Hashable {
         /// `order` without what depends on the cluster.
         case order(FaultOrder, Target, Peers)
@@ -44,6 +60,8 @@ package struct Fault: Sendable, Hashable {
     /// What is done, and what should follow: a line.
     package var summary: String
     package var expectation: Expectation
+    /// Nil: there is none.
+    package var aim: Aim?
     package var isSabotage: Bool
     package var steps: [Step]
 

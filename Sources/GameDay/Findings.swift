@@ -65,11 +65,13 @@ package enum Verdict: Sendable, Hashable {
 
     package var isOK: Bool { self == .ok }
 
+    static let refusedPrefix = "not done: "
+
     package var text: String {
         switch self {
         case .ok: "ok"
         case .seen: "LOST, as sabotage must"
-        case .refused(let reason): "not done: " + reason
+        case .refused(let reason): Verdict.refusedPrefix + reason
         case .failed(let reasons): "FAILED: " + reasons.joined(separator: "; ")
         }
     }

@@ -57,11 +57,15 @@ package struct GameDay: Sendable {
     private static let rowsMax: Duration = .seconds(20)
     private static let strayFor: Duration = .seconds(1)
 
-    /// Each write of it is handed to `journal` at the end. Throws where the load cannot even begin.
-    package func run(_ fault: Fault, journal: (FaultReport, [Write]) throws -> Void) async throws -> FaultReport {
-        var report = FaultReport()
-        report.fault = fault.name
-        report.isSabotage = fault.isSabotage
+    /// Waits until the cluster is whole, as it has to be when a fault begins. Throws `GameDayError` where it does not become so.
+    package func rest() async throws {
+        if let missing = await settle(within: Self.settleMax) { throw GameDayError("the cluster is not whole: \(missing)") }
+    }
+
+    /// `round`: which run of the fault it is, where there are several. Each write of it is handed to `journal` at the end.
+    /// Throws where the load cannot even begin.
+    package func run(_ fault: Fault, round: Int? = nil, journal: (FaultReport, [Write]) throws -> Void) async throws -> FaultReport {
+        var report = FaultReport(fault, round: round)
         guard let members = try await server.members() else { throw GameDayError("the cluster has no primary that takes writes") }
         let run = try await server.begin(for: fault.duration + Self.settleMax + Self.warmUpMax + Self.backMax)
         do {
@@ -156,7 +160,7 @@ package struct GameDay: Sendable {
             return strike
         }
         await waitUntil(ledger, strike.began + fault.duration)
-        strike.unsettled = await settle(fault, ledger)
+        strike.unsettled = await settle(within: fault.isSabotage ? Self.settleSabotagedMax : Self.settleMax)
         if strike.unsettled == nil {
             strike.settled = ledger.now
             strike.unsettled = await isWriting(ledger, Self.writesAfter, within: Self.backMax)
@@ -221,9 +225,8 @@ package struct GameDay: Sendable {
     }
 
     /// Why it did not come to rest; nil: it did.
-    private func settle(_ fault: Fault, _ ledger: Ledger) async -> String? {
-        let bound = fault.isSabotage ? Self.settleSabotagedMax : Self.settleMax
-        let deadline = ledger.now + bound
+    private func settle(within bound: Duration) async -> String? {
+        let deadline = ContinuousClock.now + bound
         var reason = ""
         while !Task.isCancelled {
             do {
@@ -232,7 +235,7 @@ package struct GameDay: Sendable {
             } catch {
                 reason = "\(error)"
             }
-            guard ledger.now < deadline else { break }
+            guard ContinuousClock.now < deadline else { break }
             try? await Task.sleep(for: Self.settlePoll)
         }
         return "not converged within \(bound.components.seconds) s: \(reason)"
@@ -247,7 +250,7 @@ package struct GameDay: Sendable {
         let writes = ledger.writes
         let (held, unread) = await look(for: Set(writes.lazy.filter { $0.outcome == .acknowledged }.map(\.id)), instances, rows)
         let findings = Findings(writes, rows: held, primary: primary, window: strike.began...max(strike.began, strike.ended))
-        report.take(findings)
+        report.take(findings, fault.aim)
         report.primaryAfter = primary
         report.settledMilliseconds = strike.settled.map { ($0 - strike.began).wholeMilliseconds }
         let verdict = Verdict.of(

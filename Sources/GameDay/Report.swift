@@ -1,14 +1,19 @@
 package import JSONStream
 
-/// One fault's row.
+/// A run's row.
 package struct FaultReport: JSONDocument, Hashable {
     package var fault = ""
+    /// Of a fault that is run several times: which of them, from 1.
+    package var round: Int?
     /// The value of the column `run` of its rows.
     package var run = ""
     package var isSabotage = false
     /// Longest time without an acknowledged write; nil: not measured.
     package var pooledMilliseconds: Int64?
     package var reconnectingMilliseconds: Int64?
+    package var aimMilliseconds: Int64?
+    /// Nil: there is no aim, or nothing was measured.
+    package var isAimMissed: Bool?
     /// Received and not applied at the fault, by replica.
     package var behind: [String: Int64] = [:]
     package var acknowledged = 0
@@ -34,10 +39,13 @@ package struct FaultReport: JSONDocument, Hashable {
 
     package static let fields: [JSONField<Self>] = [
         JSONField("fault", \.fault),
+        JSONField("round", ifPresent: \.round),
         JSONField("run", \.run),
         JSONField("sabotage", \.isSabotage),
         JSONField("pooledMilliseconds", ifPresent: \.pooledMilliseconds),
         JSONField("reconnectingMilliseconds", ifPresent: \.reconnectingMilliseconds),
+        JSONField("aimMilliseconds", ifPresent: \.aimMilliseconds),
+        JSONField("aimMissed", ifPresent: \.isAimMissed),
         JSONField("behind", \.behind),
         JSONField("acknowledged", \.acknowledged),
         JSONField("refused", \.refused),
@@ -54,7 +62,22 @@ package struct FaultReport: JSONDocument, Hashable {
         JSONField("verdict", \.verdict),
     ]
 
-    mutating func take(_ findings: Findings) {
+    /// What is known before it has begun.
+    package init(_ fault: Fault, round: Int?) {
+        self.fault = fault.name
+        self.round = round
+        isSabotage = fault.isSabotage
+        aimMilliseconds = fault.aim?.below.wholeMilliseconds
+    }
+
+    /// Whether the fault struck and was judged.
+    package var isDone: Bool { !verdict.isEmpty && !isRefused }
+
+    /// Not done at all.
+    package var isRefused: Bool { verdict.hasPrefix(Verdict.refusedPrefix) }
+
+    mutating func take(_ findings: Findings, _ aim: Fault.Aim?) {
+        isAimMissed = aim?.isMissed(by: findings.gaps)
         pooledMilliseconds = findings.gaps[.pooled].map(\.wholeMilliseconds)
         reconnectingMilliseconds = findings.gaps[.reconnecting].map(\.wholeMilliseconds)
         acknowledged = findings.acknowledged
@@ -69,5 +92,5 @@ package struct FaultReport: JSONDocument, Hashable {
 }
 
 extension Duration {
-    var wholeMilliseconds: Int64 { components.seconds * 1000 + components.attoseconds / 1_000_000_000_000_000 }
+    package var wholeMilliseconds: Int64 { components.seconds * 1000 + components.attoseconds / 1_000_000_000_000_000 }
 }

@@ -36,7 +36,7 @@ class Page(unittest.TestCase):
     def test_every_row_that_is_named_is_there(self):
         self.assertGreater(len(self.named), 50)
         self.assertEqual(self.named - set(self.all), set())
-        faults = set(re.findall(r'Fault\((?:sabotage: )?"([\w-]+)"', CATALOGUE.read_text()))
+        faults = set(re.findall(r'Fault\(\s*(?:sabotage: )?"([\w-]+)"', CATALOGUE.read_text()))
         listed = set(re.findall(r"game day `([\w-]+)`", self.text))
         self.assertGreater(len(listed), 10)
         self.assertEqual(listed - faults, set())

@@ -8,6 +8,7 @@ import json
 import os
 import pathlib
 import shutil
+import statistics
 import subprocess
 import tempfile
 import unittest
@@ -86,6 +87,11 @@ class GameDay(unittest.TestCase):
         reports = {report["fault"]: report for report in json.loads(done.stdout)}
         print(json.dumps({k: {f: r[f] for f in r if f not in ("lostIDs", "rows", "missing")} for k, r in reports.items()}, indent=1))
         return reports
+
+    def gameday_text(self, *arguments, status=(0,)):
+        return self.cli(
+            "gameday", "trial", "--password-file", str(self.demo / "server/secrets/gameday"), "--out", str(self.root / "journal"),
+            *arguments, status=status, seconds=FAULT_SECONDS)
 
     def instances(self):
         fleet = json.loads(self.cli("get", "instances", "-o", "json").stdout)
@@ -166,6 +172,21 @@ class GameDay(unittest.TestCase):
                 gone = self.acknowledged(name) - self.rows(primary, report["run"])
                 self.assertEqual(len(gone), report["lost"])
                 self.cli("reconcile", "trial", "--wait", "--timeout", str(WHOLE_SECONDS), seconds=WHOLE_SECONDS + 30)
+
+    def test_7_medians_of_several_runs(self):
+        self.assertIn("--times is 1 to", self.gameday_text("--fault", "switchover", "--times", "0", status=(1,)).stderr)
+        text = self.gameday_text("--fault", "switchover", "--times", "3").stdout
+        runs = [
+            json.loads((self.root / "journal" / f"switchover-{number}.jsonl").read_text().splitlines()[0]) for number in (1, 2, 3)]
+        self.assertEqual([run["lost"] for run in runs], [0, 0, 0])
+        self.assertEqual({run["aimMilliseconds"] for run in runs}, {100})
+        pooled = [run["pooledMilliseconds"] for run in runs]
+        self.assertEqual([run["aimMissed"] for run in runs], [each >= 100 for each in pooled])
+        summary = next(line for line in text.splitlines()[5:] if line.startswith("switchover "))
+        shown = [f"{(each + 5) // 10 / 100:.2f} s" for each in (statistics.median(pooled), max(pooled))]
+        self.assertIn(", ".join(shown), summary)
+        self.assertIn("3 of 3", summary)
+        self.assertEqual("! aim missed at the median: switchover" in text, statistics.median(pooled) >= 100)
 
 
 if __name__ == "__main__":

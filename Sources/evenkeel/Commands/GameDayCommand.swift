@@ -14,11 +14,15 @@ struct GameDayCommand: AsyncParsableCommand {
               evenkeel gameday --list                                   the faults, a line each
               evenkeel gameday orders --fault primary-kill --fault host-cut
               evenkeel gameday orders                                   every fault, one after another
+              evenkeel gameday orders --fault primary-kill --times 5    the median of five, and the worst
               evenkeel gameday orders --sabotage semi-sync-off          what must lose writes, and must be seen to
 
             The cluster's manifest says `gameDay: allowed`, its agents were started with --game-day, and it has converged. \
             The load writes to the table evenkeel_gameday of --database as --user, whose password is read from \
             --password-file or EVENKEEL_GAMEDAY_PASSWORD.
+
+            AIM is the time without writes that the project aims at for a fault; one that was missed is marked and changes no \
+            verdict.
 
             Exit codes: 0 every verdict is ok, 1 one is not (sabotage always), 3 refused.
             """)
@@ -33,6 +37,8 @@ struct GameDayCommand: AsyncParsableCommand {
     var fault: [String] = []
     @Option(help: "A sabotage by name: semi-sync-off, undrained, relay-purge, plain-restart or two-writers. Afterwards the cluster may need a rebuild.")
     var sabotage: [String] = []
+    @Option(help: "How often each fault is run, 1 to \(timesMax): medians and the worst are shown.")
+    var times = 1
     @Option(help: "The database of the load's table.")
     var database = "gameday"
     @Option(help: "The account that writes: CREATE, INSERT and SELECT on the database.")
@@ -48,6 +54,7 @@ struct GameDayCommand: AsyncParsableCommand {
     @OptionGroup var connection: ConnectionOptions
 
     private static let clientsMax = 64
+    private static let timesMax = 20
     private static let passwordBytesMax = 4096
 
     func run() async throws {
@@ -58,28 +65,52 @@ struct GameDayCommand: AsyncParsableCommand {
         guard (1...GameDayCommand.clientsMax).contains(clients) else {
             throw ValidationError("--clients is 1 to \(GameDayCommand.clientsMax).")
         }
+        guard (1...GameDayCommand.timesMax).contains(times) else {
+            throw ValidationError("--times is 1 to \(GameDayCommand.timesMax).")
+        }
+        guard times == 1 || sabotage.isEmpty else {
+            throw ValidationError("--times is for faults: after a sabotage the cluster may need a rebuild.")
+        }
         let account = LoadAccount(user: user, password: try password(), database: database)
         let journal = try out.map { try GameDayJournal(directory: $0) }
-        let reports = try await Client.with(connection) { client in
+        let (reports, broken) = try await Client.with(connection) { client in
             let server = GameDayClient(client: client, unit: unit)
-            let day = GameDay(server: server, account: account, clients: clients)
-            var reports: [FaultReport] = []
-            for fault in faults {
-                tell("\(fault.name): \(fault.summary)")
-                let report = try await run(fault, day, journal)
-                tell("  \(report.verdict)")
-                reports.append(report)
-                if !report.isOK, report.unsettled { break }
-            }
-            return reports
+            return await runAll(faults, GameDay(server: server, account: account, clients: clients), journal)
         }
-        Terminal.standardOutput.write(GameDayView(reports: reports).render(output == .json ? .json : .table))
+        if let broken, reports.isEmpty { throw broken }
+        let summaries = times == 1 ? [] : Fault.all.map { FaultSummary($0, reports) }.filter { $0.times > 0 }
+        let view = GameDayView(reports: reports, summaries: summaries)
+        Terminal.standardOutput.write(view.render(output == .json ? .json : .table))
+        if let broken { throw broken }
         try status(reports).leave()
     }
 
-    private func run(_ fault: Fault, _ day: GameDay, _ journal: GameDayJournal?) async throws -> FaultReport {
+    /// Until one leaves the cluster unsettled, or cannot go on: what the earlier ones came to is shown all the same.
+    private func runAll(_ faults: [Fault], _ day: GameDay, _ journal: GameDayJournal?) async -> ([FaultReport], (any Error)?) {
+        var reports: [FaultReport] = []
         do {
-            return try await day.run(fault) { report, writes in try journal?.keep(report, writes) }
+            for fault in faults {
+                for round in 1...times {
+                    if !reports.isEmpty { try await refusing { try await day.rest() } }
+                    tell("\(fault.name)\(times > 1 ? ", \(round) of \(times)" : ""): \(fault.summary)")
+                    let report = try await refusing {
+                        try await day.run(fault, round: times > 1 ? round : nil) { report, writes in try journal?.keep(report, writes) }
+                    }
+                    tell("  \(report.verdict)")
+                    reports.append(report)
+                    if !report.isOK, report.unsettled { return (reports, nil) }
+                    if report.isRefused { break }
+                }
+            }
+        } catch {
+            return (reports, error)
+        }
+        return (reports, nil)
+    }
+
+    private func refusing<Answer>(_ body: () async throws -> Answer) async throws -> Answer {
+        do {
+            return try await body()
         } catch let error as GameDayError {
             throw CommandError(error.description, help: error.help)
         }
@@ -124,8 +155,6 @@ struct GameDayCommand: AsyncParsableCommand {
 }
 
 extension FaultReport {
-    /// Not done at all.
-    var isRefused: Bool { verdict.hasPrefix("not done") }
     /// Nothing can be told of the next fault.
     fileprivate var unsettled: Bool { settledMilliseconds == nil && !isRefused }
 }
@@ -157,67 +186,9 @@ struct GameDayJournal {
             writer.endObject()
             bytes += writer.bytes + [UInt8(ascii: "\n")]
         }
-        let path = "\(directory)/\(report.fault).jsonl"
+        let path = "\(directory)/\(report.fault)\(report.round.map { "-\($0)" } ?? "").jsonl"
         guard FileManager.default.createFile(atPath: path, contents: Data(bytes)) else {
             throw CommandError("the journal \(path) cannot be written", help: "name another directory with --out")
         }
-    }
-}
-
-/// `--list`.
-private struct FaultsView: View {
-    var names: [String] { (Fault.all + Fault.sabotages).map(\.name) }
-
-    func text(terminal: Terminal, isWide: Bool) -> String {
-        var faults = Table(["FAULT", "WHAT IS DONE, AND WHAT SHOULD FOLLOW"])
-        for fault in Fault.all { faults.add(fault.name, fault.summary) }
-        var sabotages = Table(["SABOTAGE", "WHAT MUST LOSE WRITES"])
-        for fault in Fault.sabotages { sabotages.add(fault.name, fault.summary) }
-        return faults.text(width: terminal.width) + "\n" + sabotages.text(width: terminal.width)
-    }
-
-    func json(to writer: inout JSONWriter) {
-        writer.beginArray()
-        for fault in Fault.all + Fault.sabotages {
-            writer.beginObject()
-            writer.member("name", fault.name)
-            writer.member("sabotage", fault.isSabotage)
-            writer.member("summary", fault.summary)
-            writer.endObject()
-        }
-        writer.endArray()
-    }
-}
-
-struct GameDayView: View {
-    var reports: [FaultReport]
-
-    var names: [String] { reports.map(\.fault) }
-
-    func text(terminal: Terminal, isWide: Bool) -> String {
-        var table = Table([
-            "FAULT", "POOLED", "RECONNECTING", "BEHIND", "ACKNOWLEDGED", "LOST", "UNKNOWN", "PRIMARY", "SETTLED", "VERDICT",
-        ])
-        for report in reports {
-            let change = report.primaryAfter.isEmpty || report.primaryAfter == report.primaryBefore
-                ? report.primaryBefore : "\(report.primaryBefore) → \(report.primaryAfter)"
-            table.add(
-                report.fault, seconds(report.pooledMilliseconds), seconds(report.reconnectingMilliseconds),
-                report.behind.values.max().map(String.init) ?? "-", String(report.acknowledged), String(report.lost),
-                String(report.unknown), change, seconds(report.settledMilliseconds), report.verdict)
-        }
-        return table.text(width: terminal.width)
-    }
-
-    private func seconds(_ milliseconds: Int64?) -> String {
-        guard let milliseconds else { return "-" }
-        let hundredths = (milliseconds + 5) / 10
-        return "\(hundredths / 100).\(hundredths % 100 < 10 ? "0" : "")\(hundredths % 100) s"
-    }
-
-    func json(to writer: inout JSONWriter) {
-        writer.beginArray()
-        for report in reports { report.write(to: &writer) }
-        writer.endArray()
     }
 }
