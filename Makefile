@@ -50,13 +50,13 @@ test: deps ## Every test: units, properties, simulator, real databases, end to e
 	@[ $$(grep -acE 'Test run with [0-9]+ tests? .*passed' .build/make-test.log) = 2 ]
 	@$(SWIFT) build -c release --product evenkeel-simulate
 	@for which in $(SIMULATIONS); do .build/release/evenkeel-simulate --quiet $$which || exit 1; done
-	@EVENKEEL_BIN=$$($(SWIFT) build --show-bin-path)/evenkeel python3 -B -m unittest discover -v -s Tests/EndToEnd -p 'test_*.py'
+	@EVENKEEL_BIN=$$($(SWIFT) build --show-bin-path)/evenkeel python3 -B Tests/EndToEnd/run.py
 
 e2e: build ## Only the end-to-end tests, with the release binary
-	@EVENKEEL_BIN=.build/release/evenkeel python3 -B -m unittest discover -v -s Tests/EndToEnd -p 'test_*.py'
+	@EVENKEEL_BIN=.build/release/evenkeel python3 -B Tests/EndToEnd/run.py
 
 test-full: build ## Every fault at every moment, with the release binary (a quarter of an hour)
-	@EVENKEEL_TEST_FULL=1 EVENKEEL_TEST_TIMES=1 EVENKEEL_BIN=.build/release/evenkeel python3 -B -m unittest discover -v -s Tests/EndToEnd -p 'test_*.py'
+	@EVENKEEL_TEST_FULL=1 EVENKEEL_TEST_TIMES=1 EVENKEEL_BIN=.build/release/evenkeel python3 -B Tests/EndToEnd/run.py
 
 bench: build ## Benchmarks: a table, side by side with what one would otherwise use
 	@Tests/Benchmarks/run

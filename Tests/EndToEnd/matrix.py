@@ -14,6 +14,7 @@ import time
 import threading
 import unittest
 
+import figures
 import hosts
 from databases import Connection, QueryFailed, Writer
 from harness import CATCH_UP_SECONDS, FleetTestCase, is_full, processes_below, sample, wait_until
@@ -372,6 +373,7 @@ class MatrixCase(FleetTestCase):
         print(
             f"{type(self).__name__}.{self._testMethodName}: {writer.gap_longest:.2f} s without writes, "
             f"promoted: {', '.join(self.promoted) or 'none'}, {len(acknowledged)} acknowledged", file=sys.stderr, flush=True)
+        figures.tell(self.id(), writer.gap_longest, promoted=self.promoted)
         for instance in members:
             missing = acknowledged
             def complete(instance=instance):
@@ -381,6 +383,7 @@ class MatrixCase(FleetTestCase):
             try:
                 self.fleet.wait_until(complete, CATCH_UP_SECONDS, f"{instance['name']} has all of {len(acknowledged)} acknowledged rows")
             except AssertionError as error:
+                figures.tell(self.id(), lost=len(missing))
                 raise AssertionError(f"LOST {len(missing)} ROWS at {instance['name']}: {sorted(missing)[:20]}\n{error}") from None
         differing = {}
 

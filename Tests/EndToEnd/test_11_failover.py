@@ -16,6 +16,7 @@ import threading
 import time
 import unittest
 
+import figures
 import network
 from databases import Connection, QueryFailed, Writer
 from harness import CATCH_UP_SECONDS, Fleet, FleetTestCase, processes_below, sample, wait_until
@@ -261,6 +262,7 @@ class Failover(FleetTestCase):
     def assert_nothing_lost(self, writer):
         """Every acknowledged row is on every instance that serves, and all of them hold the same."""
         acknowledged = set(writer.acknowledged)
+        figures.tell(self.id(), writer.gap_longest)
         self.assertGreater(len(acknowledged), ROWS_BEFORE)
         serving = [each for each in self.fleet.instances() if each["serving"]]
         self.assertTrue(serving)

@@ -13,6 +13,7 @@ import subprocess
 import tempfile
 import unittest
 
+import figures
 import network
 from databases import Database
 from harness import ROOT, binary, is_full, processes_below, sample
@@ -86,12 +87,26 @@ class GameDay(unittest.TestCase):
             *arguments, status=status, seconds=FAULT_SECONDS)
         reports = {report["fault"]: report for report in json.loads(done.stdout)}
         print(json.dumps({k: {f: r[f] for f in r if f not in ("lostIDs", "rows", "missing")} for k, r in reports.items()}, indent=1))
+        for report in reports.values():
+            self.tell(report)
         return reports
 
     def gameday_text(self, *arguments, status=(0,)):
         return self.cli(
             "gameday", "trial", "--password-file", str(self.demo / "server/secrets/gameday"), "--out", str(self.root / "journal"),
             *arguments, status=status, seconds=FAULT_SECONDS)
+
+    @staticmethod
+    def tell(report):
+        """A row of the fault matrix each."""
+        verdict, after = report["verdict"], report["primaryAfter"]
+        is_done = not verdict.startswith("not done")
+        figures.tell(
+            f"game day {report['fault']}", report.get("pooledMilliseconds", 0) / 1000 if is_done else None, report["lost"],
+            [after] if after != report["primaryBefore"] and after else [],
+            ok=verdict if report["sabotage"] and report["lost"] else "",
+            failed="" if report["ok"] or not is_done or report["sabotage"] and report["lost"] else verdict,
+            skipped="" if is_done else verdict)
 
     def instances(self):
         fleet = json.loads(self.cli("get", "instances", "-o", "json").stdout)

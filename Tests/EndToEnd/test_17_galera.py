@@ -11,6 +11,7 @@ import signal
 import sys
 import unittest
 
+import figures
 from databases import Writer
 from harness import Fleet, FleetTestCase, wait_until
 
@@ -69,6 +70,7 @@ class Galera(FleetTestCase):
             there = {int(row[0]) for row in self.fleet.database(instance).rows("SELECT id FROM orders.acked")}
             lost = sorted(set(cls.acknowledged) - there)
             self.assertEqual(lost, [], f"{instance['name']} lacks {len(lost)} of {len(cls.acknowledged)} acknowledged rows")
+        figures.tell(self.id(), writer.gap_longest)
         print(
             f"{cls.__name__}: {what}: {writer.gap_longest:.2f} s without writes, {len(writer.acknowledged)} acknowledged, 0 lost",
             file=sys.stderr, flush=True)

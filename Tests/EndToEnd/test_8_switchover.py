@@ -6,6 +6,7 @@ import shutil
 import socket
 import unittest
 
+import figures
 from databases import Connection, QueryFailed, Writer
 from harness import CATCH_UP_SECONDS, ROOT, TOLD_SECONDS, FleetTestCase, free_port
 
@@ -52,6 +53,7 @@ class Switchover(FleetTestCase):
             self.fleet.wait_until(
                 lambda: not acknowledged - {int(row[0]) for row in database.rows("SELECT id FROM orders.acked")}, CATCH_UP_SECONDS,
                 f"{instance['name']} has all of {len(acknowledged)} acknowledged rows")
+        figures.tell(self.id(), writer.gap_longest)
         self.assertLess(writer.gap_longest, GAP_SECONDS, writer.errors)
 
     def test_2_a_role_command_was_told(self):
