@@ -53,8 +53,10 @@ package struct GameDay: Sendable {
     /// space on its disk looks again once a minute only.
     private static let writesAfter = 50
     private static let backMax: Duration = .seconds(90)
-    /// Replicas have so long to apply what is there.
-    private static let rowsMax: Duration = .seconds(20)
+    /// Replicas apply what is there: until none of them has applied any more of it for so long,
+    private static let rowsIdleMax: Duration = .seconds(20)
+    /// and no longer than this.
+    private static let rowsMax: Duration = .seconds(90)
     private static let strayFor: Duration = .seconds(1)
 
     /// Waits until the cluster is whole, as it has to be when a fault begins. Throws `GameDayError` where it does not become so.
@@ -67,7 +69,7 @@ package struct GameDay: Sendable {
     package func run(_ fault: Fault, round: Int? = nil, journal: (FaultReport, [Write]) throws -> Void) async throws -> FaultReport {
         var report = FaultReport(fault, round: round)
         guard let members = try await server.members() else { throw GameDayError("the cluster has no primary that takes writes") }
-        let run = try await server.begin(for: fault.duration + Self.settleMax + Self.warmUpMax + Self.backMax)
+        let run = try await server.begin(for: fault.duration + Self.settleMax + Self.warmUpMax + Self.backMax + Self.rowsMax)
         do {
             try await carryOut(fault, members, run, &report, journal)
         } catch {
@@ -259,17 +261,22 @@ package struct GameDay: Sendable {
         report.verdict = verdict.text
     }
 
-    /// Looks on every instance until it has all, or its time to apply is over. Also names those that did not answer.
+    /// Looks on every instance until it has all, or applies no more. Also names those that did not answer.
     private func look(for wanted: Set<Int64>, _ instances: [Member], _ rows: Rows) async -> ([String: Set<Int64>], [String]) {
-        let deadline = ContinuousClock.now + Self.rowsMax
+        let began = ContinuousClock.now
+        // What a busy replica is still applying is not missing on it.
+        var applied = began
         var held: [String: Set<Int64>] = [:]
         while true {
             for instance in instances {
-                if let ids = try? await rows.ids(at: Place(address: instance.address, port: instance.port)) { held[instance.name] = ids }
+                guard let ids = try? await rows.ids(at: Place(address: instance.address, port: instance.port)) else { continue }
+                if ids.count > held[instance.name]?.count ?? 0 { applied = ContinuousClock.now }
+                held[instance.name] = ids
             }
             let isComplete = held.count == instances.count && held.values.allSatisfy { wanted.isSubset(of: $0) }
                 && Set(held.values).count <= 1
-            if isComplete || ContinuousClock.now >= deadline || Task.isCancelled { break }
+            let now = ContinuousClock.now
+            if isComplete || now - applied >= Self.rowsIdleMax || now - began >= Self.rowsMax || Task.isCancelled { break }
             try? await Task.sleep(for: Self.settlePoll)
         }
         return (held, instances.map(\.name).filter { held[$0] == nil })
