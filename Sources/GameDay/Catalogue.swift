@@ -12,6 +12,12 @@ extension Fault {
         Fault("primary-flapping", "kill -9 of the primary three times, 3 s apart; it settles", .either, [
             act(.killDatabase, .primary, seconds: 15) { $0.times = 3; $0.everyMilliseconds = 3000 }
         ]),
+        Fault(
+            "primary-start-fails", "kill -9 of the primary, and of whatever is started in its place, for 15 s; another takes over",
+            .another, aim: .everybody(.seconds(1)), [
+                // A start takes longer than the time between two.
+                act(.killDatabase, .primary, seconds: 15) { $0.times = 150; $0.everyMilliseconds = 100 }
+            ]),
         Fault("primary-freeze", "SIGSTOP of the primary for 20 s; another takes over", .another, aim: .everybody(.seconds(5)), [
             act(.freezeDatabase, .primary, seconds: 20)
         ]),
@@ -24,8 +30,21 @@ extension Fault {
         Fault("zone-cut", "every host in the primary's zone is gone for 20 s; another zone takes over", .another, aim: .everybody(.seconds(3)), [
             act(.loseHost, .primaryZone, seconds: 20)
         ]),
+        Fault(
+            "zone-partition", "every host in the primary's zone is cut off for 15 s and lives on; another zone takes over",
+            .another, aim: .everybody(.seconds(5)), [act(.cut, .primaryZone, seconds: 15)]),
+        Fault("second-primary-kill", "the primary's host is gone for 20 s, and who takes over is killed by kill -9 right after", .another, [
+            act(.loseHost, .primary, seconds: 20), act(at: 0.1, .killDatabase, .promoted, seconds: 1),
+        ]),
+        Fault(
+            "applier-stopped", "every replica's applier is stopped by hand, then the primary's host is gone for 20 s; all is applied first",
+            .another, [act(.stopApplier, .replicas), act(at: 1, .loseHost, .primary, seconds: 20)]),
         Fault("replica-kill", "kill -9 of a replica; nobody notices", .same, [act(.killDatabase, .replica, seconds: 1)]),
         Fault("replica-freeze", "SIGSTOP of a replica for 15 s; the others acknowledge", .same, [act(.freezeDatabase, .replica, seconds: 15)]),
+        Fault("replica-writable", "a replica is opened for writing by hand, and nobody writes to it; it is closed again", .same, [
+            // Long enough for the servers to have been told by the time it is looked whether all is well again.
+            act(.openForWriting, .replica, seconds: 4)
+        ]),
         Fault("primary-and-replica-kill", "kill -9 of the primary and a replica at once", .either, [
             act(.killDatabase, .primary, seconds: 1), act(.killDatabase, .replica, seconds: 1),
         ]),

@@ -2,7 +2,7 @@ package import FleetModel
 
 /// One thing that a game day does to a cluster, or a sabotage: what must never be done, to show that the check sees it.
 package struct Fault: Sendable, Hashable {
-    /// Who of the cluster is meant, as it was when the fault began.
+    /// Who of the cluster is meant, as it was when the fault began, unless said otherwise.
     package enum Target: Sendable, Hashable {
         case primary
         /// The replica with the lowest ordinal.
@@ -10,6 +10,8 @@ package struct Fault: Sendable, Hashable {
         case replicas
         /// Every instance in the primary's zone.
         case primaryZone
+        /// Whoever takes over, once it takes writes: such a step waits for that.
+        case promoted
     }
 
     /// From whom somebody is cut off.
@@ -54,6 +56,11 @@ package struct Fault: Sendable, Hashable {
         /// Since the fault began.
         package var at: Duration
         package var act: Act
+
+        /// All steps of its moment wait with it.
+        var waitsForPromotion: Bool {
+            if case .order(_, .promoted, _) = act { true } else { false }
+        }
     }
 
     package var name: String
@@ -109,7 +116,8 @@ package struct Members: Sendable, Hashable {
 
     func members(_ target: Fault.Target) -> [Member] {
         switch target {
-        case .primary: [primary]
+        // Of the members as they are once another has taken over.
+        case .primary, .promoted: [primary]
         case .replica: Array(replicas.prefix(1))
         case .replicas: replicas
         case .primaryZone: all.filter { $0.zone == primary.zone }

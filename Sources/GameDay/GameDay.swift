@@ -58,6 +58,8 @@ package struct GameDay: Sendable {
     /// and no longer than this.
     private static let rowsMax: Duration = .seconds(90)
     private static let strayFor: Duration = .seconds(1)
+    /// A step that meets whoever takes over waits for so long.
+    private static let promotedMax: Duration = .seconds(60)
 
     /// Waits until the cluster is whole, as it has to be when a fault begins. Throws `GameDayError` where it does not become so.
     package func rest() async throws {
@@ -132,6 +134,7 @@ package struct GameDay: Sendable {
 
     struct Strike: Sendable {
         var refusal: String?
+        /// What was to follow and did not, such as that the cluster settled.
         var unsettled: String?
         var behind: [String: Int64] = [:]
         /// The ledger's time just before the fault.
@@ -142,6 +145,7 @@ package struct GameDay: Sendable {
 
     private func strike(_ fault: Fault, _ members: Members, _ run: String, _ ledger: Ledger, _ state: LoadState) async -> Strike {
         var strike = Strike()
+        var unmet: String?
         guard await isWriting(ledger, Self.writesBefore, within: Self.warmUpMax) else {
             strike.refusal = "the clients of \(account.user) did not get \(Self.writesBefore) writes done: look at the account and its address"
             return strike
@@ -155,7 +159,7 @@ package struct GameDay: Sendable {
                 strike.behind[replica.name] = answer.behind
             }
             strike.began = ledger.now
-            try await act(fault, members, run, ledger, state)
+            unmet = try await act(fault, members, run, ledger, state)
         } catch {
             strike.refusal = (error as? GameDayError)?.description ?? "\(error)"
             strike.ended = ledger.now
@@ -166,7 +170,7 @@ package struct GameDay: Sendable {
         if strike.unsettled == nil {
             strike.settled = ledger.now
             strike.unsettled = await isWriting(ledger, Self.writesAfter, within: Self.backMax)
-                ? nil : "it converged, and writes did not come back within \(Self.backMax.components.seconds) s"
+                ? unmet : "it converged, and writes did not come back within \(Self.backMax.components.seconds) s"
         }
         strike.ended = ledger.now
         return strike
@@ -184,12 +188,19 @@ package struct GameDay: Sendable {
         return false
     }
 
-    /// Steps of one moment are begun at once.
-    private func act(_ fault: Fault, _ members: Members, _ run: String, _ ledger: Ledger, _ state: LoadState) async throws {
+    /// Steps of one moment are begun at once. Says which step met nobody; nil: each met whom it means.
+    private func act(_ fault: Fault, _ members: Members, _ run: String, _ ledger: Ledger, _ state: LoadState) async throws -> String? {
         let began = ledger.now
         for moment in Set(fault.steps.map(\.at)).sorted() {
             await waitUntil(ledger, began + moment)
-            try await withThrowingTaskGroup(of: Void.self) { group in
+            var members = members
+            if fault.steps.contains(where: { $0.at == moment && $0.waitsForPromotion }) {
+                guard let now = await successors(of: members, ledger) else {
+                    return "nobody took over within \(Self.promotedMax.components.seconds) s who could be hurt"
+                }
+                members = now
+            }
+            try await withThrowingTaskGroup(of: Void.self) { [members] group in
                 for step in fault.steps where step.at == moment {
                     switch step.act {
                     case .switchover: group.addTask { [server] in try await server.switchOver() }
@@ -208,6 +219,18 @@ package struct GameDay: Sendable {
                 try await group.waitForAll()
             }
         }
+        return nil
+    }
+
+    /// The members once another of them than before takes writes; nil where none does in time.
+    private func successors(of before: Members, _ ledger: Ledger) async -> Members? {
+        let deadline = ledger.now + Self.promotedMax
+        while ledger.now < deadline, !Task.isCancelled {
+            // A server that does not answer is asked again.
+            if let now = try? await server.members(), now.primary.ordinal != before.primary.ordinal { return now }
+            try? await Task.sleep(for: Self.poll)
+        }
+        return nil
     }
 
     private func write(astray replica: Member, _ run: String, _ ledger: Ledger, _ state: LoadState) async {

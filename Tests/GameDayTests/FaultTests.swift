@@ -37,3 +37,12 @@ private let members = Members(primary: member(2, "a"), replicas: [member(4, "b")
     let fault = try #require(Fault.sabotages.first { $0.name == "semi-sync-off" })
     #expect(fault.duration >= .seconds(25))
 }
+
+@Test func `who takes over is met only once another does`() throws {
+    let fault = try #require(Fault.all.first { $0.name == "second-primary-kill" })
+    #expect(fault.steps.map(\.waitsForPromotion) == [false, true])
+    #expect(fault.steps[0].at < fault.steps[1].at)
+    #expect(members.members(.promoted).map(\.name) == ["o-2"])
+    let waiting = (Fault.all + Fault.sabotages).filter { $0.steps.contains(where: \.waitsForPromotion) }
+    #expect(waiting == [fault])
+}

@@ -21,7 +21,8 @@ private func fault(_ name: String) throws -> Fault { try #require(Fault.all.firs
     let aims = Dictionary(uniqueKeysWithValues: Fault.all.compactMap { fault in fault.aim.map { (fault.name, $0) } })
     #expect(aims["switchover"] == .pooled(.milliseconds(100)))
     #expect(aims["primary-kill"] == .everybody(.seconds(1)))
-    for name in ["primary-freeze", "host-cut", "host-cut-heal"] {
+    #expect(aims["primary-start-fails"] == .everybody(.seconds(1)))
+    for name in ["primary-freeze", "host-cut", "host-cut-heal", "zone-partition"] {
         #expect(aims[name] == .everybody(.seconds(5)), "\(name)")
     }
     #expect(aims["zone-cut"] == .everybody(.seconds(3)))
