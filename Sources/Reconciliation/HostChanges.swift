@@ -55,7 +55,9 @@ extension InstanceReport {
         still.database?.binlogPosition = GTIDSet()
         still.database?.appliedPosition = GTIDSet()
         still.database?.replication?.receivedPosition = GTIDSet()
-        if let lag = still.database?.replication?.lagSeconds { still.database?.replication?.lagSeconds = min(lag, 1) }
+        if let lag = still.database?.replication?.lagSeconds {
+            still.database?.replication?.lagSeconds = lag > Planner.lagTold ? Planner.lagTold : min(lag, 1)
+        }
         if let group = still.database?.galera {
             still.database?.galera?.lastCommitted = 0
             still.database?.galera?.cachedDownTo = 0

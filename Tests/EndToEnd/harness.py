@@ -508,8 +508,13 @@ class Fleet:
             return False
         units = document["units"]
         clusters = {unit["name"]: unit.get("cluster") or {} for unit in units if unit["kind"] == "Cluster"}
-        return all(unit["converged"] and not unit["findings"] for unit in units) and all(
+        return all(unit["converged"] and not self._is_wrong(unit) for unit in units) and all(
             self._is_complete(clusters.get(name, {})) for name in self.declared("Cluster"))
+
+    @staticmethod
+    def _is_wrong(unit):
+        """That a cluster lost its primary several times is told for an hour, however well it is."""
+        return any(finding["reason"] != "PrimaryFlapping" for finding in unit["findings"])
 
     @staticmethod
     def _is_complete(cluster):

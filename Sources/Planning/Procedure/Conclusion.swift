@@ -11,6 +11,8 @@ extension ClusterProcedure {
         if isSuspended { holdSuspended() }
         cancelUnwanted()
         forgetFailures()
+        tellFlapping()
+        tellLagging()
         tellMaintenance()
         if decision.findings.count > 1 { decision.findings.sort() }
     }

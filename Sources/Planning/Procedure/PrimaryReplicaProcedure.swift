@@ -61,6 +61,7 @@ struct PrimaryReplicaProcedure: ClusterProcedure {
             keep()
         }
         tellDataAtRisk()
+        tellReplicas()
         conclude()
     }
 
