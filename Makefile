@@ -68,7 +68,7 @@ check: ## Warnings as errors, and the manifests in examples/
 	@for fleet in examples/*/; do if find $$fleet -name '*.yaml' | grep -q .; then .build/debug/evenkeel validate $$fleet || exit 1; fi; done
 
 golden: ## Record the golden files anew; look at the diff
-	@EVENKEEL_RECORD=1 $(SWIFT) test --filter Golden
+	@EVENKEEL_RECORD=1 $(SWIFT) test --filter 'Golden|ReferenceTests'
 
 simulate: ## The simulator, many seeds (SEEDS=10000 FIRST=0 FLAGS=--leading), release build of it alone
 	@$(SWIFT) build -c release --product evenkeel-simulate

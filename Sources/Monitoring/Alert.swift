@@ -20,6 +20,9 @@ struct AlertIdentity: Hashable, Comparable {
         subject = record.labels["subject"] ?? ""
     }
 
+    /// So long it must be gone before its alert has ended.
+    var lingering: Duration { AlertFacts.telling(reason).lingering }
+
     static func < (left: AlertIdentity, right: AlertIdentity) -> Bool {
         (left.unit, left.reason, left.subject) < (right.unit, right.reason, right.subject)
     }

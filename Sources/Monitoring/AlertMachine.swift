@@ -40,9 +40,6 @@ package struct AlertMachine: Sendable {
     var changes: [StoreChange] = []
     let externalURL: String
 
-    /// So long a finding must stay before it is told, and be gone before its alert has ended. Drift, an instance that is
-    /// down and a failed reconciliation are told at once.
-    package static let settleTime: Duration = .seconds(2)
     /// Alerts that fire at once, at the most; more wait for one of them to end.
     package static let alertsMax = 10_000
 
@@ -151,7 +148,7 @@ package struct AlertMachine: Sendable {
     private mutating func endAbsent(now: Instant) {
         for identity in absent.sorted() {
             guard let key = firing[identity], var alert = alerts[key], let since = alert.absentSince,
-                now - since >= Self.settleTime
+                now - since >= identity.lingering
             else { continue }
             alert.record.ended = since
             absent.remove(identity)
@@ -166,15 +163,16 @@ package struct AlertMachine: Sendable {
     /// When something happens by itself next.
     private func nextMoment(now: Instant) -> Instant? {
         let promotions = firing.count < Self.alertsMax ? [promotion].compactMap { $0 } : []
-        let ends = absent.compactMap { firing[$0].flatMap { alerts[$0]?.absentSince }.map { $0 + Self.settleTime } }
+        let ends = absent.compactMap { identity in
+            firing[identity].flatMap { alerts[$0]?.absentSince }.map { $0 + identity.lingering }
+        }
         return (promotions + ends + [outbox.nextMoment].compactMap { $0 }).min().map { max($0, now) }
     }
 }
 
 extension AlertMachine.Candidate {
-    var isUrgent: Bool { report.isUrgent(finding) }
     /// When it is to be told, if it is still found then.
-    var due: Instant { isUrgent ? since : since + AlertMachine.settleTime }
+    var due: Instant { since + report.settling(finding) }
 }
 
 /// What happened.

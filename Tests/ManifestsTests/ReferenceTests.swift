@@ -10,6 +10,10 @@ import Testing
         try expectCurrent("manifests/schemas/\(kind.rawValue.lowercased()).schema.json", ManifestReference.schema(kind))
     }
 
+    @Test func `the page of conditions that is checked in is current`() throws {
+        try expectCurrent("manifests/conditions.md", ConditionsPage.text())
+    }
+
     @Test func `the schema of all kinds that is checked in is current`() throws {
         try expectCurrent("manifests/schemas/manifest.schema.json", ManifestReference.schema(nil))
     }

@@ -136,6 +136,62 @@ private func summary(_ deliveries: [Delivery]) -> [String] {
         #expect(summary(world.handle(.tick, at: 4.5)) == ["hook firing HostSilent"])
     }
 
+    @Test func `a failover is told though it is over in the next pass, and it is over for good a minute later`() {
+        var world = World()
+        var failover = Finding(reason: "Failover", subject: "orders-1", message: "DeadPrimary: it does not start", isDrift: false)
+        let first = world.pass([failover], at: 1)
+        #expect(summary(first) == ["hook firing Failover"])
+        #expect(first[0].alert.labels["severity"] == "critical")
+        #expect(world.handle(.delivered(first[0].entry), at: 1.1).isEmpty)
+        failover.message += "; orders-2 took over"
+        #expect(world.pass([failover], at: 1.5).isEmpty)
+        let over = world.decide(.unit(UnitAlerts(unit: orders, revision: "", findings: [], conditions: [])), at: 2)
+        #expect(over.deliveries.isEmpty && over.next == at(62))
+        #expect(world.handle(.tick, at: 61.9).isEmpty)
+        let end = world.handle(.tick, at: 62)
+        #expect(summary(end) == ["hook resolved Failover"])
+        #expect(end[0].alert.annotations["description"]?.hasSuffix("; orders-2 took over") == true && end[0].alert.ended == at(2))
+    }
+
+    @Test func `what is given up again and again is told once`() {
+        var world = World()
+        let given = Finding(reason: "SwitchoverAbandoned", subject: "orders", message: "no", isDrift: false)
+        var told: [String] = []
+        // Each is found by one pass alone, and the longest time between two tries is 300 s.
+        for second in [1.0, 11, 31, 71, 151, 311, 611] {
+            for delivery in world.pass([given], at: second) {
+                told += summary([delivery])
+                _ = world.handle(.delivered(delivery.entry), at: second)
+            }
+            told += summary(world.pass([], at: second + 0.5))
+            told += summary(world.handle(.tick, at: second + 9))
+        }
+        #expect(told == ["hook firing SwitchoverAbandoned"])
+        #expect(summary(world.handle(.tick, at: 1211.5)) == ["hook resolved SwitchoverAbandoned"])
+    }
+
+    @Test func `a replica that is behind for a moment is nothing to tell`() {
+        var world = World()
+        let lagging = Finding(reason: "ReplicaLagging", subject: "orders-2", message: "1 min", isDrift: false)
+        #expect(world.pass([lagging], at: 1).isEmpty && world.handle(.tick, at: 29).isEmpty && world.pass([], at: 30).isEmpty)
+        #expect(world.pass([lagging], at: 40).isEmpty && world.handle(.tick, at: 69).isEmpty)
+        let first = world.handle(.tick, at: 70)
+        #expect(summary(first) == ["hook firing ReplicaLagging"] && first[0].alert.labels["severity"] == "warning")
+        _ = world.handle(.delivered(first[0].entry), at: 70)
+        _ = world.pass([], at: 80)
+        #expect(world.handle(.tick, at: 109).isEmpty)
+        #expect(summary(world.handle(.tick, at: 110)) == ["hook resolved ReplicaLagging"])
+    }
+
+    @Test func `a reason that the table does not know is a warning after two seconds`() {
+        var world = World()
+        let unheard = Finding(reason: "Unheard", subject: "orders", message: "", isDrift: false)
+        #expect(world.pass([unheard], at: 1).isEmpty)
+        let first = world.handle(.tick, at: 3)
+        #expect(summary(first) == ["hook firing Unheard"] && first[0].alert.labels["severity"] == "warning")
+        #expect(first[0].alert.annotations["mend"]?.contains("describe Cluster orders") == true)
+    }
+
     @Test func `an alert that comes back within two seconds never ended`() {
         var world = World()
         let first = world.pass([down], at: 1)

@@ -61,6 +61,7 @@ struct UnitDescription: View {
         }
         text += section("Conditions", conditions, terminal)
         text += section("Findings", findings, terminal)
+        text += list("How to mend", mends, terminal)
         text += list("Running", unit.running.map { "\($0.id)  \($0.summary) on \($0.host)  \($0.progress)" }, terminal)
         text += list("To do", unit.pending, terminal)
         text += list("Waits for", unit.waits, terminal)
@@ -101,8 +102,17 @@ struct UnitDescription: View {
 
     private var findings: Table {
         var table = Table(["REASON", "SUBJECT", "HOST", "MESSAGE"])
-        for finding in unit.findings { table.add(finding.reason, finding.subject, finding.host, finding.message) }
+        for finding in unit.findings.byPriority { table.add(finding.reason, finding.subject, finding.host, finding.message) }
         return table
+    }
+
+    /// Once for each condition, in the findings' order.
+    private var mends: [String] {
+        var told: Set<String> = []
+        return unit.findings.byPriority.compactMap { finding in
+            guard told.insert(finding.reason).inserted, let row = NamedCondition.of(finding.reason) else { return nil }
+            return "\(row.code): \(row.mend)"
+        }
     }
 
     private func section(_ title: String, _ table: Table, _ terminal: Terminal) -> String {

@@ -79,11 +79,13 @@ struct DoctorView: View {
 
     private static func ofUnit(_ unit: UnitDocument, onlyHost: String?) -> [Problem] {
         var problems: [Problem] = []
-        for finding in unit.findings where onlyHost == nil || finding.host == onlyHost {
-            problems.append(Problem(what: "\(unit.id) \(finding.subject)", message: "\(finding.reason): \(finding.message)", help: "see `evenkeel describe \(unit.kind.lowercased()) \(unit.name)`"))
+        for finding in unit.findings.byPriority where onlyHost == nil || finding.host == onlyHost {
+            let help = NamedCondition.of(finding.reason)?.mend ?? "see `evenkeel describe \(unit.kind.lowercased()) \(unit.name)`"
+            problems.append(Problem(what: "\(unit.id) \(finding.subject)", message: "\(finding.reason): \(finding.message)", help: help))
         }
         if onlyHost == nil {
-            for condition in unit.conditions where condition.isTrue && condition.type == .stalled {
+            let told = Set(unit.findings.map(\.reason))
+            for condition in unit.conditions where condition.isTrue && condition.type == .stalled && !told.contains(condition.reason) {
                 problems.append(Problem(what: unit.id, message: "\(condition.reason): \(condition.message)", help: help(unit)))
             }
             if !unit.refusal.isEmpty { problems.append(Problem(what: unit.id, message: unit.refusal, help: "change the manifest at \(unit.position)", status: .refusedForSafety)) }
