@@ -234,6 +234,16 @@ class Fleet:
         self.configuration = self.root / "server.yaml"
         self.configuration.write_text(json.dumps(configuration, indent=1))  # JSON is YAML.
 
+    def scripted(self, status):
+        """The alerts of that status that the script `note` was given, in their order."""
+        text = self.script_log.read_text() if self.script_log.exists() else ""
+        bodies = []
+        decoder, at = json.JSONDecoder(), 0
+        while (at := next((i for i in range(at, len(text)) if not text[i].isspace()), len(text))) < len(text):
+            body, at = decoder.raw_decode(text, at)
+            bodies.append(body)
+        return [alert for body in bodies for alert in body["alerts"] if alert["status"] == status]
+
     def declared(self, kind):
         """The documents of a kind in the working tree, by name, as text."""
         text = "\n---\n".join(path.read_text() for path in sorted(self.repository.rglob("*.yaml")))

@@ -27,6 +27,7 @@ UNDISTURBED_SECONDS = 4.0  # Where nothing happens to writes: what a loaded mach
 NEW_LEADER_SECONDS = 15.0  # For so long a new leader lets silent agents say hello.
 FAILOVER_SECONDS = 30
 BACK_SECONDS = 60
+TOLD_SECONDS = 90  # The end of a failover is told a minute after it.
 PATIENCE_SECONDS = 1.0  # Of the writing client: what is cut off never answers.
 HOLD_SECONDS = 7  # Longer than any diagnosis takes.
 STOP_SECONDS = 15
@@ -46,6 +47,18 @@ CHOSEN = sample(SAMPLED, 1)
 def sampled(test):
     assert test.__name__ in SAMPLED
     return unittest.skipUnless(test.__name__ in CHOSEN, "not in this run's sample; EVENKEEL_TEST_FULL=1 runs all")(test)
+
+
+CHANNEL = """\
+apiVersion: evenkeel.dev/v1
+kind: AlertChannel
+metadata:
+  name: on-call
+spec:
+  script: {name: note}
+  route:
+    matchers: {severity: critical}
+"""
 
 
 class CuttableFleet(Fleet):
@@ -181,6 +194,8 @@ class Failover(FleetTestCase):
     def prepare(cls):
         # A preferred zone would have the primary back while the next test begins.
         cls.fleet.edit((r"  primary: \{.*\}\n", ""), message="A primary anywhere")
+        (cls.fleet.repository / "channel.yaml").write_text(CHANNEL)
+        cls.fleet.commit("Wake somebody up")
         super().prepare()
         cls.fleet.make_table()
         cls.first = 1
@@ -364,6 +379,19 @@ class Failover(FleetTestCase):
         self.judge(writer, UNDISTURBED_SECONDS)
         self.assert_no_failover()
         self.assertEqual(self.fleet.pid(self.old), pid)
+
+    def test_4_the_failover_was_told_once(self):
+        old, new, _ = self.lost
+
+        def told(status):
+            return [each for each in self.fleet.scripted(status) if each["labels"]["alertname"] == "Failover"]
+
+        over = self.fleet.wait_until(lambda: told("resolved"), TOLD_SECONDS, "the end of the failover is told")
+        begun = told("firing")
+        self.assertEqual([each["labels"]["subject"] for each in begun + over], [old["name"]] * 2)
+        self.assertIn("UnreachablePrimary: ", begun[0]["annotations"]["description"])
+        self.assertIn(f"{new['name']} took over", over[0]["annotations"]["description"])
+        self.assertIn("another member takes over", begun[0]["annotations"]["mend"])
 
     # MARK: A sample
 

@@ -82,15 +82,6 @@ class Channels(FleetTestCase):
         cls.fleet.commit("Tell us")
         cls.fleet.converge()
 
-    def scripted(self, status):
-        text = self.fleet.script_log.read_text() if self.fleet.script_log.exists() else ""
-        bodies = []
-        decoder, at = json.JSONDecoder(), 0
-        while (at := next((i for i in range(at, len(text)) if not text[i].isspace()), len(text))) < len(text):
-            body, at = decoder.raw_decode(text, at)
-            bodies.append(body)
-        return [alert for body in bodies for alert in body["alerts"] if alert["status"] == status]
-
     def test_1_drift_is_told_once_with_retries_and_its_end_too(self):
         self.fleet.cli("suspend", "Cluster/orders")  # So that it lasts.
         self.fleet.wait_until(lambda: self.fleet.cluster()["suspended"], 10, "the cluster is suspended")
@@ -99,7 +90,7 @@ class Channels(FleetTestCase):
             lambda: self.receiver.alerts("firing", "AccountDrift"), 30, "the webhook is told of the drift, after two refusals")
         self.assertEqual(self.receiver.refused, 2)
         self.fleet.wait_until(
-            lambda: any(a["labels"]["alertname"] == "AccountDrift" for a in self.scripted("firing")), 15, "the script is told")
+            lambda: any(a["labels"]["alertname"] == "AccountDrift" for a in self.fleet.scripted("firing")), 15, "the script is told")
         for _ in range(3):  # More passes find the same.
             self.fleet.cli("reconcile", "Cluster/orders")
         time.sleep(3)  # Nothing more is to come: only time can show that.
@@ -112,11 +103,13 @@ class Channels(FleetTestCase):
         self.assertIn(self.fleet.unit()["revision"][:7], text)
         self.assertRegex(alert["startsAt"], r"^20\d\d-\d\d-\d\dT")
         self.assertNotIn(self.fleet.passwords["orders-app"], text)
+        for mended in (self.fleet.cli("doctor", status=(1,)), self.fleet.cli("describe", "cluster", "orders")):
+            self.assertIn(alert["annotations"]["mend"], mended.stdout)
         self.fleet.cli("resume", "Cluster/orders")
         self.fleet.wait_until(
             lambda: self.receiver.alerts("resolved", "AccountDrift"), 30, "the webhook is told of its end")
         self.fleet.wait_until(
-            lambda: any(a["labels"]["alertname"] == "AccountDrift" for a in self.scripted("resolved")), 15, "so is the script")
+            lambda: any(a["labels"]["alertname"] == "AccountDrift" for a in self.fleet.scripted("resolved")), 15, "so is the script")
         time.sleep(2)
         self.assertEqual(len(self.receiver.alerts("resolved", "AccountDrift")), 1)
 

@@ -83,4 +83,21 @@ import Testing
         fleet.records.clusters["orders"]?.returning = [3]
         #expect(told(fleet, "AllReplicasNotReplicating").isEmpty)
     }
+
+    @Test func `a failover says who takes over, and last of all who took over`() {
+        var fleet = founded()
+        fleet.cutOff([2, 3])
+        fleet.pass(.seconds(5), except: [1])
+        var messages: [String] = []
+        for _ in 0..<10 {
+            for finding in fleet.carryOutStep().findings where finding.reason == "Failover" {
+                #expect(finding.subject == "orders-1")
+                messages.append(finding.message)
+            }
+        }
+        #expect(messages.first?.hasPrefix("UnreachablePrimary: hz-a-1 is silent") == true)
+        #expect(messages.first?.contains("over") == false)
+        #expect(messages.last?.hasSuffix("; orders-2 took over") == true)
+        #expect(fleet.orders?.failover == nil && messages.count < 6)
+    }
 }

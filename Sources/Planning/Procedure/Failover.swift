@@ -85,7 +85,14 @@ extension PrimaryReplicaProcedure {
     }
 
     private mutating func tell(_ intent: FailoverIntent) {
-        find("Failover", label(intent.from), on: nil, intent.reason, drift: false)
+        var message = intent.reason
+        if let ordinal = intent.to { message += "; \(label(ordinal)) \(view(ordinal).map { hasTakenOver($0, intent) } ?? false ? "took" : "takes") over" }
+        find("Failover", label(intent.from), on: nil, message, drift: false)
+    }
+
+    /// Its revocation promised the epoch too: only its agent's journal tells a promotion from an opening by hand.
+    private func hasTakenOver(_ to: MemberView, _ intent: FailoverIntent) -> Bool {
+        to.isWritable && !to.isBusy && to.report?.isWriter == true && (to.report?.epoch ?? 0) >= intent.epoch
     }
 
     /// Before anything was done to it or to those who acknowledge for it, a writer that answers again stays the writer.
@@ -262,8 +269,7 @@ extension PrimaryReplicaProcedure {
 
     /// The new writer is opened, or is tried again; where it is lost too, the next one takes over from it.
     private mutating func takeOver(_ intent: FailoverIntent, _ to: MemberView) {
-        // Its revocation promised the epoch too: only its agent's journal tells a promotion from an opening by hand.
-        if to.isWritable, !to.isBusy, to.report?.isWriter == true, (to.report?.epoch ?? 0) >= intent.epoch {
+        if hasTakenOver(to, intent) {
             records.failover = nil
             records.failures[Self.failoverKey] = nil
             keep()
