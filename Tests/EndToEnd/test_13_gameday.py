@@ -108,8 +108,8 @@ class GameDay(unittest.TestCase):
             f"game day {report['fault']}", report.get("pooledMilliseconds", 0) / 1000 if is_done else None, report["lost"],
             [after] if after != report["primaryBefore"] and after else [],
             ok=verdict if report["sabotage"] and report["lost"] else "",
-            failed="" if report["ok"] or not is_done or report["sabotage"] and report["lost"] else verdict,
-            skipped="" if is_done else verdict)
+            failed="" if report["ok"] or not is_done or report["sabotage"] and report["lost"] else verdict.removeprefix("FAILED: "),
+            skipped="" if is_done else verdict.removeprefix("not done: "))
 
     def instances(self):
         fleet = json.loads(self.cli("get", "instances", "-o", "json").stdout)
