@@ -55,7 +55,7 @@ extension RealServers {
             _ = try await host.sql(1, "INSERT INTO shop.rows VALUES (1), (2)")
             let after = try await host.database(1).binlogPosition
             let file = try #require(host.files(1).logs("binlog", in: host.layout(1).data).last)
-            var whole = BinlogScan(keepsGroups: true)
+            var whole = BinlogScan(keeping: { _ in true })
             try whole.read(file, until: .now + Self.soon)
             #expect(whole.position == after && whole.groups.count == Int(after.sequences))
             let last = try #require(whole.groups.last)
@@ -69,6 +69,19 @@ extension RealServers {
                 try scan.read(torn, until: .now + Self.soon)
                 #expect(scan.position == before, "cut at \(end)")
             }
+            // The end of a long file is found, too.
+            let bytes = try #require(try Files.bytes(file, from: 0))
+            let previous = whole.groups[whole.groups.count - 2]
+            var long = Array(bytes[..<Int(last.offset)])
+            for _ in 0..<100_000 { long += bytes[Int(previous.offset)..<Int(last.offset)] }
+            long += bytes[Int(last.offset)...]
+            let longFile = try #require(fopen(host.directory + "/long", "w"))
+            #expect(fwrite(long, 1, long.count, longFile) == long.count)
+            #expect(fclose(longFile) == 0)
+            var end = BinlogScan(keeping: { $0.sequence == last.sequence })
+            try end.read(host.directory + "/long", until: .now + .seconds(300))
+            #expect(end.groups.map(\.sequence) == [last.sequence] && end.others == 100_000 + whole.groups.count - 1)
+            #expect(end.lastOthers.last?.sequence == previous.sequence && (BinlogScan.othersMax..<2 * BinlogScan.othersMax).contains(end.lastOthers.count))
             // Room that was never written is zeros.
             try #require(truncate(torn, off_t(size + 5000)) == 0)
             var zeros = BinlogScan()

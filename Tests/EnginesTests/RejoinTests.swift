@@ -81,11 +81,11 @@ extension RealServers {
             try await Self.failOver(host)
             let (result, told) = try await rejoin(host)
             #expect(result.position != nil)
-            #expect(told.last?.contains("cut what 127.0.10.2") == true && told.last?.contains("1 transaction, \(tail)") == true)
+            let kept = host.layout(1).tailAside + "/1"
+            #expect(told.last == result.note && result.note?.contains("\(tail), not held by 127.0.10.2:\(host.peer(2).port), kept in \(kept)") == true)
             #expect(try await eventually { try await host.areEqual() })
             #expect(try await eventually { try await host.rows(1) == [1, 1000] })
-            let kept = host.layout(1).tailAside + "/1"
-            #expect(try Files.text(kept + "/gtids") == "\(tail)\n")
+            #expect(try Files.text(kept + "/gtids") == "\(tail) not held by 127.0.10.2:\(host.peer(2).port)\n")
             #expect(try Files.text(kept + "/tail.sql")?.contains("@1=666") == true)
         }
 
@@ -100,6 +100,11 @@ extension RealServers {
                 #expect(result.acted && result.position == nil)
                 let place = host.host.instancesDirectory + "/set-aside/\(host.id(1))-\(set)"
                 #expect(told.last?.contains(place) == true)
+                let first = host.host.setAsideDirectory + "/\(host.id(1))-1"
+                // Told when there is no room for the next one, before it is removed, and when it was.
+                #expect((result.note?.contains("the next one removes \(first)") == true) == (set == 2))
+                #expect(told.contains { $0.hasPrefix("removing \(first):") } == (set == 3))
+                #expect((result.note?.contains("removed for room: \(first) ") == true) == (set == 3))
                 if set == 1 { #expect(told.last?.contains("\(tail)") == true) }
                 #expect(await host.driver.observe(host.id(1), fingerprintKey: nil) == nil)
                 #expect(await host.driver.instances() == [host.id(2), host.id(3)])
@@ -120,13 +125,116 @@ extension RealServers {
             _ = try await host.sql(1, "INSERT INTO shop.rows VALUES (777)")
         }
 
+        @Test func `a tail of more files than four is kept whole, each of its transactions as text`() async throws {
+            let host = try await Self.shop()
+            // Nobody acknowledges, and nothing waits for it: a lead that goes on alone.
+            for ordinal in [2, 3] { _ = try await host.sql(ordinal, "STOP SLAVE IO_THREAD") }
+            _ = try await host.sql(1, "SET GLOBAL rpl_semi_sync_master_enabled = OFF")
+            let first = try await host.database(1).binlogPosition.sequences + 1
+            for row in 1...7 {
+                _ = try await host.sql(1, "INSERT INTO shop.rows VALUES (\(2000 + row))")
+                _ = try await host.sql(1, "FLUSH BINARY LOGS")
+            }
+            let last = try await host.database(1).binlogPosition.sequences
+            #expect(last - first == 6)
+            _ = try await host.fence(1)
+            try await Self.failOver(host)
+            let (result, _) = try await rejoin(host)
+            let tails = [host.layout(1).tailAside, host.host.setAsideDirectory + "/\(host.id(1))-1/tail-aside"]
+            let kept = try #require(tails.first(where: Files.exists)) + "/1"
+            #expect(result.note?.contains("7-1-\(first) to 7-1-\(last) (7)") == true)
+            #expect(try Files.text(kept + "/gtids")?.split(separator: "\n").count == 7)
+            let text = try #require(try Files.text(kept + "/tail.sql"))
+            for row in 1...7 { #expect(text.contains("@1=\(2000 + row)")) }
+        }
+
+        @Test func `what a start cut and the new writer holds is told, too, and comes back`() async throws {
+            let host = try await Self.shop()
+            // Rows that both acknowledged are cut with the tail where InnoDB had not flushed that they were committed.
+            let acknowledged = try await host.database(1).binlogPosition.sequences
+            _ = try await Self.leaveTail(host)
+            try await Self.failOver(host)
+            let end = try LogEnd(
+                of: host.files(1).logs("binlog", in: host.layout(1).data), against: #require(GTIDHistory("7-1-\(acknowledged),7-2-\(acknowledged + 1)")),
+                until: .now + .seconds(10))
+            #expect(end.lacking.map(\.sequence) == [acknowledged + 1] && end.held.last?.sequence == acknowledged && !end.holdsEarlier)
+            let (result, _) = try await rejoin(host)
+            let note = try #require(result.note)
+            // Where its start left the row that everybody acknowledged, it is in nobody's way.
+            let wasCut = note.contains("7-1-\(acknowledged), held by 127.0.10.2:\(host.peer(2).port) and fetched from there")
+            #expect(wasCut == note.contains("and fetched from there"))
+            print("the acknowledged row was \(wasCut ? "cut" : "left"): \(note)")
+            #expect(Files.exists(host.layout(1).tailAside + "/1/gtids-held") == wasCut)
+            #expect(try await eventually { try await host.rows(1) == [1, 1000] })
+            #expect(!Files.exists(host.layout(1).untold))
+        }
+
+        @Test func `what a try that failed after its start cut is told by the one that ends well`() async throws {
+            let host = try await Self.shop()
+            let tail = try await Self.leaveTail(host)
+            try await Self.failOver(host)
+            let source = try host.server(2)
+            let work = EngineWork(
+                attempt: "r", instance: host.id(1), clusterName: "orders", action: .rejoin(source: host.peer(2)),
+                secrets: ["replicationPassword": "first-secret"])
+            // From its start on the source says nothing.
+            let error = await #expect(throws: EngineError.self) {
+                try await host.driver.perform(work) { progress in
+                    if progress.phase.hasPrefix("starting without") { source.send(SIGSTOP) }
+                }
+            }
+            source.send(SIGCONT)
+            #expect(error?.kind == .transient && Files.exists(host.layout(1).untold))
+            #expect(try await host.observe(1).process == .running)
+            let (result, _) = try await rejoin(host)
+            #expect(result.note?.contains("its start cut ") == true && result.note?.contains("\(tail), not held by 127.0.10.2") == true)
+            #expect(!Files.exists(host.layout(1).untold))
+            #expect(Files.names(in: host.layout(1).tailAside) == ["1"])
+        }
+
+        @Test func `the third tail that is kept removes the first, and says so before and after`() async throws {
+            let host = try await Self.shop()
+            try Files.makeDirectory(host.layout(1).tailAside)
+            for old in [3, 4] {
+                try Files.makeDirectory(host.layout(1).tailAside + "/\(old)")
+                try Files.write(host.layout(1).tailAside + "/\(old)/gtids", "7-9-\(old)\n")
+            }
+            _ = try await Self.leaveTail(host)
+            try await Self.failOver(host)
+            let (result, told) = try await rejoin(host)
+            let first = host.layout(1).tailAside + "/3"
+            #expect(told.contains { $0.hasPrefix("removing \(first):") } && result.note?.contains("removed for room: \(first) ") == true)
+            #expect(result.note?.contains("the next one removes \(host.layout(1).tailAside)/4") == true)
+            #expect(Files.names(in: host.layout(1).tailAside) == ["4", "5"])
+        }
+
+        @Test func `each transaction that a start cut is told as held or not, and those before what is known are not passed over`() {
+            let all = (1...6).map { LoggedGroup(domain: 7, serverID: 1, sequence: $0, offset: 4) }
+            let source = Peer(ordinal: 2, host: "b", address: "10.0.0.2", port: 3306)
+            let end = LogEnd(lacking: Array(all[4...]), held: Array(all[..<4]), holdsEarlier: true)
+            let some = end.cut(downTo: GTIDSet(domains: [7: .init(serverID: 1, sequence: 2)]))
+            #expect(some.text(source, kept: nil) == "4 transactions: 7-1-3 to 7-1-4 (2), held by 10.0.0.2:3306 and fetched from there; 7-1-5 to 7-1-6 (2), not held by 10.0.0.2:3306")
+            let unknown = end.cut(downTo: GTIDSet()).text(source, kept: nil)
+            #expect(unknown.hasPrefix("at least 6 transactions: ") && unknown.contains("whatever is before 7-1-1 and held by it, too, is not listed"))
+            let none = end.cut(downTo: GTIDSet(domains: [7: .init(serverID: 1, sequence: 6)]))
+            #expect(none.isEmpty)
+        }
+
+        @Test func `many transactions are told as ranges, and how many are not listed`() {
+            let row = (1...5).map { LoggedGroup(domain: 7, serverID: 1, sequence: $0, offset: 4) }
+            let other = LoggedGroup(domain: 7, serverID: 2, sequence: 6, offset: 4)
+            #expect((row + [other]).ranges == "7-1-1 to 7-1-5 (5), 7-2-6")
+            let apart = (1...30).map { LoggedGroup(domain: 7, serverID: 1, sequence: $0 * 2, offset: 4) }
+            #expect(apart.ranges.hasSuffix("7-1-40 and 10 more, up to 7-1-60"))
+        }
+
         @Test func `a tail that cannot be cut moves the member aside`() async throws {
             let host = try await Self.shop()
             _ = try await Self.leaveTail(host, then: ["CREATE TABLE shop.later (id INT)"])
             try await Self.failOver(host)
             let (result, told) = try await rejoin(host)
             #expect(result.position == nil)
-            #expect(told.last?.contains("moved aside") == true)
+            #expect(told.last?.contains("moved aside") == true && result.note?.contains("(2), not held by 127.0.10.2") == true)
             #expect(await host.driver.instances() == [host.id(2), host.id(3)])
         }
 

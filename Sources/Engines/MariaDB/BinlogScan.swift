@@ -44,24 +44,30 @@ struct BinlogScan {
     private(set) var start: GTIDSet?
     /// The last complete group of each domain.
     private(set) var position = GTIDSet()
-    /// All complete groups, in order, where they were asked for.
+    /// The complete groups that were asked for, in order; the first ones where there are more than `groupsMax`.
     private(set) var groups: [LoggedGroup] = []
+    /// How many more were asked for, after those.
+    private(set) var groupsLeftOut = 0
+    /// How many others there are, and the last of them, in order: `othersMax` at least, where there are as many.
+    private(set) var others = 0
+    private(set) var lastOthers: [LoggedGroup] = []
     /// The complete groups beyond the position that was asked about; nil where there is none.
     private(set) var lacking: LackingGroups?
 
     private var isChecked = false
     private var open: (group: LoggedGroup, begin: LogPlace, isAlone: Bool)?
-    private let keepsGroups: Bool
+    private let isWanted: ((LoggedGroup) -> Bool)?
     private let held: GTIDSet?
 
-    /// More groups than these are not kept: whoever wants them has a whole history in hand, no tail.
-    static let groupsMax = 100_000
+    /// More groups than these are counted only: whoever wants them has a whole history in hand, no tail.
+    static let groupsMax = 1_000_000
+    static let othersMax = 10_000
     /// Between two looks at the clock.
     private static let eventsBetween = 1024
 
-    /// `held`: what is beyond it is found as `lacking`.
-    init(keepsGroups: Bool = false, beyond held: GTIDSet? = nil) {
-        self.keepsGroups = keepsGroups
+    /// `isWanted`: of which groups are kept. `held`: what is beyond it is found as `lacking`.
+    init(keeping isWanted: ((LoggedGroup) -> Bool)? = nil, beyond held: GTIDSet? = nil) {
+        self.isWanted = isWanted
         self.held = held
     }
 
@@ -128,13 +134,24 @@ struct BinlogScan {
 
     private mutating func complete(_ group: LoggedGroup, from begin: LogPlace, to end: LogPlace) {
         position.domains[group.domain] = .init(serverID: group.serverID, sequence: group.sequence)
-        if keepsGroups, groups.count < Self.groupsMax { groups.append(group) }
+        keep(group)
         guard let held, group.sequence > held.domains[group.domain]?.sequence ?? 0 else { return }
         var found = lacking ?? LackingGroups(first: begin, firstEnd: end, end: end, position: GTIDSet(), writers: [])
         found.end = end
         found.position.domains[group.domain] = .init(serverID: group.serverID, sequence: group.sequence)
         found.writers.insert(group.serverID)
         lacking = found
+    }
+
+    private mutating func keep(_ group: LoggedGroup) {
+        guard let isWanted else { return }
+        guard isWanted(group) else {
+            others += 1
+            lastOthers.append(group)
+            if lastOthers.count >= 2 * Self.othersMax { lastOthers.removeFirst(Self.othersMax) }
+            return
+        }
+        if groups.count < Self.groupsMax { groups.append(group) } else { groupsLeftOut += 1 }
     }
 
     /// A domain's last one comes last among its own.

@@ -38,6 +38,8 @@ struct InstanceLayout: Sendable, Hashable {
     var relayAside: String { directory + "/relay-aside" }
     /// The end of the binary log as it was before a start that may cut it, in numbered directories.
     var tailAside: String { directory + "/tail-aside" }
+    /// What people have to be told of rows that were cut, until a rejoin has ended and tells it.
+    var untold: String { directory + "/rejoin-untold" }
     /// What is written to see whether the disk takes writes.
     var diskProbe: String { directory + "/disk-probe" }
     /// Why the directory was moved aside; written before it is.

@@ -24,14 +24,18 @@ extension InstanceWorker {
         var kept: TailAside?
         var started = false
         if process.living(thorough: true) == nil {
-            let theirs = try await history(of: source, password)
-            kept = try await keepTailAside(lackedBy: theirs, report)
+            let end = try logEnd(against: try await history(of: source, password))
+            kept = try await keepTailAside(end, lackedBy: source, report)
+            let earlier = try tellBeforeCut(end, kept, source)
             report(EngineProgress(phase: "starting without what was not committed"))
             let logged = Files.size(layout.errorLog)
             do {
                 started = try await startClosed(cutsTail: true)
+                try await tellCut(end, kept, source, earlier)
             } catch let error as EngineError where tailCannotBeCut(since: logged) {
-                return try moveAside("its binary log ends with what cannot be cut: \(error)", kept, report)
+                try tellOnly(earlier)
+                let tail = kept.map { " (\($0.end.lackingText), not held by \(source.address):\(source.port))" } ?? ""
+                return try moveAside("its binary log ends with what cannot be cut\(tail): \(error)", kept, report)
             }
         } else {
             try await waitUntilReady(from: Files.size(layout.errorLog))
@@ -39,15 +43,15 @@ extension InstanceWorker {
         let position: (value: GTIDSet, acted: Bool)
         do {
             guard let attached = try await attachIfHeld(by: source, password, report) else {
-                if kept == nil { kept = try await keepTailAside(lackedBy: try await history(of: source, password), report) }
-                let tail = kept.map { ": \($0.what)" } ?? ""
+                if kept == nil { kept = try await keepTailAside(try logEnd(against: try await history(of: source, password)), lackedBy: source, report) }
+                let tail = kept.map { ": \($0.end.lackingText)" } ?? ""
                 return try moveAside("\(layout.id) holds what \(source.address):\(source.port) does not\(tail)", kept, report)
             }
             position = attached
         } catch let differs as DiffersInRows {
             return try moveAside(differs.why, kept, report)
         }
-        let note = kept.map { "cut what \(source.address):\(source.port) does not hold: \($0)" }
+        let note = try takeUntold(report)
         if let note { report(EngineProgress(phase: note)) }
         return TaskResult(acted: started || position.acted, position: position.value, note: note)
     }
@@ -103,8 +107,12 @@ extension InstanceWorker {
     /// What it received and the writer does not hold was never acknowledged: it is not applied. The server may have had
     /// its old source's address in an earlier life, so that also what is aside from there counts no more.
     private func settleUnlessHeld(by source: Peer, _ password: String) async throws {
+        let relays = RelayLogsAside(layout)
         let aside = try BinlogPositions(layout: layout).keptAside(until: .now + Self.rescueReadBound)
         guard !aside.isEmpty, try await !history(of: source, password).holds(aside) else { return }
+        try tell(
+            "what it had received up to \(aside) is not applied: not all of it is held by \(source.address):\(source.port); its relay logs are kept in \(relays.counted.joined()) until its second next start",
+            after: try untold())
         try RelayLogsAside(layout).settle()
     }
 
@@ -152,9 +160,14 @@ extension InstanceWorker {
         guard try process.kill(waitingAtMost: Self.rejoinEndBound).isOver else {
             throw EngineError(.transient, "\(layout.id) was killed and has not ended yet: its directory is moved when it has")
         }
-        let place = try SetAside(layout, in: host).move(why)
-        let text = kept.map { ", as text in \(place)\($0.directory.dropFirst(layout.directory.count))/tail.sql" } ?? ""
-        let note = "moved aside to \(place): \(why)\(text)"
+        let aside = SetAside(layout, in: host)
+        let place = aside.kept.next
+        let text = kept.map { ", as text in \(place)\($0.directory.dropFirst(layout.directory.count))/tail.sql\($0.textTrouble.map { " (\($0))" } ?? "")" } ?? ""
+        let cut = try untold()?.replacing(layout.directory + "/", with: place + "/")
+        let said = ["moved aside to \(place): \(why)\(text)", cut].compactMap(\.self).joined(separator: "; ")
+        report(EngineProgress(phase: said))
+        try aside.move(to: place, why)
+        let note = [said, aside.kept.removeOldest(report)].compactMap(\.self).joined(separator: "; ")
         report(EngineProgress(phase: note))
         return TaskResult(note: note)
     }

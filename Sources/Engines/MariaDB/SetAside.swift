@@ -15,24 +15,19 @@ struct SetAside: Sendable {
         self.host = host
     }
 
-    /// Moves it and removes the oldest ones; returns where it is. Nothing of it may run any more.
-    func move(_ why: String) throws(EngineError) -> String {
+    /// Those of this instance.
+    var kept: KeptDirectories {
+        KeptDirectories(
+            what: "directories of \(layout.id) that were moved aside", parent: host.setAsideDirectory, prefix: "\(layout.id)-", max: Self.keptMax)
+    }
+
+    /// Moves it to `place`, the next of those that are kept. Nothing of it may run any more.
+    func move(to place: String, _ why: String) throws(EngineError) {
         try Files.write(layout.setAsideMark, why + "\n")
         try Files.makeDirectory(host.setAsideDirectory, mode: 0o700)
-        let kept = numbers
-        let place = path((kept.last ?? 0) + 1)
         guard rename(layout.directory, place) == 0 else { throw .system("move aside", layout.directory) }
         try Files.syncDirectory(of: layout.directory)
         try Files.syncDirectory(of: place)
         if layout.socketDirectory != layout.run { try Files.removeTree(layout.socketDirectory) }
-        for old in kept.dropLast(Self.keptMax - 1) { try Files.removeTree(path(old)) }
-        return place
-    }
-
-    private func path(_ number: Int) -> String { "\(host.setAsideDirectory)/\(layout.id)-\(number)" }
-
-    private var numbers: [Int] {
-        let prefix = "\(layout.id)-"
-        return Files.names(in: host.setAsideDirectory).compactMap { $0.hasPrefix(prefix) ? Int($0.dropFirst(prefix.count)) : nil }.sorted()
     }
 }

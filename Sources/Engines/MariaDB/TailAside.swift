@@ -4,77 +4,83 @@ import Glibc
 // Keeping the end of a binary log before a start that may cut it.
 
 /// What was kept: the groups that the new writer does not hold.
-struct TailAside: Sendable, CustomStringConvertible {
-    var groups: [LoggedGroup]
+struct TailAside: Sendable {
+    var end: LogEnd
     var directory: String
+    /// What of them is not in the text, for people; nil where all are.
+    var textTrouble: String?
 
-    /// `2 transactions, 7-1-14 to 7-1-15`.
-    var what: String {
-        guard let first = groups.first, let last = groups.last else { return "nothing" }
-        return groups.count == 1 ? "1 transaction, \(first.text)" : "\(groups.count) transactions, \(first.text) to \(last.text)"
-    }
-
-    var description: String { "\(what), kept in \(directory)" }
+    /// `kept in …/tail-aside/1`.
+    var place: String { "kept in \(directory) as tail.sql" + (textTrouble.map { " (\($0))" } ?? "") }
 }
 
 extension InstanceWorker {
-    /// How many sets of tails are kept, and of how many files of the log each is.
+    /// How many sets of tails are kept.
     static let tailAsideMax = 2
-    static let tailFilesMax = 4
-    static let tailReadBound: Duration = .seconds(60)
+    /// A disk reads some hundred megabytes a second; a writer that went on alone may have left many of them.
+    static let tailReadBound: Duration = .seconds(600)
     /// Writing a tail out as text may take long; what is not done by then is only in the files.
-    static let tailTextBound: Duration = .seconds(60)
+    static let tailTextBound: Duration = .seconds(300)
 
-    /// Copies the files that hold what `theirs` lacks, with a list of it and its rows as text. Nil where it lacks nothing.
-    /// Copies, not links: the start cuts the files themselves.
-    func keepTailAside(
-        lackedBy theirs: GTIDHistory, _ report: @Sendable (EngineProgress) -> Void
-    ) async throws -> TailAside? {
-        let (files, groups) = try tail(lackedBy: theirs)
-        guard let first = groups.first else { return nil }
-        report(EngineProgress(phase: "keeping the end of the binary log"))
-        let bytes = files.reduce(0) { $0 + Files.size($1) }
-        guard Files.freeBytes(layout.directory) > bytes else { throw EngineError.diskFull(at: layout.directory) }
-        let kept = Files.names(in: layout.tailAside).compactMap { Int($0) }.sorted()
-        for old in kept.dropLast(Self.tailAsideMax - 1) { try Files.removeTree(layout.tailAside + "/\(old)") }
-        let directory = layout.tailAside + "/\((kept.last ?? 0) + 1)"
-        try Files.makeDirectory(directory, mode: 0o700)
-        let copies = files.map { directory + "/" + Files.name($0) }
-        for (file, copy) in zip(files, copies) { try Files.copy(file, to: copy) }
-        try Files.write(directory + "/gtids", groups.map { $0.text + "\n" }.joined(), mode: 0o600)
-        try await writeText(of: copies, from: first.offset, to: directory + "/tail.sql")
-        return TailAside(groups: groups, directory: directory)
+    var tailsAside: KeptDirectories {
+        KeptDirectories(what: "ends of the binary log of \(layout.id)", parent: layout.tailAside, max: Self.tailAsideMax)
     }
 
-    /// Files from the first group that `theirs` lacks on, oldest first, and the groups.
-    private func tail(lackedBy theirs: GTIDHistory) throws -> (files: [String], groups: [LoggedGroup]) {
-        let deadline = ContinuousClock.now + Self.tailReadBound
-        var found: (files: [String], groups: [LoggedGroup]) = ([], [])
-        for file in BinlogPositions(layout: layout).logs(BinlogPositions.binlogName, in: layout.data).reversed() {
-            guard found.files.count < Self.tailFilesMax else { break }
-            var scan = BinlogScan(keepsGroups: true)
-            try scan.read(file, until: deadline)
-            let lacking = scan.groups.filter { !theirs.holds(domain: $0.domain, serverID: $0.serverID, sequence: $0.sequence) }
-            if !lacking.isEmpty { found = ([file] + found.files, lacking + found.groups) }
-            // Before the first that it holds there is none that it lacks.
-            if lacking.count < scan.groups.count { break }
-        }
-        return found
+    /// What the log ends with, against what the new writer holds: from the first group on that it lacks, in as many files
+    /// as that is.
+    func logEnd(against theirs: GTIDHistory) throws -> LogEnd {
+        try LogEnd(
+            of: BinlogPositions(layout: layout).logs(BinlogPositions.binlogName, in: layout.data), against: theirs,
+            until: .now + Self.tailReadBound)
+    }
+
+    /// Copies the files that hold what the new writer lacks, with a list of it and its rows as text. Nil where it lacks nothing.
+    /// Copies, not links: the start cuts the files themselves. Older ones are removed once all is over (`tailsAside`).
+    func keepTailAside(
+        _ end: LogEnd, lackedBy source: Peer, _ report: @Sendable (EngineProgress) -> Void
+    ) async throws -> TailAside? {
+        guard let first = end.lacking.first else { return nil }
+        let more = end.lackingMore > 0 ? "and \(end.lackingMore) more, in the files beside this one\n" : ""
+        let list = end.lacking.map { "\($0.text) not held by \(source.address):\(source.port)\n" }.joined() + more
+        if let same = try asideAlready(list) { return TailAside(end: end, directory: same, textTrouble: nil) }
+        report(EngineProgress(phase: "keeping the end of the binary log"))
+        let bytes = end.files.reduce(0) { $0 + Files.size($1) }
+        guard Files.freeBytes(layout.directory) > bytes else { throw EngineError.diskFull(at: layout.directory) }
+        let directory = tailsAside.next
+        try Files.makeDirectory(directory, mode: 0o700)
+        let copies = end.files.map { directory + "/" + Files.name($0) }
+        for (file, copy) in zip(end.files, copies) { try Files.copy(file, to: copy) }
+        try Files.write(directory + "/gtids", list, mode: 0o600)
+        let trouble = try await writeText(of: copies, from: first.offset, to: directory + "/tail.sql")
+        return TailAside(end: end, directory: directory, textTrouble: trouble)
+    }
+
+    /// Where a try before this one kept the same, to the end.
+    private func asideAlready(_ list: String) throws -> String? {
+        guard let newest = tailsAside.newest, Files.exists(newest + "/tail.sql"), try Files.text(newest + "/gtids")?.hasPrefix(list) == true
+        else { return nil }
+        return newest
     }
 
     /// For people, and no reason to fail: the files are there in every case.
-    private func writeText(of files: [String], from offset: Int64, to path: String) async throws {
+    /// Returns what is not in it.
+    private func writeText(of files: [String], from offset: Int64, to path: String) async throws -> String? {
         var text = ""
+        var trouble: String?
         do {
             let binaries = try await finder.forInstance(madeWith: try identity().engineVersion)
             let arguments = ["--no-defaults", "-v", "--base64-output=decode-rows", "--start-position=\(offset)"] + files
             let outcome = try await Tool.run(try binaries.tool("mariadb-binlog"), arguments, within: Self.tailTextBound)
             text = String(decoding: outcome.output, as: UTF8.self)
+            if outcome.output.count >= Tool.outputMax { trouble = "the text ends after \(Tool.outputMax >> 20) MiB, the rest is in the files beside it" }
+            if outcome.status != 0 { trouble = "the text may not be whole, all is in the files beside it" }
             if !outcome.errors.isEmpty { text += "\n-- mariadb-binlog said: \(outcome.errors)\n" }
         } catch let error as EngineError {
-            text = "-- The files beside this one could not be written out as text: \(error)\n"
+            trouble = "the files beside it could not be written out as text: \(error)"
         }
+        if let trouble { text += "\n-- \(trouble)\n" }
         try Files.write(path, text, mode: 0o600)
+        return trouble
     }
 }
 
