@@ -25,6 +25,8 @@ extension Planner {
                 noteFailure(task, "the candidate refused", &records, now, jitter)
             } else if case .promote(let epoch, _, _, _, _) = task.action, records.failover?.epoch == epoch {
                 noteFailure(task, reason, &records, now, jitter)
+            } else if case .demote(let epoch) = task.action {
+                noteHeldUp(task, reason, epoch, &records, now, jitter)
             } else if task.action.beginsInGroup {
                 // What its data are, and not a fact that has moved, speaks against it.
                 noteFailure(task, reason, &records, now, jitter)
@@ -148,6 +150,22 @@ extension Planner {
         let spread = Duration.milliseconds(Int64(Double(delay.milliseconds) * 0.2 * min(max(jitter, 0), 1)))
         records.failures[key] = FailureRecord(count: count, last: now, message: message, retryAt: now + delay + spread)
     }
+
+    /// Something is under way on the writer that would hold up all its writes if they were to be stopped now, such as a long
+    /// statement. A switchover asks again until it has taken too long; that is no failure yet. A move of the lead begins anew.
+    private static func noteHeldUp(
+        _ task: PlannedTask, _ reason: String, _ epoch: Int64, _ records: inout ClusterRecords, _ now: Instant, _ jitter: Double
+    ) {
+        if records.switchover?.epoch == epoch, records.galera == nil {
+            records.failures[heldUpKey] = FailureRecord(count: 1, last: now, message: records.naming(reason), retryAt: now + heldUpRetry)
+        } else if records.steppingDown?.epoch == epoch {
+            noteFailure(task, reason, &records, now, jitter)
+        }
+    }
+
+    /// Under which a switchover that waits for the writer keeps why; and between two times that it asks.
+    static let heldUpKey = "switchover/held-up"
+    static let heldUpRetry: Duration = .seconds(1)
 
     static func union(_ left: [Int], _ right: [Int]) -> [Int] { Set(left).union(right).sorted() }
 }

@@ -331,6 +331,31 @@ class ByHand(Helpers):
             self.promoted.append(self.fleet.primary()["name"])
         self.judge(writer, gap_max=10.0)
 
+    def test_switchover_while_a_table_is_locked(self):
+        """Nobody is held up meanwhile, who is in the way is told, and it is carried out as soon as that is over."""
+        target = self.others[0]
+        root = self.root(self.old)
+        root.rows("CREATE TABLE IF NOT EXISTS orders.aside (id INT PRIMARY KEY) ENGINE=InnoDB")
+        with self.writer() as writer:
+            self.writes(writer)
+            session = self.hold(self.old, "LOCK TABLES orders.aside WRITE")
+            done = []
+            client = threading.Thread(target=lambda: done.append(self.switch(target)))
+            client.start()
+            self.fleet.wait_until(
+                lambda: "orders.aside by LOCK TABLES" in self.fleet.cli("describe", "cluster", "orders", "-o", "json").stdout, SWITCH_SECONDS, "it says why it waits")
+            self.goes_on_writing(writer)
+            self.assertEqual(done, [])
+            session.end()
+            client.join(BACK_SECONDS)
+            self.assertEqual([each.returncode for each in done], [0], done)
+            self.writes(writer)
+            self.wait_healed()
+            self.promoted.append(self.fleet.primary()["name"])
+        self.assertEqual(self.promoted[-1], target["name"])
+        self.judge(writer)
+        self.root(target).rows("DROP TABLE orders.aside")
+
     def test_switchover_with_a_long_change_in_the_applier(self):
         root = self.root(self.old)
         root.rows("CREATE TABLE IF NOT EXISTS orders.wide (id INT PRIMARY KEY, text VARCHAR(200)) ENGINE=InnoDB")

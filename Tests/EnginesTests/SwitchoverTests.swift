@@ -107,6 +107,97 @@ extension RealServers {
             #expect(try await host.perform(.demote(epoch: 2), on: 1).acted == false)
         }
 
+        /// A session at work, until it is closed.
+        private static func busy(_ host: TestHost, _ statements: [SQL]) async throws -> MySQLConnection {
+            let connection = try await MySQLConnection.connect(to: .socket(host.layout(1).socket), user: host.host.administrator, within: .seconds(5))
+            for statement in statements.dropLast() { try await connection.query(statement, within: .seconds(5)) }
+            if let last = statements.last { Task { try await connection.query(last, within: .seconds(120)) } }
+            return connection
+        }
+
+        /// Until the server shows the thread of a session as one that has run for two seconds, or until none shows.
+        private static func runs(_ host: TestHost, _ mark: String) async throws -> Bool {
+            try await eventually {
+                try await host.sql(1, "SELECT COUNT(*) FROM information_schema.PROCESSLIST WHERE TIME >= 2 AND ID <> CONNECTION_ID() AND INFO LIKE \("%" + mark + "%")").first != "0"
+            }
+        }
+
+        @Test func `a long statement that changes rows refuses a demotion before anybody is held up`() async throws {
+            let host = try TestHost()
+            try await host.found([1, 2])
+            try await host.makeShop()
+            for (mark, statements) in [
+                ("INSERT", ["INSERT INTO shop.rows SELECT 4711 + SLEEP(600) FROM DUAL WHERE 'secret' <> ''"]),
+                ("FOR UPDATE", ["INSERT INTO shop.rows VALUES (1)", "SELECT id, SLEEP(600) FROM shop.rows FOR UPDATE"]),
+                ("CREATE", ["CREATE TABLE shop.made AS SELECT SLEEP(600)"]),
+            ] as [(String, [SQL])] {
+                let session = try await Self.busy(host, statements)
+                #expect(try await Self.runs(host, mark))
+                let error = await #expect(throws: EngineError.self) { try await host.perform(.demote(epoch: 2), on: 1) }
+                #expect(error?.kind == .refused && error?.message.contains("goes on taking writes: thread ") == true, "\(mark): \(error?.message ?? "")")
+                #expect(error?.message.contains("of \(host.host.administrator)@localhost has run for ") == true)
+                #expect(error?.message.contains("4711") == false && error?.message.contains("secret") == false)
+                // Nobody waits for a lock that the demotion asks for.
+                #expect(try await !host.database(1).readOnly)
+                #expect(try await host.sql(1, "SELECT COUNT(*) FROM information_schema.PROCESSLIST WHERE INFO LIKE 'SET %read_only%' AND ID <> CONNECTION_ID()").first == "0")
+                for id in try await host.sql(1, "SELECT ID FROM information_schema.PROCESSLIST WHERE INFO LIKE \("%" + mark + "%") AND ID <> CONNECTION_ID()").rows.compactMap({ $0[0] }) {
+                    _ = try await host.sql(1, "KILL \(verbatim: id)")
+                }
+                await session.close()
+                #expect(try await eventually { try await host.sql(1, "SELECT COUNT(*) FROM information_schema.PROCESSLIST WHERE INFO LIKE '%SLEEP(600)%' AND ID <> CONNECTION_ID()").first == "0" })
+            }
+            #expect(try await host.perform(.demote(epoch: 2), on: 1).acted)
+        }
+
+        @Test func `LOCK TABLES WRITE of an idle session refuses a demotion, and READ does not`() async throws {
+            let host = try TestHost()
+            try await host.found([1, 2])
+            try await host.makeShop()
+            let writing = try await host.stranger(1, ["LOCK TABLES shop.rows WRITE"])
+            let error = await #expect(throws: EngineError.self) { try await host.perform(.demote(epoch: 2), on: 1) }
+            #expect(error?.kind == .refused && error?.message.contains("shop.rows by LOCK TABLES … WRITE") == true, "\(error?.message ?? "")")
+            #expect(try await !host.database(1).readOnly)
+            try await writing.query("UNLOCK TABLES", within: .seconds(5))
+            try await writing.query("LOCK TABLES shop.rows READ", within: .seconds(5))
+            #expect(try await host.perform(.demote(epoch: 2), on: 1).acted)
+            await writing.close()
+        }
+
+        @Test func `a long SELECT, a backup and a global read lock hold no demotion up`() async throws {
+            let host = try TestHost()
+            try await host.found([1, 2])
+            try await host.makeShop()
+            _ = try await host.sql(1, "INSERT INTO shop.rows VALUES (1)")
+            for statements in [
+                ["SELECT SLEEP(600) FROM shop.rows"],
+                ["START TRANSACTION", "SELECT id FROM shop.rows FOR UPDATE", "DO SLEEP(600)"],
+                ["LOCK TABLES shop.rows READ", "DO SLEEP(600)"],
+                ["FLUSH TABLES WITH READ LOCK", "DO SLEEP(600)"],
+                ["BACKUP STAGE START", "BACKUP STAGE FLUSH", "BACKUP STAGE BLOCK_DDL", "BACKUP STAGE BLOCK_COMMIT", "DO SLEEP(600)"],
+            ] as [[SQL]] {
+                let session = try await Self.busy(host, statements)
+                #expect(try await Self.runs(host, "SLEEP(600)"))
+                #expect(try await host.perform(.demote(epoch: 2), on: 1).acted)
+                for id in try await host.sql(1, "SELECT ID FROM information_schema.PROCESSLIST WHERE INFO LIKE '%SLEEP(600)%' AND ID <> CONNECTION_ID()").rows.compactMap({ $0[0] }) {
+                    _ = try await host.sql(1, "KILL \(verbatim: id)")
+                }
+                await session.close()
+                try await host.perform(.open(epoch: 2, semiSync: true), on: 1)
+            }
+        }
+
+        @Test func `a statement is shown without what it carries`() {
+            #expect(SwitchoverHolder.shown("UPDATE  t1 SET a = 'it''s', b=\"x\\\"y\", c = -12.5e3 /* 7 */ WHERE `id 9` = 0xff") == "UPDATE t1 SET a = ?, b=?, c = -? WHERE `id 9` = ?")
+            #expect(SwitchoverHolder.shown("INSERT INTO t VALUES ('never ends") == "INSERT INTO t VALUES (?")
+            #expect(SwitchoverHolder.shown(String(repeating: "ab ", count: 100)).count == SwitchoverHolder.shownMax + 1)
+            for quiet in ["SELECT 'UPDATE'", "(SELECT 1)", "show tables", "SET @a = (SELECT 1)", "FLUSH TABLES WITH READ LOCK", "-- DELETE\nSELECT 1"] {
+                #expect(!SwitchoverHolder.changes(quiet), "\(quiet)")
+            }
+            for loud in ["/* SELECT */ update t set a=1", "SELECT 1 FROM t FOR UPDATE", "SET STATEMENT max_statement_time=1 FOR DELETE FROM t", "CALL p()", "alter table t force"] {
+                #expect(SwitchoverHolder.changes(loud), "\(loud)")
+            }
+        }
+
         @Test func `a candidate that lacks the position is not promoted`() async throws {
             let host = try TestHost()
             try await host.found([1, 2])

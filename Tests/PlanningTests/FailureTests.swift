@@ -94,6 +94,30 @@ struct FailureTests {
         #expect(fleet.orders?.failures["switchover"]?.count == 1)
     }
 
+    @Test func `a demotion that is held up is asked for again, and given up after a minute with what holds it up`() {
+        var fleet = converged()
+        fleet.records.clusters["orders"]?.requestedPrimary = 2
+        let why = "thread 7 of app@10.0.0.9 has run for 12 s: UPDATE t SET a = ?"
+        var (demotions, waited) = (0, false)
+        let began = fleet.now
+        while fleet.now - began < .seconds(70) {
+            let decision = Planner.step(fleet.situation())
+            waited = waited || decision.waits.contains { $0.message.contains(why) }
+            let names = pass(&fleet) { task in
+                if task.action.name == "demote" { return .refused(why) }
+                return .succeeded(TaskResult())
+            }
+            demotions += names.count { $0 == "demote" }
+            applyEffects(of: names, &fleet)
+            if demotions > 0, fleet.orders?.switchover == nil { break }
+            fleet.now = fleet.now + .milliseconds(500)
+            for name in fleet.observed.keys { fleet.observed[name]?.renewed = fleet.now }
+        }
+        #expect(waited && demotions > 10 && fleet.now - began > .seconds(60))
+        #expect(fleet.orders?.switchover == nil && fleet.orders?.primary == 1 && fleet.orders?.requestedPrimary == nil)
+        #expect(fleet.orders?.failures["switchover"]?.message == why && fleet.orders?.failures.count == 1)
+    }
+
     /// The third member follows the candidate; without this the preparation would never be done.
     private func applyEffects(of names: [String], _ fleet: inout TestFleet) {
         guard let to = fleet.orders?.switchover?.to, let target = fleet.orders?.member(to) else { return }

@@ -75,11 +75,14 @@ extension InstanceWorker {
     }
 
     /// The writer stops taking writes; its last position is the result. Where it does not within the bound it is as it
-    /// was.
+    /// was. Throws `refused`, before anything was done, where something is under way that would hold that up.
     func demote() async throws -> TaskResult {
         try requireReady()
         return try await withSession { session in
             let wasOpen = try await !session.isOn("read_only")
+            if wasOpen, let holder = try await session.switchoverHolder() {
+                throw EngineError(.refused, "\(layout.id) goes on taking writes: \(holder.text). It is asked again; where that has to end sooner, end it there")
+            }
             try await session.makeReadOnly(layout.id)
             let (binlog, applied) = try await session.positions()
             return TaskResult(acted: wasOpen, position: binlog.merged(with: applied))

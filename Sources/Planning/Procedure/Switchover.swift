@@ -32,6 +32,7 @@ extension PrimaryReplicaProcedure {
             return true
         }
         records.epoch += 1
+        records.failures[Planner.heldUpKey] = nil
         records.switchover = SwitchoverIntent(
             from: from.ordinal, to: to.ordinal, epoch: records.epoch, began: now, reason: reason)
         continueSwitchover()
@@ -85,7 +86,7 @@ extension PrimaryReplicaProcedure {
         records.primary = intent.to
         records.switchover = nil
         if records.requestedPrimary == intent.to { records.requestedPrimary = nil }
-        records.failures[Self.switchoverKey] = nil
+        (records.failures[Self.switchoverKey], records.failures[Planner.heldUpKey]) = (nil, nil)
         keep()
     }
 
@@ -107,9 +108,23 @@ extension PrimaryReplicaProcedure {
         for view in views where view.isActive && view.ordinal != from.ordinal && view.ordinal != to.ordinal {
             if view.knowledge == .fresh, view.isAnswering { follow(view, to) }
         }
-        guard decision.tasks.isEmpty else { return }
+        guard decision.tasks.isEmpty, !isHeldUp(intent, from) else { return }
         emit(
             .demote(epoch: intent.epoch), on: from, cause: .observation(intent.reason), "stop writes, for the switchover to \(label(to))")
+    }
+
+    /// The old writer is asked again until the switchover has taken too long, and then that is given up: a statement that
+    /// never ends holds nothing else up.
+    private mutating func isHeldUp(_ intent: SwitchoverIntent, _ from: MemberView) -> Bool {
+        guard let held = records.failures[Planner.heldUpKey] else { return false }
+        wantedFailures.insert(Planner.heldUpKey)
+        if now - intent.began > Self.preparationMax {
+            abandon(intent, held.message)
+            return true
+        }
+        guard held.retryAt > now else { return false }
+        wait(.time(held.retryAt), "\(label(from)) cannot stop taking writes yet: \(held.message)")
+        return true
     }
 
     /// A candidate has applied what it has received but for so many transactions, and received what the writer has but for
@@ -193,7 +208,7 @@ extension PrimaryReplicaProcedure {
         records.requestedPrimary = nil
         let count = (records.failures[Self.switchoverKey]?.count ?? 0) + 1
         let delay = min(Duration.seconds(5 << min(count, 6)), .seconds(300))
-        records.failures = records.failures.filter { !$0.key.contains("/demote/") && !$0.key.contains("/promote/") }
+        records.failures = records.failures.filter { !$0.key.contains("/demote/") && !$0.key.contains("/promote/") && $0.key != Planner.heldUpKey }
         records.failures[Self.switchoverKey] = FailureRecord(
             count: count, last: now, message: why, retryAt: now + delay)
         find("SwitchoverAbandoned", context.name, on: nil, "the switchover to \(label(intent.to)) was given up: \(why)", drift: false)

@@ -14,6 +14,9 @@ struct Switchover: AsyncParsableCommand {
             A replica of a zone that `spec.primary.preferredZones` wants less is refused: the primary would be moved back. \
             Commit another order of zones instead.
 
+            While a statement that changes rows or tables has run for a second or more on the primary, or a session holds \
+            LOCK TABLES … WRITE, it goes on taking writes and is asked again; after a minute the switchover is given up.
+
             Exit codes: 0 it took over (or was asked to, with --no-wait), 1 it did not, 4 not in time.
             """)
 
@@ -41,15 +44,23 @@ struct Switchover: AsyncParsableCommand {
 
     private func tell(_ instance: String, _ settled: SettleDocument, _ unit: UnitID) async throws {
         guard wait else { return Terminal.standardOutput.write("\(instance) was asked to take over.\n") }
-        let fleet: FleetDocument = try await Client.with(connection) { try await $0.get(Route.fleet) }
+        let (fleet, events): (FleetDocument, [Event]) = try await Client.with(connection) { client in
+            (try await client.get(Route.fleet), try await client.get(Route.events, query: listQuery(unit, limit: Self.eventsMax)))
+        }
         let primary = fleet.units.first { $0.name == unit.name && $0.cluster != nil }?.cluster?.primary ?? ""
         if primary == instance {
             Terminal.standardOutput.write("\(instance) is the primary of \(unit.name).\n")
             return
         }
-        Terminal.standardOutput.write("\(instance) did not take over; the primary is \(primary.isEmpty ? "not known" : primary). `evenkeel events \(unit)` tells why.\n")
+        let givenUp = events.first { $0.reason == "SwitchoverAbandoned" }.map { [$0.message] }
+        let why = settled.units[unit.description] ?? givenUp ?? []
+        Terminal.standardOutput.write("\(instance) did not take over; the primary is \(primary.isEmpty ? "not known" : primary). `evenkeel events \(unit)` tells more.\n")
+        for sentence in why { Terminal.standardOutput.write("  \(sentence)\n") }
         throw settled.result == "waiting" ? ExitStatus.didNotConverge : ExitStatus.error
     }
+
+    /// So many of the unit's last events are looked through for why it was given up.
+    private static let eventsMax = 50
 
     private func ordinal(_ text: String, of unit: UnitID) throws -> Int {
         guard text.hasPrefix(unit.name + "-"), let ordinal = Int(text.dropFirst(unit.name.count + 1)), ordinal > 0 else {
