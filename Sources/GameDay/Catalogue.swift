@@ -84,7 +84,8 @@ extension Fault {
             act(.stopApplier, .replicas), act(.loseHost, .primary, seconds: 25), act(at: 0.8, .repointUndrained, .replicas),
         ]),
         Fault(sabotage: "relay-purge", "replicas lose their relay logs with a kill, as the primary's host is lost", [
-            act(.stopApplier, .replicas), act(.loseHost, .primary, seconds: 25), act(at: 0.4, .purgeRelay, .replicas),
+            // They are not up again before the host is gone.
+            act(.stopApplier, .replicas), act(.loseHost, .primary, seconds: 25), act(at: 0.2, .purgeRelay, .replicas),
         ]),
         Fault(sabotage: "plain-restart", "the primary is started by hand after a kill, open and without semi-sync; then its host is lost", [
             act(.plainRestart, .primary, from: .replicas, seconds: 25) { $0.everyMilliseconds = 2000 }
