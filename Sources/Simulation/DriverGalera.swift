@@ -230,6 +230,7 @@ extension World {
                 let isThere = found.stateUUID == stateUUID && found.sequence == position
                 guard isThere || planted == .recoverSecond || planted == .recoverUnread else { return .refused("it is at \(found.sequence)") }
                 oracle.recovering(instance, self)
+                begins(instance)
                 isFirst = true
             }
             given = found

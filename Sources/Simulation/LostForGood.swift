@@ -32,7 +32,7 @@ extension World {
 
     /// An instance begins to take over.
     func takesOver(_ instance: ModelInstance) {
-        guard losesTakerForGood, let host = host(at: instance.address), hosts.contains(where: \.isGone) else { return }
+        guard losesTakerForGood, faults.isActive, let host = host(at: instance.address), hosts.contains(where: \.isGone) else { return }
         losesTakerForGood = false
         after(milliseconds(0...50)) { self.loseForGood(host) }
     }

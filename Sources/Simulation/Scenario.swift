@@ -37,6 +37,11 @@ package struct Scenario: Sendable {
     /// Nobody moves what is left of a cluster then: after the next ones all who stay could be of one zone.
     private static let lastCommitOfTwo = 6
 
+    /// In every sixteenth galera world the writer begins again beside those who were a component without it.
+    func isApart(_ seed: UInt64) -> Bool { seed % 16 == 7 && story == .galera }
+    /// Before it becomes one of five.
+    private static let lastCommitApart = 4
+
     /// In one world of five two servers compete for the lease.
     func servers(_ seed: UInt64) -> Int { seed % 5 == 4 ? 2 : 1 }
 
@@ -55,7 +60,7 @@ package struct Scenario: Sendable {
             return script.part(from: Int.random(in: 0...script.lastPart, using: &source))
         case .rolling: return Script.rolling.altered { $0.whenAlone = whenAlone }
         case .leading: return Script.leading.altered { $0.whenAlone = whenAlone }
-        case .galera: return Script.galera
+        case .galera: return isApart(seed) ? Script.galera.ending(with: Scenario.lastCommitApart) : Script.galera
         }
     }
 }

@@ -98,13 +98,14 @@ package enum Simulation {
     ) -> SimulationResult {
         let losesHost = scenario.losesHost(seed)
         let losesTwo = scenario.losesTwo(seed)
+        let isApart = scenario.isApart(seed)
         let world = World(
             seed: seed, script: scenario.script(seed), planted: planted, isTraced: isTraced, foresees: scenario.foresees(seed),
             servers: scenario.servers(seed))
         world.faults = seed == 0 ? .none : .hard
         if scenario.whenAlone == .continue, world.faults.isActive { world.faults.leaveAlone = 0.08 }
         // Else the budget of failovers would be spent before.
-        if losesHost { world.faults.loseWriters = false }
+        if losesHost || isApart { world.faults.loseWriters = false }
         world.begin()
         var failure: String?
         while failure == nil, !world.script.isOver {
@@ -117,6 +118,7 @@ package enum Simulation {
             }
             world.push()
             if losesHost, world.script.newest == lossCommit { losesTwo ? world.loseWritersForGood() : world.loseWriterForGood() }
+            if isApart, world.script.newest == apartCommit { world.loseInTurn() }
         }
         if world.faults.isActive { _ = world.run(for: world.milliseconds(5000...40_000)) }
         let moment = world.endFaults()
@@ -137,6 +139,7 @@ package enum Simulation {
     }
 
     private static let lossCommit = 3
+    private static let apartCommit = 1
 
     private static func result(_ world: World, _ seed: UInt64, _ failure: String?, _ settled: Duration) -> SimulationResult {
         defer { world.stop() }

@@ -40,6 +40,8 @@ final class World {
     var losesNextWriter = false
     /// Whoever is to take over next is lost for good.
     var losesTakerForGood = false
+    /// The others were the last galera component without it: should it begin the next one, it is cut off from them.
+    var leftApart: ModelInstance?
 
     init(seed: UInt64, script: Script, planted: PlantedBug? = nil, isTraced: Bool = true, foresees: Bool = true, servers: Int = 1) {
         self.foresees = foresees

@@ -44,7 +44,7 @@ extension SimulationTests {
         (.forgetsInconsistent, 1...30, "with rows of its own"),
         (.componentTooSmall, 1...30, "it is not read"),
         (.cloneUnseeded, 1...30, "with the same rows"),
-        (.smallView, 125...140, "nobody takes writes"),
+        (.smallView, 23...60, "lacks the acknowledged"),
     ] as [(PlantedBug, ClosedRange<UInt64>, String)])
     func `one that is planted into a galera cluster is found`(bug: PlantedBug, seeds: ClosedRange<UInt64>, what: String) {
         let isFound = seeds.contains { seed in
