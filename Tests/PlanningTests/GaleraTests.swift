@@ -345,6 +345,18 @@ struct GaleraTests {
         #expect(fleet.recordStep().names == ["close 1"])
     }
 
+    @Test func `a budget that is spent holds the role at one that stays, and not at one that is to leave`() {
+        var fleet = founded()
+        fleet.records.clusters["orders"]?.failovers = [30, 20, 10].map { FailoverMark(at: fleet.now - .seconds($0), zone: "zone-a") }
+        fleet.change(1) { $0.process = .stopped }
+        let held = Planner.step(fleet.situation())
+        #expect(held.records.primary == 1 && held.findings.contains { $0.reason == "FailoverBudgetSpent" })
+        fleet.records.clusters["orders"]?.members[0].phase = .leaving
+        let moved = fleet.recordStep()
+        #expect(moved.records.primary == 2 && moved.names.contains("promote 2"))
+        #expect(!moved.findings.contains { $0.reason == "FailoverBudgetSpent" })
+    }
+
     @Test func `a manual failover leaves the role where it is`() {
         var fleet = founded()
         fleet.edit { $0.failover = .manual }

@@ -16,7 +16,9 @@ extension GaleraProcedure {
             find("FailoverManual", label(primary), on: primary, "\(loss.text); failover is manual: mend it, or set failover to automatic", drift: false)
             return false
         }
-        if waitsForStray() || isBudgetSpent(primary, loss) { return false }
+        if waitsForStray() { return false }
+        // The budget is against a role that goes back and forth: from one that is to leave it goes for good.
+        if primary.isActive, isBudgetSpent(primary, loss) { return false }
         let able = views.filter { $0.isActive && isInside($0) && $0.isFreshForWriter && !$0.isBusy && $0.ordinal != primary.ordinal }
         guard let to = able.min(by: { (zoneRank($0), $0.ordinal) < (zoneRank($1), $1.ordinal) }) else {
             // A copy that the last one gives is not worth that nobody writes.
