@@ -55,6 +55,21 @@ struct LeavingTests {
         #expect(!fleet.carryOutStep().tasks.contains { $0.action == .retire || $0.action == .expel(ordinal: 2) })
     }
 
+    @Test func `a primary that was started again is opened while only one that is to leave acknowledges`() {
+        var fleet = leaving()
+        fleet.change(1) { $0.database?.readOnly = true }
+        fleet.change(3) { $0.database?.semiSyncReplica = false }
+        #expect(fleet.carryOutStep().tasks.contains { $0.action.name == "open" })
+        // Once it is refused nobody would acknowledge.
+        var alone = leaving()
+        alone.records.clusters["orders"]?.ackSet = [3]
+        alone.change(1) { $0.database?.readOnly = true }
+        alone.change(3) { $0.database?.semiSyncReplica = false }
+        let decision = alone.carryOutStep()
+        #expect(!decision.tasks.contains { $0.action.name == "open" })
+        #expect(decision.waits.contains { $0.message.contains("a replica that can acknowledge, before orders-1 is opened") })
+    }
+
     @Test func `no wave stops a member of the ack set for good`() throws {
         var fleet = leaving()
         let member = try #require(fleet.orders?.member(2))

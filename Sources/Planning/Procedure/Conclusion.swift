@@ -69,9 +69,13 @@ extension ClusterProcedure {
         }
     }
 
+    /// What is old, and starts that failed of what has come up since, whoever brought it up: its next end is another matter.
     private mutating func forgetFailures() {
         guard !records.failures.isEmpty else { return }
-        records.failures = records.failures.filter { now - $0.value.last < Self.failureKept }
+        let up = views.filter { $0.isAnswering && !$0.isBusy }.map { "/\(id($0.ordinal))/start" }
+        records.failures = records.failures.filter { failure in
+            now - failure.value.last < Self.failureKept && !up.contains { failure.key.hasSuffix($0) }
+        }
     }
 
     private func conditions() -> [Condition] {

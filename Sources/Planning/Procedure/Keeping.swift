@@ -114,8 +114,9 @@ extension PrimaryReplicaProcedure {
             find("CommitsWaiting", label(view), on: view, "commits wait for a replica's acknowledgement", drift: false)
         }
         let wants = wantsSemiSync(view.record) && !goesOnAlone(view)
+        // One that is to leave acknowledges until another one does.
         let ackers = views.count {
-            $0.isActive && mayAcknowledge($0, for: view.record) && $0.points(to: view.record)
+            ($0.isActive || records.ackSet.contains($0.ordinal)) && mayAcknowledge($0, for: view.record) && $0.points(to: view.record)
                 && $0.acknowledges
         }
         if !view.isWritable {

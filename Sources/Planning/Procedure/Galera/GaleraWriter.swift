@@ -26,7 +26,7 @@ extension GaleraProcedure {
             wait(.fact("candidate"), "another instance in the component that can be opened")
             return false
         }
-        find("Failover", label(primary), on: nil, loss.text, drift: false)
+        find("Failover", label(primary), on: nil, "\(loss.text); \(label(to)) takes over", drift: false)
         // What anybody was seen to have was received by all: the next one applies it before it is opened.
         let seen = views.compactMap { $0.report?.database?.galera }.filter { $0.stateUUID == galera.stateUUID }
         let sequence = seen.map(\.lastCommitted).max() ?? furthest
