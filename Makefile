@@ -14,7 +14,7 @@ SIMULATIONS := "--seeds 7500" "--seeds 500 --leading" "--seeds 1000 --rolling" "
 PURE := ^(FleetModel|JSONStream|ControlAPI|Manifests|Planning|Simulation)Tests\.
 SUDO := $(if $(filter 0,$(shell id -u)),,sudo -n)
 
-.PHONY: help deps build demo demo-down test test-full e2e bench check golden simulate clean
+.PHONY: help deps build demo demo-down test test-full e2e bench check golden simulate plants clean
 
 help: ## List the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -73,6 +73,10 @@ golden: ## Record the golden files anew; look at the diff
 simulate: ## The simulator, many seeds (SEEDS=10000 FIRST=0 FLAGS=--leading), release build of it alone
 	@$(SWIFT) build -c release --product evenkeel-simulate
 	@.build/release/evenkeel-simulate --start $(FIRST) --seeds $(SEEDS) $(FLAGS)
+
+plants: ## Every bug that can be planted into the simulator has to be found within 1,000 seeds
+	@$(SWIFT) build -c release --product evenkeel-simulate
+	@.build/release/evenkeel-simulate --plants --seeds 1000
 
 clean: demo-down ## Remove what was built
 	@$(SWIFT) package clean

@@ -56,7 +56,7 @@ extension World {
         }
         oracle.requireKept(self)
         if let violation = oracle.violation { return violation }
-        guard goesOn, let writer = recordedWriter else { return isHeld || isAlone ? nil : "nobody takes writes: \(unsettled)" }
+        guard goesOn, let writer = recordedWriter else { return isHeld || isAlone || isUnknown ? nil : "nobody takes writes: \(unsettled)" }
         oracle.requireAll(writer, "goes on")
         return nil
     }
@@ -71,6 +71,17 @@ extension World {
     private var isHeld: Bool {
         let view = leading?.machine?.view(at: leading?.now ?? now)
         return view?.units[UnitID(.cluster, "orders")]?.findings.contains { $0.reason == "FailoverHeld" } ?? false
+    }
+
+    /// Whoever may have acknowledged for the recorded writer is gone with it: what became of the two nobody can say, and
+    /// nothing is concluded. Both are told as silent.
+    private var isUnknown: Bool {
+        let gone = hosts.filter(\.isGone).map(\.name)
+        guard gone.count > 1, let records = store.loadNow().records.clusters["orders"] else { return false }
+        let asked = records.members.filter { $0.ordinal == records.primary || records.ackSet.contains($0.ordinal) }
+        let view = leading?.machine?.view(at: leading?.now ?? now)
+        return asked.allSatisfy { gone.contains($0.host) }
+            && gone.allSatisfy { host in view?.units[UnitID(.host, host)]?.findings.contains { $0.reason == "HostSilent" } ?? false }
     }
 
     /// By what is declared nobody who is left may acknowledge for the writer: all who stay are of its zone.

@@ -26,7 +26,7 @@ package struct Scenario: Sendable {
         (self.story, self.whenAlone, self.hasAllCommits, self.isForeseen) = (story, whenAlone, hasAllCommits, isForeseen)
     }
 
-    private static let allCommitsEvery: UInt64 = 8
+    private static let allCommitsEvery: UInt64 = 16
     private static let foreseenEvery: UInt64 = 64
 
     /// In every eighth world the writer's host is lost for good: that one never converges, but has a writer. Not between two
@@ -44,6 +44,9 @@ package struct Scenario: Sendable {
 
     /// In one world of five two servers compete for the lease.
     func servers(_ seed: UInt64) -> Int { seed % 5 == 4 ? 2 : 1 }
+
+    /// In every second world all servers are away for a while in the end.
+    func losesServers(_ seed: UInt64) -> Bool { seed % 2 == 0 && !losesHost(seed) }
 
     func foresees(_ seed: UInt64) -> Bool { isForeseen || seed % Scenario.foreseenEvery == 0 }
 

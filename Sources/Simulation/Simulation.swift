@@ -130,7 +130,7 @@ package enum Simulation {
             failure = "it did not converge within \(settleMax): \(world.unsettled)"
         }
         let settled = world.now - moment
-        if failure == nil, world.oracle.violation == nil, !losesHost { failure = world.problemWithoutServer }
+        if failure == nil, world.oracle.violation == nil, scenario.losesServers(seed) { failure = world.problemWithoutServer }
         world.areClientsGone = true
         _ = world.run(for: .seconds(3))
         _ = world.run(for: commitsMax) { world.isQuiet }
