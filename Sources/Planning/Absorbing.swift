@@ -106,9 +106,10 @@ extension Planner {
         records.isSemiSync = semiSync
     }
 
-    /// The lead has ended: from here on nothing opens a member, until the lead is taken again.
+    /// The lead has ended: from here on nothing opens a member, until the lead is taken again. Not where a failover has begun
+    /// since, which ends before the cluster steps down: what the old primary closed with may not be the last of it.
     private static func noteStepDown(_ epoch: Int64, _ position: GTIDSet, _ records: inout ClusterRecords) {
-        guard let steppingDown = records.steppingDown, steppingDown.epoch == epoch else { return }
+        guard let steppingDown = records.steppingDown, steppingDown.epoch == epoch, records.epoch == epoch else { return }
         records.steppingDown = nil
         records.standby = steppingDown.to
         records.demotion = DemotionToken(clusterUID: records.uid, epoch: epoch, position: position)

@@ -33,6 +33,21 @@ struct StuckLeadTests {
         }
     }
 
+    @Test func `a demotion that is heard of once a failover has begun ends no lead`() throws {
+        var two = following()
+        two.edit("orders") { $0.standbyOf = "orders-sh" }
+        let step = two.step("orders")
+        let demote = try #require(step.tasks.first { $0.action.name == "demote" })
+        let last = GTIDSet(domains: [7: .init(serverID: 1, sequence: 100)])
+        let closed = AttemptOutcome.succeeded(TaskResult(acted: true, position: last))
+        var records = step.records
+        let ended = Planner.absorb(closed, of: demote, into: records, at: two.world.now, jitter: 0)
+        #expect(ended.standby?.name == "orders-sh" && ended.demotion?.position == last)
+        records.epoch += 1
+        let late = Planner.absorb(closed, of: demote, into: records, at: two.world.now, jitter: 0)
+        #expect(late.standby == nil && late.demotion == nil && late.ackSet == records.ackSet)
+    }
+
     @Test func `while nobody leads a head that stands still is attached to whoever led last`() {
         var two = following()
         two.edit("orders") { $0.standbyOf = "orders-sh" }
