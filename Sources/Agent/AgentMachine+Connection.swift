@@ -71,7 +71,7 @@ extension AgentMachine {
     }
 
     mutating func receive(_ message: ServerMessage) {
-        serverHeard = now
+        noteServer(message)
         switch (connection, message) {
         case (.greeting, .welcome(let store, let term, let keys, let adopts, let epochs)),
             (.gathered, .welcome(let store, let term, let keys, let adopts, let epochs)):
@@ -88,11 +88,23 @@ extension AgentMachine {
             connection = .gathered(heard: now)
             if message == .observe { observeAnew() }
         case (.serving(var service), _):
-            if service.heard != nil || message == .heartbeat { service.heard = now }
+            if service.heard != nil || message.isHeartbeat { service.heard = now }
             connection = .serving(service)
             obey(message)
         default: break
         }
+    }
+
+    /// Renews what the server's word is good for: from when this agent sent what the word answers.
+    private mutating func noteServer(_ message: ServerMessage) {
+        let sent: Instant? =
+            switch (connection, message) {
+            case (.greeting(let since), _): since
+            case (_, .heartbeat(let count)): outbox.observations.answered(count, at: now)
+            // From a server that counts, what else it sends tells nothing of when that was.
+            default: outbox.observations.areCounted == false ? now : nil
+            }
+        if let sent { serverHeard = max(serverHeard ?? sent, sent) }
     }
 
     private mutating func obey(_ message: ServerMessage) {
@@ -218,6 +230,7 @@ extension AgentMachine {
 
     private mutating func send(_ message: AgentMessage) {
         outbox.sendingSince = now
+        if message.isObservation { outbox.observations.noteSent(at: now) }
         directives.append(.send(message))
     }
 

@@ -88,6 +88,16 @@ package enum AgentMessage: Sendable, Hashable {
     case faulted(FaultAnswer)
 }
 
+extension AgentMessage {
+    /// What tells what the agent sees: a server that only looks on takes these, and answers them by their count.
+    package var isObservation: Bool {
+        switch self {
+        case .hello, .report, .heartbeat: true
+        case .attempt, .promised, .copyReady, .copySent, .faulted: false
+        }
+    }
+}
+
 /// An order to try a task.
 package struct AttemptOrder: Sendable, Hashable {
     package var id: String
@@ -139,8 +149,10 @@ package enum ServerMessage: Sendable, Hashable {
     case offer(AttemptOrder)
     /// A request: answered by the end of the attempt, whichever it is; `cancelled` where the agent never had it.
     case cancel(attempt: String, term: Int64)
-    /// Every 2 s where nothing else is sent. An agent that has heard one and then nothing for 10 s dials again.
-    case heartbeat
+    /// Every second, or sooner. `answers`: how many of the hello, reports and heartbeats of this connection the server has
+    /// taken: the agent was heard when it sent the last of them, however long this answer was on its way. Nil from a
+    /// server that does not count them. An agent that has heard one and then nothing for 10 s dials again.
+    case heartbeat(answers: Int64? = nil)
     /// The end of the attempt is in the store: the journal may forget it.
     case settled(attempt: String)
     /// To the donor's agent: copy this instance there.
@@ -156,6 +168,10 @@ package enum ServerMessage: Sendable, Hashable {
     case fault(FaultOrder)
     /// To the writer's agent: `AttemptOrder.rivals`, where they have changed since the last order.
     case rivals(InstanceID, [Peer])
+}
+
+extension ServerMessage {
+    package var isHeartbeat: Bool { if case .heartbeat = self { true } else { false } }
 }
 
 // Secrets are for the driver alone: whatever prints an order prints only their purposes.

@@ -293,7 +293,9 @@ extension ServerMessage: JSONCodable {
                 writer.member("type", "cancel" as StaticString)
                 writer.member("attempt", attempt)
                 writer.member("term", term)
-            case .heartbeat: writer.member("type", "heartbeat" as StaticString)
+            case .heartbeat(let answers):
+                writer.member("type", "heartbeat" as StaticString)
+                writer.member("answers", ifPresent: answers)
             case .settled(let attempt):
                 writer.member("type", "settled" as StaticString)
                 writer.member("attempt", attempt)
@@ -337,7 +339,7 @@ extension ServerMessage: JSONCodable {
         case "cancel":
             self = .cancel(
                 attempt: try reader.required(parts.attempt, "attempt"), term: try reader.required(parts.term, "term"))
-        case "heartbeat": self = .heartbeat
+        case "heartbeat": self = .heartbeat(answers: parts.answers)
         case "settled": self = .settled(attempt: try reader.required(parts.attempt, "attempt"))
         case "sendCopy":
             self = .sendCopy(
@@ -362,6 +364,7 @@ extension ServerMessage: JSONCodable {
 private struct MessageParts {
     var version: Int?
     var term: Int64?
+    var answers: Int64?
     var attempts: [AttemptStatus] = []
     var report: HostReport?
     var digest: String?
@@ -394,6 +397,7 @@ private struct MessageParts {
             switch key {
             case "version": try reader.read(&version)
             case "term": try reader.read(&term)
+            case "answers": try reader.read(&answers)
             case "attempts": try reader.read(&attempts)
             case "report": try reader.read(&report)
             case "digest": try reader.read(&digest)

@@ -68,9 +68,16 @@ extension LoopMachine {
             if now - session.heard > settings.agentStreamSilenceMax {
                 giveUp(host, session)
             } else if now - session.lastSent >= LoopMachine.heartbeat {
-                send(.heartbeat, to: host)
+                answer(host)
             }
         }
+    }
+
+    /// Tells an agent what it is heard by: from when it sent that it counts for how long nobody can take it for lost.
+    private mutating func answer(_ host: String) {
+        guard let session = agents[host] else { return }
+        agents[host]?.answered = now
+        send(.heartbeat(answers: session.observations), to: host)
     }
 
     /// Ends the stream of an agent that is not heard any more; one that lives dials again.
@@ -87,6 +94,8 @@ extension LoopMachine {
         agents[host]?.heard = now
         observed[host]?.heard = now
         tellSecondAgent(host)
+        if message.isObservation { agents[host]?.observations += 1 }
+        defer { if message.isObservation, isAnswerDue(host) { answer(host) } }
         if isGathering, !message.isObservation { return }
         switch message {
         case .hello(let version, let term, let attempts, let report, let digest, let delay):
@@ -117,6 +126,12 @@ extension LoopMachine {
         // For whoever asked: see `Reconciler.inject`.
         case .faulted: break
         }
+    }
+
+    /// A hello is answered by its welcome.
+    private func isAnswerDue(_ host: String) -> Bool {
+        guard let session = agents[host], session.hello == nil else { return false }
+        return session.answered.map { now - $0 >= LoopMachine.answerSpacing } ?? true
     }
 
     private mutating func setFacts(_ host: String, _ delay: Duration) {
@@ -304,16 +319,8 @@ extension LoopMachine {
 
     /// A quiet stream gets a heartbeat this often.
     static let heartbeat: Duration = .seconds(1)
+    /// Between two answers to an agent's reports and heartbeats: one of the two comes every second.
+    static let answerSpacing: Duration = .milliseconds(500)
     /// A refused agent is shown as a finding so long after its last try.
     static let hostProblemKept: Duration = .seconds(60)
-}
-
-extension AgentMessage {
-    /// What a server takes that only looks on.
-    fileprivate var isObservation: Bool {
-        switch self {
-        case .hello, .report, .heartbeat: true
-        case .attempt, .promised, .copyReady, .copySent, .faulted: false
-        }
-    }
 }

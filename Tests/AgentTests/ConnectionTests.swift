@@ -106,7 +106,7 @@ import Testing
         var bench = gathered()
         let silence = AgentDirective.disconnect(reason: "the server fell silent")
         #expect(!bench.settle(bench(.woke, after: .seconds(9)), [running()]).contains(silence))
-        bench.settle(bench(.received(.heartbeat)), [running()])
+        bench.settle(bench(.received(.heartbeat())), [running()])
         #expect(!bench.settle(bench(.woke, after: .seconds(9)), [running()]).contains(silence))
         #expect(bench.settle(bench(.woke, after: .seconds(1)), [running()]).contains(silence))
     }
@@ -186,7 +186,7 @@ import Testing
         _ = bench.serve()
         let silence = AgentDirective.disconnect(reason: "the server fell silent")
         #expect(!bench.settle(bench(.woke, after: .seconds(60)), []).contains(silence))
-        bench.settle(bench(.received(.heartbeat)), [])
+        bench.settle(bench(.received(.heartbeat())), [])
         #expect(!bench.settle(bench(.woke, after: .seconds(9)), []).contains(silence))
         #expect(bench.settle(bench(.woke, after: .seconds(1)), []).contains(silence))
     }

@@ -342,7 +342,7 @@ struct World {
             // What its journal ever had may be repeated at any time.
             let known = (disk.settled + disk.attempts.keys).sorted()
             if let id = known.randomElement(using: &random), let old = offers[id] { say(.offer(old)) }
-        case 10: say(.heartbeat)
+        case 10: say(.heartbeat())
         default:
             say(.sendCopy(
                 CopyEndpoint(attempt: "c\(nextAttempt)", address: "", port: 1, token: "", certificateDigest: ""), donor: orders1))

@@ -167,7 +167,7 @@ import Testing
                 answerAt = nil
                 directives += handle(.peersAsked(orders1, answered: answered))
             }
-            if hasServer { directives += bench(.received(.heartbeat)) }
+            if hasServer { directives += bench(.received(.heartbeat())) }
             if asks(directives) { answerAt = bench.now + took }
             told += bench.settle(directives, [open])
         }
@@ -177,7 +177,7 @@ import Testing
     private func served(_ journal: JournalState? = nil) -> Bench {
         var bench = Bench(journal: journal ?? writer())
         _ = bench.serve([open])
-        _ = bench(.received(.heartbeat))
+        _ = bench(.received(.heartbeat()))
         return bench
     }
 
@@ -211,6 +211,36 @@ import Testing
         #expect(!kills(pass(.seconds(60), &bench, answered: true, took: .milliseconds(5))))
         _ = bench(.disconnected(reason: "the server is gone", jitter: 0))
         #expect(!kills(pass(.seconds(60), &bench, answered: true, took: .milliseconds(5))))
+    }
+
+    @Test func `the words of a server that hears nothing are no contact with it`() {
+        var bench = served()
+        let began = bench.now
+        // What was sent until now was heard, and nothing since.
+        var told = bench(.received(.heartbeat(answers: 2)))
+        while !kills(told), bench.now < began + .seconds(10) {
+            _ = bench(.received(.heartbeat(answers: 2)))
+            told += bench(.received(.observe))
+            told += pass(.milliseconds(100), &bench, answered: false)
+        }
+        #expect(bench.now - began >= AgentLimits.isolationMax - .milliseconds(200) && bench.now - began <= .seconds(4))
+    }
+
+    @Test func `a server is heard from when what it answers was sent, however late its answer comes`() {
+        var bench = Bench(journal: writer())
+        func observations(_ directives: [AgentDirective]) -> Int64 { Int64(directives.count { $0.message?.isObservation == true }) }
+        let before = observations(bench.serve([open]))
+        let sent = bench.now + .seconds(1)
+        #expect(observations(bench.settle(bench(.woke, after: .seconds(1)), [open])) == 1)
+        _ = bench(.received(.heartbeat(answers: before + 1)), after: .milliseconds(700))
+        #expect(bench.machine.serverHeard == sent)
+        // The same answer again, or one to what was never sent, says nothing.
+        _ = bench(.received(.heartbeat(answers: before + 1)), after: .milliseconds(100))
+        _ = bench(.received(.heartbeat(answers: 300)), after: .milliseconds(100))
+        #expect(bench.machine.serverHeard == sent)
+        // A server of an earlier release does not count: its word is as fresh as it arrives.
+        _ = bench(.received(.heartbeat()))
+        #expect(bench.machine.serverHeard == bench.now)
     }
 
     @Test func `cut off from the others alone, it goes on, and asks them nothing`() {

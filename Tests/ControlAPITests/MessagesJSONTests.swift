@@ -37,7 +37,7 @@ private let fromServer: [ServerMessage] = [
     .welcome(storeID: "s", term: 3, fingerprintKeys: ["u": "00ff"]), .gathering,
     .welcome(storeID: "s", term: 3, fingerprintKeys: [:], adopts: ["old", "older"], epochs: ["u": 7]), .fingerprintKeys(["u": "00ff"]), .notLeader(url: nil),
     .notLeader(url: "https://127.0.0.1:7070"), .refused(reason: "too old"), .offer(order), .cancel(attempt: "7", term: 3),
-    .heartbeat, .settled(attempt: "7"), .sendCopy(endpoint, donor: donor), .copySent(attempt: "7", error: nil), .observe,
+    .heartbeat(), .heartbeat(answers: 12), .settled(attempt: "7"), .sendCopy(endpoint, donor: donor), .copySent(attempt: "7", error: nil), .observe,
     .rivals(donor, order.rivals), .rivals(donor, []), .holdStart(donor, lasting: .seconds(60)), .holdStart(donor, lasting: .zero),
     .fault(fault),
 ]

@@ -135,7 +135,7 @@ private struct Rebuild {
         world.now = world.now + .seconds(3)
         world.handle(.woke)
         #expect(world.commits == 0 && world.verdicts == [false])
-        #expect(world.sent == [.gathering, .heartbeat])
+        #expect(world.sent == [.gathering, .heartbeat(answers: 1)])
         let view = world.machine.view(at: world.now)
         #expect(view.isLeader && view.isRebuilding && view.units[UnitID(.cluster, "orders")]?.isStalled == true)
         #expect(view.observed["host-1"]?.report.instances.count == 1)

@@ -79,6 +79,21 @@ private final class CountingPlanner: PlacingPlanner {
         #expect(isTold(drive))
     }
 
+    @Test func `an agent is told how much of what it sent was taken, twice a second at most`() throws {
+        var (drive, _) = try reported(CountingPlanner())
+        func answers(after step: Duration) -> [ServerMessage] {
+            drive.now = drive.now + step
+            let event = LoopEvent.agentMessage(.heartbeat(digest: "d", delay: .zero), host: "host-1", connection: 1)
+            return drive.machine.handle(event, now: drive.now).compactMap {
+                if case .send(let message, _, _) = $0, message.isHeartbeat { message } else { nil }
+            }
+        }
+        // The hello is the first.
+        #expect(answers(after: .seconds(1)) == [.heartbeat(answers: 2)])
+        #expect(answers(after: .milliseconds(400)) == [])
+        #expect(answers(after: .milliseconds(100)) == [.heartbeat(answers: 4)])
+    }
+
     @Test func `a host that is silent for 3 s gives its cluster a pass, one that is heard does not`() throws {
         let planner = CountingPlanner()
         var (drive, passes) = try reported(planner)
