@@ -277,7 +277,7 @@ package struct GameDay: Sendable {
         let findings = Findings(writes, rows: held, primary: primary, window: strike.began...max(strike.began, strike.ended))
         report.take(findings, fault.aim)
         report.primaryAfter = primary
-        report.settledMilliseconds = strike.settled.map { ($0 - strike.began).wholeMilliseconds }
+        report.settledMilliseconds = strike.settled.map { ($0 - strike.began).milliseconds }
         let verdict = Verdict.of(
             fault, findings, from: report.primaryBefore, to: primary, unsettled: strike.unsettled, unread: unread)
         report.isOK = verdict.isOK

@@ -1,3 +1,4 @@
+import FleetModel
 package import JSONStream
 
 /// A run's row.
@@ -67,7 +68,7 @@ package struct FaultReport: JSONDocument, Hashable {
         self.fault = fault.name
         self.round = round
         isSabotage = fault.isSabotage
-        aimMilliseconds = fault.aim?.below.wholeMilliseconds
+        aimMilliseconds = fault.aim?.below.milliseconds
     }
 
     /// Whether the fault struck and was judged.
@@ -78,8 +79,8 @@ package struct FaultReport: JSONDocument, Hashable {
 
     mutating func take(_ findings: Findings, _ aim: Fault.Aim?) {
         isAimMissed = aim?.isMissed(by: findings.gaps)
-        pooledMilliseconds = findings.gaps[.pooled].map(\.wholeMilliseconds)
-        reconnectingMilliseconds = findings.gaps[.reconnecting].map(\.wholeMilliseconds)
+        pooledMilliseconds = findings.gaps[.pooled].map(\.milliseconds)
+        reconnectingMilliseconds = findings.gaps[.reconnecting].map(\.milliseconds)
         acknowledged = findings.acknowledged
         refused = findings.refused
         unknown = findings.unknown
@@ -89,8 +90,4 @@ package struct FaultReport: JSONDocument, Hashable {
         rows = findings.held
         missing = findings.missing
     }
-}
-
-extension Duration {
-    package var wholeMilliseconds: Int64 { components.seconds * 1000 + components.attoseconds / 1_000_000_000_000_000 }
 }

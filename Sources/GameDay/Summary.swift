@@ -1,3 +1,4 @@
+import FleetModel
 package import JSONStream
 
 /// What several runs of one fault came to. Runs that were not done do not count.
@@ -33,7 +34,7 @@ package struct FaultSummary: JSONDocument, Hashable {
         pooledWorstMilliseconds = pooled.max()
         reconnectingMedianMilliseconds = FaultSummary.median(reconnecting)
         reconnectingWorstMilliseconds = reconnecting.max()
-        aimMilliseconds = fault.aim?.below.wholeMilliseconds
+        aimMilliseconds = fault.aim?.below.milliseconds
         let medians: [ClientSort: Int64?] = [.pooled: pooledMedianMilliseconds, .reconnecting: reconnectingMedianMilliseconds]
         isAimMissed = fault.aim?.isMissed(by: medians.compactMapValues { $0.map { .milliseconds($0) } })
         acknowledged = done.reduce(0) { $0 + $1.acknowledged }

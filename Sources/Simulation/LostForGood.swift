@@ -69,8 +69,7 @@ extension World {
     }
 
     private var isHeld: Bool {
-        let view = leading?.machine?.view(at: leading?.now ?? now)
-        return view?.units[UnitID(.cluster, "orders")]?.findings.contains { $0.reason == "FailoverHeld" } ?? false
+        leaderView?.units[UnitID(.cluster, "orders")]?.findings.contains { $0.reason == "FailoverHeld" } ?? false
     }
 
     /// Whoever may have acknowledged for the recorded writer is gone with it: what became of the two nobody can say, and
@@ -79,7 +78,7 @@ extension World {
         let gone = hosts.filter(\.isGone).map(\.name)
         guard gone.count > 1, let records = store.loadNow().records.clusters["orders"] else { return false }
         let asked = records.members.filter { $0.ordinal == records.primary || records.ackSet.contains($0.ordinal) }
-        let view = leading?.machine?.view(at: leading?.now ?? now)
+        let view = leaderView
         return asked.allSatisfy { gone.contains($0.host) }
             && gone.allSatisfy { host in view?.units[UnitID(.host, host)]?.findings.contains { $0.reason == "HostSilent" } ?? false }
     }

@@ -194,10 +194,12 @@ extension World {
         return counts.allSatisfy { $0 == counts.first }
     }
 
+    /// What the leading server sees, by its own clock; nil where none leads.
+    var leaderView: FleetView? { leading?.machine?.view(at: leading?.now ?? now) }
+
     /// The epoch by which a held recovery's loss is to be accepted.
     var heldRecovery: Int64? {
-        let view = leading?.machine?.view(at: leading?.now ?? now)
-        let finding = view?.units[UnitID(.cluster, "orders")]?.findings.first { $0.reason == "RecoveryHeld" }
+        let finding = leaderView?.units[UnitID(.cluster, "orders")]?.findings.first { $0.reason == "RecoveryHeld" }
         guard let words = finding?.message.split(separator: "acceptLoss: "), words.count == 2 else { return nil }
         return Int64(words[1].prefix { $0.isNumber })
     }

@@ -1,3 +1,5 @@
+import FleetModel
+
 /// Durations as Go writes them: `30s`, `24h`, `1h30m`, `250ms`.
 enum GoDuration {
     private static let units: [(text: String, nanoseconds: Int64)] = [
@@ -44,7 +46,7 @@ enum GoDuration {
 
     /// Hours, minutes, seconds, milliseconds, each where it is not zero; finer parts are cut off.
     static func text(_ duration: Duration) -> String {
-        var milliseconds = duration.components.seconds * 1000 + duration.components.attoseconds / 1_000_000_000_000_000
+        var milliseconds = duration.milliseconds
         guard milliseconds > 0 else { return "0s" }
         var text = ""
         for (unit, size) in [("h", 3_600_000), ("m", 60_000), ("s", 1000), ("ms", 1)] as [(String, Int64)] {

@@ -32,8 +32,7 @@ extension PrimaryReplicaProcedure {
         guard report.process == .stopped else { return false }
         // Nobody starts it while its host is worked on.
         if isInMaintenance(view) { return true }
-        let mark = "/" + id(view.ordinal).description + "/start"
-        return records.failures.contains { $0.key.hasSuffix(mark) }
+        return records.failures.contains { $0.key.hasSuffix(startMark(of: view)) }
     }
 
     /// Lets an open writer whose commits wait, or a closed one that waits for an acknowledgement, go on alone: first it

@@ -72,7 +72,7 @@ extension ClusterProcedure {
     /// What is old, and starts that failed of what has come up since, whoever brought it up: its next end is another matter.
     private mutating func forgetFailures() {
         guard !records.failures.isEmpty else { return }
-        let up = views.filter { $0.isAnswering && !$0.isBusy }.map { "/\(id($0.ordinal))/start" }
+        let up = views.filter { $0.isAnswering && !$0.isBusy }.map { startMark(of: $0) }
         records.failures = records.failures.filter { failure in
             now - failure.value.last < Self.failureKept && !up.contains { failure.key.hasSuffix($0) }
         }

@@ -126,8 +126,7 @@ extension PrimaryReplicaProcedure {
             return WriterLoss(code: .deadPrimary, evidence: "the directory of \(label(writer)) is gone from \(writer.record.host)")
         }
         guard report.process == .stopped, !records.failures.isEmpty else { return nil }
-        let mark = "/" + id(writer.ordinal).description + "/start"
-        guard let failure = records.failures.newest({ $0.hasSuffix(mark) }) else { return nil }
+        guard let failure = records.failures.newest({ $0.hasSuffix(startMark(of: writer)) }) else { return nil }
         return WriterLoss(code: .deadPrimary, evidence: "\(label(writer)) does not start: \(failure.value.message)")
     }
 }

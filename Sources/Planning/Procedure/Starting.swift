@@ -5,6 +5,9 @@ import FleetModel
 extension ClusterProcedure {
     var isSuspended: Bool { cluster.suspend || records.suspended }
 
+    /// How the key of a failed start of an instance ends, whichever task it was of.
+    func startMark(of view: MemberView) -> String { "/\(id(view.ordinal))/start" }
+
     /// The most wanted zone first, then the lowest ordinal. Written down with the first epoch before anything starts.
     mutating func chooseFoundingPrimary() {
         guard records.primary == nil else { return }

@@ -1,3 +1,4 @@
+import FleetModel
 import GameDay
 import JSONStream
 
@@ -7,7 +8,7 @@ struct FaultsView: View {
 
     func text(terminal: Terminal, isWide: Bool) -> String {
         var faults = Table(["FAULT", "AIM", "WHAT IS DONE, AND WHAT SHOULD FOLLOW"])
-        for fault in Fault.all { faults.add(fault.name, seconds(fault.aim?.below.wholeMilliseconds), fault.summary) }
+        for fault in Fault.all { faults.add(fault.name, seconds(fault.aim?.below.milliseconds), fault.summary) }
         var sabotages = Table(["SABOTAGE", "WHAT MUST LOSE WRITES"])
         for fault in Fault.sabotages { sabotages.add(fault.name, fault.summary) }
         return faults.text(width: terminal.width) + "\n" + sabotages.text(width: terminal.width)
@@ -19,7 +20,7 @@ struct FaultsView: View {
             writer.beginObject()
             writer.member("name", fault.name)
             writer.member("sabotage", fault.isSabotage)
-            writer.member("aimMilliseconds", ifPresent: fault.aim?.below.wholeMilliseconds)
+            writer.member("aimMilliseconds", ifPresent: fault.aim?.below.milliseconds)
             writer.member("summary", fault.summary)
             writer.endObject()
         }
