@@ -70,6 +70,18 @@ package struct SwitchoverDocument: JSONDocument, Hashable {
     package static let fields: [JSONField<Self>] = [JSONField("instance", \.instance)]
 }
 
+/// Which lost primary another one was asked to take over from.
+package struct FailoverDocument: JSONDocument, Hashable {
+    /// `orders-1`.
+    package var from = ""
+
+    package init() {}
+
+    package init(from: String) { self.from = from }
+
+    package static let fields: [JSONField<Self>] = [JSONField("from", \.from)]
+}
+
 /// How a `reconcile` with a wait ended.
 package struct SettleDocument: JSONDocument, Hashable {
     /// `converged`, `waiting`, `stalled`, `suspended` (nothing else is left to do), or `requested` where nothing was

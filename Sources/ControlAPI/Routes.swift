@@ -29,6 +29,7 @@ package enum Route {
     package static let suspend = prefix + "/suspend"
     package static let resume = prefix + "/resume"
     package static let switchover = prefix + "/switchover"
+    package static let failover = prefix + "/failover"
     package static let approve = prefix + "/approve"
     package static let tokens = prefix + "/tokens"
     package static let gameDayBegin = prefix + "/gameday/begin"

@@ -185,6 +185,9 @@ package struct ClusterRecords: Sendable, Hashable {
     package var switchover: SwitchoverIntent?
     /// Who is to be the writer, by command (`evenkeel switchover`); until it is, or could not be made it.
     package var requestedPrimary: Int?
+    /// By command (`evenkeel failover`): another member is to take over from the lost writer, where failover is manual or the
+    /// budget is spent; until one begins to, or the writer serves again.
+    package var isFailoverRequested: Bool
     package var failover: FailoverIntent?
     /// Automatic failovers of late, oldest first: those of the last hour. They are budgeted, and space out the return
     /// to a preferred zone.
@@ -240,6 +243,7 @@ package struct ClusterRecords: Sendable, Hashable {
         isUnprotected = false
         switchover = nil
         requestedPrimary = nil
+        isFailoverRequested = false
         failover = nil
         failovers = []
         leftBehind = []

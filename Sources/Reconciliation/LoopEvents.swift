@@ -40,6 +40,7 @@ package enum LoopRequest: Sendable, Hashable {
     case resume(UnitID, by: String)
     /// The instance of this ordinal is to be the writer.
     case switchover(UnitID, to: Int, by: String)
+    case failover(UnitID, by: String)
     /// A full commit that waits for approval.
     case approve(revision: String, by: String)
     /// Passed over where it is not to be taken; `rebuildView` says why before.

@@ -130,6 +130,7 @@ extension LoopMachine {
         var cluster = stored
         if let suspension = units[unit]?.suspension { cluster.suspended = suspension }
         if let ordinal = units[unit]?.requestedPrimary { cluster.requestedPrimary = ordinal }
+        if units[unit]?.isFailoverRequested == true { cluster.isFailoverRequested = true }
         let ended = absorb(unit, into: &cluster)
         guard desired != nil else {
             finishPass(unit, PassDraft(stored: stored, records: cluster, ended: ended, status: statuses[unit] ?? UnitStatus(unit: unit)))

@@ -83,6 +83,7 @@ extension LoopMachine {
         pass.plan = draft.plan
         pass.suspension = units[unit]?.suspension
         pass.requestedPrimary = units[unit]?.requestedPrimary
+        pass.isFailoverRequested = units[unit]?.isFailoverRequested ?? false
         conclude(pass, changes, events)
     }
 
@@ -125,6 +126,7 @@ extension LoopMachine {
         if let channel = pass.channel { records.channels[channel.name] = channel.digest }
         if let suspension = pass.suspension, units[unit]?.suspension == suspension { units[unit]?.suspension = nil }
         if let ordinal = pass.requestedPrimary, units[unit]?.requestedPrimary == ordinal { units[unit]?.requestedPrimary = nil }
+        if pass.isFailoverRequested { units[unit]?.isFailoverRequested = false }
         settle(pass)
         let isLate = now - pass.decided > settings.dispatchDelayMax
         for attempt in pass.opened {

@@ -1,7 +1,7 @@
 import FleetModel
 import Planning
 
-// Whether a switchover that somebody asks for can be had, before it is taken down.
+// Whether another primary that somebody asks for can be had, before it is taken down.
 
 /// Why a request is not taken.
 struct RequestObjection: Error, Hashable {
@@ -11,21 +11,7 @@ struct RequestObjection: Error, Hashable {
 extension LoopMachine {
     /// The ordinal that is to be the writer: the one asked for, or the best there is. Throws what is in the way.
     func switchoverTarget(_ unit: UnitID, to asked: Int?) throws(RequestObjection) -> Int {
-        guard let cluster = records.clusters[unit.name], cluster.isFounded, let primary = cluster.primary.flatMap(cluster.member) else {
-            throw RequestObjection(sentence: "\(unit) has no primary yet.")
-        }
-        if let standby = cluster.standby {
-            throw RequestObjection(sentence: "\(unit) is a standby of \(standby.name): none of its instances takes writes. To move the lead here, see `evenkeel describe \(unit)`.")
-        }
-        if cluster.suspended || desired?.clusters[unit.name]?.value.suspend == true {
-            throw RequestObjection(sentence: "\(unit) is suspended: `evenkeel resume \(unit)` first.")
-        }
-        if let work = desired?.clusters[unit.name]?.value.maintenance, work.isInForce(at: now) {
-            throw RequestObjection(sentence: "\(unit) is in maintenance \(work.text): remove `spec.maintenance` first.")
-        }
-        if cluster.failover != nil || cluster.switchover != nil {
-            throw RequestObjection(sentence: "The primary of \(unit) is being changed already; `evenkeel describe \(unit)` shows how far it is.")
-        }
+        let (cluster, primary) = try changeablePrimary(unit)
         let zones = desired?.clusters[unit.name]?.value.preferredZones ?? []
         func rank(_ member: MemberRecord) -> Int {
             if directory.maintenance[member.host]?.isInForce(at: now) ?? false { return Int.max }
@@ -47,5 +33,41 @@ extension LoopMachine {
                 sentence: "\(unit.name)-\(best.ordinal) is in \(best.zone), and `spec.primary.preferredZones` wants \(primary.zone) more: the primary would be moved back at once. Commit another order of zones instead.")
         }
         return best.ordinal
+    }
+
+    /// The ordinal of the lost primary that another one is to take over from. Throws what is in the way; also where it is not
+    /// known to be lost, or another one takes over by itself.
+    func failoverSource(_ unit: UnitID) throws(RequestObjection) -> Int {
+        let (_, primary) = try changeablePrimary(unit)
+        let findings = statuses[unit]?.findings ?? []
+        if findings.contains(where: { LoopMachine.askedFor.contains($0.reason) }) { return primary.ordinal }
+        if let held = findings.first(where: { $0.reason == "FailoverHeld" }) {
+            throw RequestObjection(sentence: "A failover of \(unit) waits for proof, and goes on by itself: \(held.message).")
+        }
+        throw RequestObjection(
+            sentence: "\(unit.name)-\(primary.ordinal) is not known to be lost: nobody takes over from it. `evenkeel switchover \(unit.name)` moves a primary that serves, and `evenkeel describe \(unit)` shows what is known of it.")
+    }
+
+    /// What keeps a failover waiting until somebody asks for it.
+    private static let askedFor: Set<String> = ["FailoverManual", "FailoverBudgetSpent"]
+
+    /// The cluster and its primary, where it may be changed by command. Throws what is in the way.
+    private func changeablePrimary(_ unit: UnitID) throws(RequestObjection) -> (ClusterRecords, MemberRecord) {
+        guard let cluster = records.clusters[unit.name], cluster.isFounded, let primary = cluster.primary.flatMap(cluster.member) else {
+            throw RequestObjection(sentence: "\(unit) has no primary yet.")
+        }
+        if let standby = cluster.standby {
+            throw RequestObjection(sentence: "\(unit) is a standby of \(standby.name): none of its instances takes writes. To move the lead here, see `evenkeel describe \(unit)`.")
+        }
+        if cluster.suspended || desired?.clusters[unit.name]?.value.suspend == true {
+            throw RequestObjection(sentence: "\(unit) is suspended: `evenkeel resume \(unit)` first.")
+        }
+        if let work = desired?.clusters[unit.name]?.value.maintenance, work.isInForce(at: now) {
+            throw RequestObjection(sentence: "\(unit) is in maintenance \(work.text): remove `spec.maintenance` first.")
+        }
+        if cluster.failover != nil || cluster.switchover != nil {
+            throw RequestObjection(sentence: "The primary of \(unit) is being changed already; `evenkeel describe \(unit)` shows how far it is.")
+        }
+        return (cluster, primary)
     }
 }

@@ -166,6 +166,7 @@ extension LoopMachine {
         case .suspend(let unit, let name): suspend(unit, true, "Suspended", "\(name) suspended it")
         case .resume(let unit, let name): suspend(unit, false, "Resumed", "\(name) resumed it")
         case .switchover(let unit, let ordinal, let name): switchOver(unit, to: ordinal, by: name)
+        case .failover(let unit, let name): failOver(unit, by: name)
         case .approve(let revision, let name): approve(revision, by: name)
         case .approveRebuild: break
         }
@@ -189,6 +190,14 @@ extension LoopMachine {
         let message = "\(name) asked for \(unit.name)-\(ordinal) to be the primary"
         housekeeping.append(.appendEvent(Event(time: now, unit: unit, level: .info, reason: "SwitchoverRequested", message: message)))
         units[unit, default: UnitState()].requestedPrimary = ordinal
+        enqueue(unit)
+    }
+
+    private mutating func failOver(_ unit: UnitID, by name: String) {
+        guard records.clusters[unit.name] != nil, unit.kind == .cluster else { return }
+        let message = "\(name) asked for another primary in place of the one that is lost"
+        housekeeping.append(.appendEvent(Event(time: now, unit: unit, level: .info, reason: "FailoverRequested", message: message)))
+        units[unit, default: UnitState()].isFailoverRequested = true
         enqueue(unit)
     }
 

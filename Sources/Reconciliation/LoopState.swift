@@ -97,6 +97,9 @@ struct AgentSession: Sendable {
     var phase: Phase = .connected
     var heard: Instant
     var lastSent: Instant
+    /// How many of its hello, reports and heartbeats were taken on this connection, and when it was last told.
+    var observations: Int64 = 0
+    var answered: Instant?
     /// When another one that dialled under its name was refused last, until it is known whether there are two.
     var rivalRefused: Instant?
     /// A deadline for the age of its facts is in the queue.
@@ -153,6 +156,7 @@ struct UnitState: Sendable {
     var suspension: Bool?
     /// Not nil: `switchover` was asked for, and is to be stored.
     var requestedPrimary: Int?
+    var isFailoverRequested = false
     var secrets: Secrets = .unknown
     var secretProblems: [String] = []
     /// The plan that is being carried out.
@@ -223,6 +227,7 @@ struct PassCommit: Sendable {
     var plan: CurrentPlan?
     var suspension: Bool?
     var requestedPrimary: Int?
+    var isFailoverRequested = false
     var channel: ChannelChange?
     var status: UnitStatus
     var decided: Instant

@@ -68,6 +68,19 @@ extension Reconciler {
         return target
     }
 
+    /// Asks for another writer in place of one that is lost, which nobody takes over from by itself. Returns the lost one's ordinal.
+    package func failOver(unit: UnitID, by: String) async throws(ReconcilerError) -> Int {
+        try checkCluster(unit, "has no primary")
+        let source: Int
+        do {
+            source = try machine.failoverSource(unit)
+        } catch {
+            throw ReconcilerError(.invalid, error.sentence)
+        }
+        handle(.request(.failover(unit, by: by)))
+        return source
+    }
+
     /// Takes a revision that waits for approval (full or abbreviated commit, at least 7 digits) into force.
     package func approve(revision: String, by: String) async throws(ReconcilerError) {
         try checkLeader()

@@ -35,7 +35,7 @@ struct Evenkeel: AsyncParsableCommand {
                     Plan.self, Get.self, Describe.self, Endpoint.self, Events.self, Tasks.self, History.self,
                     Doctor.self, Health.self, SnapshotCommand.self,
                 ]),
-            CommandGroup(name: "Act:", subcommands: [Reconcile.self, Suspend.self, Resume.self, Switchover.self, Approve.self, Rebuild.self, GameDayCommand.self]),
+            CommandGroup(name: "Act:", subcommands: [Reconcile.self, Suspend.self, Resume.self, Switchover.self, Failover.self, Approve.self, Rebuild.self, GameDayCommand.self]),
             CommandGroup(name: "Run:", subcommands: [Serve.self, AgentCommand.self, Token.self, Simulate.self]),
         ])
 

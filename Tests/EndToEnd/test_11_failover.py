@@ -39,6 +39,7 @@ FAILOVERS_AT_ONCE = 2  # Of one test.
 SAMPLED = [
     "test_5_only_the_network_is_lost", "test_6_a_primary_that_hangs", "test_7_a_primary_that_cannot_start",
     "test_8_the_directory_is_gone", "test_9_unseen_primary_and_a_replica_that_hangs", "test_a_manual",
+    "test_a_manual_by_command",
     "test_b_primary_and_an_acker_at_once", "test_c_the_server_killed_in_the_middle", "test_d_twice_in_a_row",
 ]
 CHOSEN = sample(SAMPLED, 1)
@@ -495,6 +496,26 @@ class Failover(FleetTestCase):
             self.assert_whole()
         self.assert_nothing_lost(writer)
         self.assert_no_failover()
+        self.fleet.edit((r"  failover: manual\n", ""), message="By itself")
+        self.fleet.converge(BACK_SECONDS)
+
+    @sampled
+    def test_a_manual_by_command(self):
+        """Nobody takes over by himself; whoever is asked to does, with the same proof."""
+        self.fleet.edit((r"durability: semiSync", "durability: semiSync\n  failover: manual"), message="By hand")
+        self.fleet.converge(BACK_SECONDS)
+        self.assertRegex(self.fleet.cli("failover", "orders", status=(1,)).stderr, r"is not known to be lost.*evenkeel switchover")
+        with self.writer() as writer:
+            writer.wait_for(ROWS_BEFORE)
+            self.lose(self.old["host"])
+            self.assertIn("evenkeel failover orders", self.fleet.wait_finding("FailoverManual", FAILOVER_SECONDS, self.since))
+            told = self.fleet.cli("failover", "orders", "--timeout", str(FAILOVER_SECONDS)).stdout
+            new = self.wait_failed_over()
+            self.assertEqual(told, f"{new['name']} is the primary of orders; it took over from {self.old['name']}.\n")
+            writer.wait_for(ROWS_BEFORE)
+            self.bring_back(self.old["host"])
+            self.assert_whole(new)
+        self.judge(writer)
         self.fleet.edit((r"  failover: manual\n", ""), message="By itself")
         self.fleet.converge(BACK_SECONDS)
 

@@ -167,6 +167,7 @@ private let instance: InstanceReport = {
         revoked: [2: GTIDSet("7-1-5") ?? GTIDSet()], isFenced: true, tail: GTIDSet("7-1-6"), to: 2, isPastReturn: true)
     records.failovers = [FailoverMark(at: Instant(milliseconds: 9), zone: "z", loss: .init(known: 3, isAll: true))]
     records.requestedPrimary = 2
+    records.isFailoverRequested = true
     records.leftBehind = [1, 3]
     records.expelled = [3: GTIDSet("7-1-9") ?? GTIDSet()]
     records.quiet = [2: GTIDSet("7-1-8") ?? GTIDSet()]

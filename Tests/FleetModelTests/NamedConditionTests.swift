@@ -4,7 +4,7 @@ import Testing
 
 /// Reasons of conditions and events that say nothing to be wrong.
 private let neutral: Set<String> = [
-    "AgentReports", "Converged", "Declared", "InForce", "NotConverged", "Progressing", "Resolved", "Resumed", "RevisionAccepted",
+    "AgentReports", "Converged", "Declared", "FailoverRequested", "InForce", "NotConverged", "Progressing", "Resolved", "Resumed", "RevisionAccepted",
     "RevisionApproved", "StoreRebuilt", "Suspended", "SwitchoverRequested", "TaskCancelled", "TaskFailed", "TaskRefused", "TaskStarted",
     "TaskSucceeded",
 ]

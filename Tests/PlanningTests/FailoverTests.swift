@@ -509,6 +509,33 @@ struct FailoverTests {
         #expect(!decision.tasks.contains { $0.action.isIsolating })
     }
 
+    @Test func `manual, or with the budget spent: by command another one takes over, with the same proof`() {
+        var fleet = founded()
+        fleet.edit { $0.failover = .manual }
+        fleet.records.clusters["orders"]?.failovers = [30, 20, 10].map { FailoverMark(at: fleet.now - .seconds($0), zone: "zone-a") }
+        fleet.cutOff([2, 3])
+        fleet.pass(.seconds(5), except: [1])
+        #expect(Planner.step(fleet.situation()).records.failover == nil)
+        fleet.records.clusters["orders"]?.isFailoverRequested = true
+        let begun = Planner.step(fleet.situation())
+        #expect(begun.records.failover?.from == 1 && begun.names.contains("revoke 2"))
+        #expect(!begun.records.isFailoverRequested)
+        #expect(!begun.findings.contains { ["FailoverManual", "FailoverBudgetSpent"].contains($0.reason) })
+        // Whoever may hold what nobody else does is waited for all the same, and so is the request.
+        fleet.pass(.seconds(5), except: [1, 3])
+        let held = Planner.step(fleet.situation())
+        #expect(held.records.failover == nil && held.records.isFailoverRequested)
+        #expect(held.findings.contains { $0.reason == "FailoverHeld" })
+    }
+
+    @Test func `a failover that was asked for is forgotten once the primary serves again`() {
+        var fleet = founded()
+        fleet.edit { $0.failover = .manual }
+        fleet.records.clusters["orders"]?.isFailoverRequested = true
+        let decision = Planner.step(fleet.situation())
+        #expect(!decision.records.isFailoverRequested && decision.records.failover == nil)
+    }
+
     @Test func `a cluster fails over three times an hour at the most`() {
         var fleet = founded()
         fleet.records.clusters["orders"]?.failovers = [30, 20, 10].map { FailoverMark(at: fleet.now - .seconds($0), zone: "zone-a") }

@@ -364,6 +364,9 @@ struct GaleraTests {
         let decision = fleet.recordStep()
         #expect(decision.names == ["readPosition 1"] && decision.records.primary == 1)
         #expect(decision.findings.map(\.reason).contains("FailoverManual"))
+        fleet.records.clusters["orders"]?.isFailoverRequested = true
+        let asked = fleet.recordStep()
+        #expect(asked.records.primary == 2 && !asked.records.isFailoverRequested)
     }
 
     // MARK: Recovery

@@ -228,6 +228,7 @@ extension ClusterRecords: JSONCodable {
             writer.member("ackSet", ifFilled: ackSet)
             writer.member("switchover", ifPresent: switchover)
             writer.member("requestedPrimary", ifPresent: requestedPrimary)
+            if isFailoverRequested { writer.member("isFailoverRequested", isFailoverRequested) }
             writer.member("failover", ifPresent: failover)
             writer.member("failovers", ifFilled: failovers)
             writer.member("leftBehind", ifFilled: leftBehind)
@@ -262,7 +263,7 @@ extension ClusterRecords: JSONCodable {
             switch key {
             case "parameters" where !hasContent, "databases" where !hasContent, "accounts" where !hasContent,
                 "preparedReplicas" where !hasContent, "failures" where !hasContent, "switchover" where !hasContent,
-                "requestedPrimary" where !hasContent, "failover" where !hasContent, "leftBehind" where !hasContent, "floor" where !hasContent, "expelled" where !hasContent,
+                "requestedPrimary" where !hasContent, "isFailoverRequested" where !hasContent, "failover" where !hasContent, "leftBehind" where !hasContent, "floor" where !hasContent, "expelled" where !hasContent,
                 "quiet" where !hasContent,
                 "joining" where !hasContent, "returning" where !hasContent, "steppingDown" where !hasContent, "demotion" where !hasContent:
                 try reader.skip()
@@ -277,6 +278,7 @@ extension ClusterRecords: JSONCodable {
             case "ackSet": try reader.read(&ackSet)
             case "switchover": try reader.read(&switchover)
             case "requestedPrimary": try reader.read(&requestedPrimary)
+            case "isFailoverRequested": try reader.read(&isFailoverRequested)
             case "failover": try reader.read(&failover)
             case "failovers": try reader.read(&failovers)
             case "leftBehind": try reader.read(&leftBehind)

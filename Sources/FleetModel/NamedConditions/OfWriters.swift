@@ -42,14 +42,14 @@ extension NamedCondition {
             mend: "Bring back one of the hosts that it names; nobody is promoted while acknowledged rows may be only there."),
         NamedCondition(
             "FailoverManual", "failover is manual", .critical, .settled, "The primary is lost, and the manifest says that nobody takes over by itself.",
-            evidence: "One of the causes above, and `failover: manual`.", follows: "The primary is waited for.",
-            mend: "Bring the primary back, or declare `failover: automatic`."),
+            evidence: "One of the causes above, and `failover: manual`.", follows: "The primary is waited for, until somebody lets another instance take over.",
+            mend: "Bring the primary back, or let another instance take over: `evenkeel failover CLUSTER`."),
         NamedCondition(
             "FailoverBudgetSpent", "failover budget spent", .critical, .settled,
             "The primary is lost, and there were as many failovers as there may be.",
             evidence: "The failovers of the cluster, and the incidents of its zone and region, within the window of the server's `failovers`.",
             follows: "The primary is waited for until the moment that it names.",
-            mend: "Find out why primaries are lost again and again; bring the primary back, or wait."),
+            mend: "Find out why primaries are lost again and again; then bring the primary back, wait, or `evenkeel failover CLUSTER`."),
         NamedCondition(
             "MaintenanceHoldsFailover", "failover held by maintenance", .critical, .settled,
             "The primary is lost while it, its host or its zone is in maintenance.",

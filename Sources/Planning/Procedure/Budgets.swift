@@ -3,7 +3,8 @@ import FleetModel
 // Budgets: how often another member takes over by itself.
 
 extension ClusterProcedure {
-    /// For so long a failover spaces out the return to a wanted zone.
+    /// A failover of so long ago spaces out the return to a wanted zone no more, and is told no more. It is a span of its own,
+    /// whatever the budget's window is: who limits failovers by the day, or by the minute, wants no other pause after one.
     static var failoverRemembered: Duration { .seconds(3600) }
 
     /// Whether a failover has to wait, since there were as many as there may be; says which limit it is.
@@ -14,6 +15,15 @@ extension ClusterProcedure {
             "FailoverBudgetSpent", label(primary), on: primary,
             "\(loss.text); \(limit) within \(budget.window.short) are the limit: the next begins at \(until.rfc3339)", drift: false)
         wait(.time(until), "the failover budget: \(limit) within \(budget.window.short)")
+        return true
+    }
+
+    /// Whether it is declared that nobody takes over by itself, and nobody has asked for it; says so.
+    mutating func isLeftToPeople(_ primary: MemberView, _ loss: WriterLoss) -> Bool {
+        guard cluster.failover == .manual, !records.isFailoverRequested else { return false }
+        find(
+            "FailoverManual", label(primary), on: primary,
+            "\(loss.text); failover is manual: bring it back, or `evenkeel failover \(context.name)`", drift: false)
         return true
     }
 

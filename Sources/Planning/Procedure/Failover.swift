@@ -13,14 +13,13 @@ extension PrimaryReplicaProcedure {
     mutating func failOver() -> Bool {
         guard let primary else { return false }
         guard let loss = diagnose(primary) else {
+            // What it serves again nobody is to take over.
+            if primary.isFreshForWriter, primary.isWritable { records.isFailoverRequested = false }
             holdForAlone(primary)
             return false
         }
         if isLossOfMaintenance(primary, loss) { return false }
-        if cluster.failover == .manual {
-            find("FailoverManual", label(primary), on: primary, "\(loss.text); failover is manual: mend it, or set failover to automatic", drift: false)
-            return false
-        }
+        if isLeftToPeople(primary, loss) { return false }
         let ackers = possibleAckers(of: primary)
         let silent = ackers.filter { !mayBeAsked($0) }
         // Without all who could acknowledge only the lost writer's own binlog shows what was acknowledged.
@@ -36,7 +35,7 @@ extension PrimaryReplicaProcedure {
             wait(.time(failure.retryAt), "a failover was given up \(failure.count) times: \(failure.message)")
             return false
         }
-        if isBudgetSpent(primary, loss) { return false }
+        if !records.isFailoverRequested, isBudgetSpent(primary, loss) { return false }
         begin(loss, from: primary)
         return true
     }
@@ -55,6 +54,7 @@ extension PrimaryReplicaProcedure {
             ackers = Planner.union(ackers, [switchover.from])
         }
         records.switchover = nil
+        records.isFailoverRequested = false
         records.failover = FailoverIntent(
             from: primary.ordinal, epoch: records.epoch, began: now, reason: loss.text, ackers: ackers)
         continueFailover()

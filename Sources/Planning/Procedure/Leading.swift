@@ -20,6 +20,7 @@ extension PrimaryReplicaProcedure {
         records.standby = StandbyRole(clusterUID: leader.records.uid, name: leader.name, isSuperseded: true)
         records.epoch = max(records.epoch, lead.epoch)
         (records.failover, records.switchover, records.requestedPrimary, records.steppingDown) = (nil, nil, nil, nil)
+        records.isFailoverRequested = false
         records.forgetAcknowledging(floor: GTIDSet())
         (records.demotion, records.lead) = (nil, nil)
         records.leftBehind = views.filter(\.isActive).map(\.ordinal)

@@ -116,6 +116,12 @@ enum APIRouter {
             let ordinal = try await control.reconciler.switchOver(unit: unit, to: command.to, by: by)
             return json(SwitchoverDocument(instance: "\(unit.name)-\(ordinal)"))
         }
+        router.post(RouterPath(Route.failover)) { request, context in
+            let by = try context.identity(with: .operator).subject
+            let unit = try unit(of: try await body(request))
+            let ordinal = try await control.reconciler.failOver(unit: unit, by: by)
+            return json(FailoverDocument(from: "\(unit.name)-\(ordinal)"))
+        }
         router.post(RouterPath(Route.approve)) { request, context in
             let by = try context.identity(with: .operator).subject
             let command: ApproveCommand = try await body(request)

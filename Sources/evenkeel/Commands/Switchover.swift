@@ -33,34 +33,14 @@ struct Switchover: AsyncParsableCommand {
     func run() async throws {
         let unit = try parseUnit(cluster)
         let command = SwitchoverCommand(unit: unit.description, to: try to.map { try ordinal($0, of: unit) })
-        let (wanted, settled) = try await Client.with(connection) { client in
+        let (wanted, change) = try await Client.with(connection) { client in
             let wanted = try SwitchoverDocument(json: try await client.post(Route.switchover, body: command.jsonBytes).body)
-            guard wait else { return (wanted, SettleDocument(result: "requested")) }
-            let rest = UnitCommand(unit: unit.description, waitSeconds: timeout)
-            return (wanted, try SettleDocument(json: try await client.post(Route.reconcile, body: rest.jsonBytes).body))
+            return (wanted.instance, try await PrimaryChange.awaited(of: unit, seconds: wait ? timeout : nil, client) { $0 == wanted.instance })
         }
-        try await tell(wanted.instance, settled, unit)
+        guard let change else { return Terminal.standardOutput.write("\(wanted) was asked to take over.\n") }
+        if change.isReached { return Terminal.standardOutput.write("\(wanted) is the primary of \(unit.name).\n") }
+        try change.fail("\(wanted) did not take over", after: "SwitchoverAbandoned")
     }
-
-    private func tell(_ instance: String, _ settled: SettleDocument, _ unit: UnitID) async throws {
-        guard wait else { return Terminal.standardOutput.write("\(instance) was asked to take over.\n") }
-        let (fleet, events): (FleetDocument, [Event]) = try await Client.with(connection) { client in
-            (try await client.get(Route.fleet), try await client.get(Route.events, query: listQuery(unit, limit: Self.eventsMax)))
-        }
-        let primary = fleet.units.first { $0.name == unit.name && $0.cluster != nil }?.cluster?.primary ?? ""
-        if primary == instance {
-            Terminal.standardOutput.write("\(instance) is the primary of \(unit.name).\n")
-            return
-        }
-        let givenUp = events.first { $0.reason == "SwitchoverAbandoned" }.map { [$0.message] }
-        let why = settled.units[unit.description] ?? givenUp ?? []
-        Terminal.standardOutput.write("\(instance) did not take over; the primary is \(primary.isEmpty ? "not known" : primary). `evenkeel events \(unit)` tells more.\n")
-        for sentence in why { Terminal.standardOutput.write("  \(sentence)\n") }
-        throw settled.result == "waiting" ? ExitStatus.didNotConverge : ExitStatus.error
-    }
-
-    /// So many of the unit's last events are looked through for why it was given up.
-    private static let eventsMax = 50
 
     private func ordinal(_ text: String, of unit: UnitID) throws -> Int {
         guard text.hasPrefix(unit.name + "-"), let ordinal = Int(text.dropFirst(unit.name.count + 1)), ordinal > 0 else {

@@ -10,15 +10,16 @@ extension GaleraProcedure {
 
     /// Opens another one where the primary is not in the component that others are in. True where that was recorded now.
     mutating func replaceLostWriter() -> Bool {
-        guard records.isFounded, let primary, let loss = loss(of: primary) else { return false }
-        if isLossOfMaintenance(primary, loss) { return false }
-        guard cluster.failover == .automatic else {
-            find("FailoverManual", label(primary), on: primary, "\(loss.text); failover is manual: mend it, or set failover to automatic", drift: false)
+        guard records.isFounded, let primary else { return false }
+        guard let loss = loss(of: primary) else {
+            if primary.isFreshForWriter, primary.isWritable { records.isFailoverRequested = false }
             return false
         }
+        if isLossOfMaintenance(primary, loss) { return false }
+        if isLeftToPeople(primary, loss) { return false }
         if waitsForStray() { return false }
         // The budget is against a role that goes back and forth: from one that is to leave it goes for good.
-        if primary.isActive, isBudgetSpent(primary, loss) { return false }
+        if primary.isActive, !records.isFailoverRequested, isBudgetSpent(primary, loss) { return false }
         let able = views.filter { $0.isActive && isInside($0) && $0.isFreshForWriter && !$0.isBusy && $0.ordinal != primary.ordinal }
         guard let to = able.min(by: { (zoneRank($0), $0.ordinal) < (zoneRank($1), $1.ordinal) }) else {
             // A copy that the last one gives is not worth that nobody writes.
@@ -32,6 +33,7 @@ extension GaleraProcedure {
         let sequence = seen.map(\.lastCommitted).max() ?? furthest
         records.epoch += 1
         records.switchover = nil
+        records.isFailoverRequested = false
         noteFailover(from: primary.ordinal, loss: nil)
         records.primary = to.ordinal
         emit(
