@@ -25,6 +25,8 @@ package enum FaultKind: String, Sendable, Hashable, CaseIterable {
     case semiSyncOff
     /// A replica receives on and applies nothing.
     case stopApplier
+    /// A replica receives on and applies nothing, though its applier runs: nobody who looks after it has anything to start.
+    case holdApplier
     /// A replica is pointed at its source anew before it has applied what it received, which is thrown away.
     case repointUndrained
     /// A replica is killed and its relay logs are deleted.

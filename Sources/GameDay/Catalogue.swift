@@ -79,13 +79,12 @@ extension Fault {
             act(at: 1.6, .loseHost, .primary, seconds: 22),
         ]),
         Fault(sabotage: "undrained", "replicas are re-pointed before they have applied what they received, as the primary's host is lost", [
-            // Within a second, for the product starts an applier that it finds stopped; but not before the host is gone, which
-            // would send all of it again. Either way there is nothing to lose.
-            act(.stopApplier, .replicas), act(.loseHost, .primary, seconds: 25), act(at: 0.8, .repointUndrained, .replicas),
+            // Not before the host is gone, which would send all of it again.
+            act(.holdApplier, .replicas, seconds: 10), act(at: 0.5, .loseHost, .primary, seconds: 25), act(at: 1.3, .repointUndrained, .replicas),
         ]),
         Fault(sabotage: "relay-purge", "replicas lose their relay logs with a kill, as the primary's host is lost", [
             // They are not up again before the host is gone.
-            act(.stopApplier, .replicas), act(.loseHost, .primary, seconds: 25), act(at: 0.2, .purgeRelay, .replicas),
+            act(.holdApplier, .replicas, seconds: 10), act(at: 0.5, .loseHost, .primary, seconds: 25), act(at: 0.7, .purgeRelay, .replicas),
         ]),
         Fault(sabotage: "plain-restart", "the primary is started by hand after a kill, open and without semi-sync; then its host is lost", [
             act(.plainRestart, .primary, from: .replicas, seconds: 25) { $0.everyMilliseconds = 2000 }

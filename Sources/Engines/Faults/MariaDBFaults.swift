@@ -8,6 +8,7 @@ package struct MariaDBFaults: Sendable {
     /// `address:port` of the servers.
     private let servers: [String]
     private let exits = ExitWatch()
+    private let held = HeldAppliers()
 
     package init(_ host: MariaDBHost, servers: [String]) {
         self.host = host
@@ -29,6 +30,7 @@ package struct MariaDBFaults: Sendable {
         case .measure: return FaultAnswer(id: order.id, behind: try await behind(layout))
         case .semiSyncOff: try await run(layout, ["SET GLOBAL rpl_semi_sync_master_enabled = OFF"])
         case .stopApplier: try await run(layout, ["STOP SLAVE SQL_THREAD"])
+        case .holdApplier: try await hold(layout, for: .milliseconds(order.milliseconds))
         case .openForWriting:
             try await run(layout, ["SET GLOBAL rpl_semi_sync_master_enabled = OFF", "SET GLOBAL read_only = 0"])
         case .repointUndrained: try await repoint(layout)
@@ -42,6 +44,16 @@ package struct MariaDBFaults: Sendable {
     // MARK: Statements
 
     private static let statementBound: Duration = .seconds(4)
+
+    private func hold(_ layout: InstanceLayout, for bound: Duration) async throws {
+        let session = try await AdminSession.open(layout, as: host.administrator)
+        do {
+            try await held.hold(layout.id, session, for: bound, Self.statementBound)
+        } catch {
+            await session.close()
+            throw EngineError(.transient, "\(layout.id) could not be held: \(error)")
+        }
+    }
 
     private func withSession<Answer: Sendable>(
         _ layout: InstanceLayout, _ body: (AdminSession) async throws -> Answer
@@ -84,10 +96,27 @@ package struct MariaDBFaults: Sendable {
             guard let status = try await session.replicaStatus(within: Self.statementBound) else {
                 throw EngineError(.refused, "\(layout.id) replicates from nobody")
             }
-            try await session.run("STOP SLAVE", within: Self.statementBound)
+            try await session.run("STOP SLAVE IO_THREAD", within: Self.statementBound)
+            // One that is held ends only when it is let go, and is to have been told to end by then.
+            let stopping = Task { try await run(layout, ["STOP SLAVE SQL_THREAD"]) }
+            try await awaitStop(session)
+            await held.letGo(layout.id)
+            try await stopping.value
             try await session.run("CHANGE MASTER TO MASTER_HOST = \(status.host), MASTER_PORT = \(status.port)", within: Self.statementBound)
             try await session.run("START SLAVE", within: Self.statementBound)
         }
+    }
+
+    /// Until somebody's `STOP SLAVE SQL_THREAD` is under way, or over.
+    private func awaitStop(_ session: AdminSession) async throws {
+        let deadline = ContinuousClock.now + Self.statementBound
+        while ContinuousClock.now < deadline {
+            let isOver = try await session.replicaStatus(within: Self.statementBound)?.isApplying == false
+            let threads = try await session.run("SHOW PROCESSLIST", within: Self.statementBound).records
+            if isOver || threads.contains(where: { $0["Info"] == "STOP SLAVE SQL_THREAD" }) { return }
+            try await Task.sleep(for: .milliseconds(5))
+        }
+        throw EngineError(.transient, "STOP SLAVE SQL_THREAD did not begin")
     }
 
     // MARK: Scripts
@@ -120,7 +149,7 @@ package struct MariaDBFaults: Sendable {
             let files = FaultScript.quoted(layout.data) + "/relay-bin.*"
             script.strike = ["kill -KILL \(try process(layout).id)", "rm -f \(files) \(FaultScript.quoted(layout.data))/relay-log.info"]
         case .plainRestart: try restartPlainly(order, layout, &script)
-        case .measure, .semiSyncOff, .stopApplier, .repointUndrained, .openForWriting: break
+        case .measure, .semiSyncOff, .stopApplier, .holdApplier, .repointUndrained, .openForWriting: break
         }
         return script
     }
