@@ -236,6 +236,8 @@ package struct DatabaseReport: Sendable, Hashable {
     package var semiSyncClients: Int
     /// Whether a commit has waited for an acknowledgement for long.
     package var areCommitsWaiting = false
+    /// One has waited for a second or more: a probe beside it would tell nothing new.
+    package var awaitsAcknowledgement = false
     /// `event_scheduler`; nil where it is disabled for good, or the agent does not tell.
     package var runsEvents: Bool?
     /// Ordinals, sorted, of the replicas that have a connection here to be sent the binlog, also a dead one that the

@@ -78,6 +78,9 @@ package indirect enum Action: Sendable, Hashable {
     case replicate(source: Peer, acknowledges: Bool = false)
     /// Turns semi-sync on at a replica that has caught up, so that it acknowledges from then on.
     case acknowledge(source: Peer)
+    /// On the writer, where nothing else commits: commits a row of ours, so that it shows whether anybody acknowledges. Never
+    /// ended by us; beside a commit that waits already there is none.
+    case probe
     /// Opens the writer under an epoch: semi-sync first (where `semiSync`), read-only off last.
     case open(epoch: Int64, semiSync: Bool)
     /// Makes an instance that is not the writer read-only.
@@ -144,6 +147,7 @@ package indirect enum Action: Sendable, Hashable {
         case .prepareReplica: "prepareReplica"
         case .replicate: "replicate"
         case .acknowledge: "acknowledge"
+        case .probe: "probe"
         case .open: "open"
         case .close: "close"
         case .setVariables: "setVariables"

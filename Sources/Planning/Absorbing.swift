@@ -82,7 +82,7 @@ extension Planner {
             forgetStarts(of: id, &records)
             if records.galera != nil { noteAnew(id, &records) }
         case .install, .start, .restart, .upgrade, .replicate, .acknowledge, .close, .applyChannel, .dropDatabase, .dropAccount,
-            .prepareReplica, .joinComponent, .readPosition, .recoverComponent, .renewCertificate:
+            .prepareReplica, .probe, .joinComponent, .readPosition, .recoverComponent, .renewCertificate:
             // What was dropped leaves the inventory once it is seen to be gone for good.
             break
         }

@@ -65,6 +65,7 @@ extension ClusterSituation {
             })
         else { return }
         observed[source.host]?.report.instances[index].database?.areCommitsWaiting = false
+        observed[source.host]?.report.instances[index].database?.awaitsAcknowledgement = false
     }
 
     /// The database that an action copies or catches up with.
@@ -218,6 +219,8 @@ private struct InstanceChange {
         case .readPosition:
             let seen = database.galera
             report.recovered = RecoveredPosition(stateUUID: seen?.stateUUID ?? "", sequence: seen?.lastCommitted ?? -1)
+        // It is made where nobody is expected to acknowledge.
+        case .probe: (database.areCommitsWaiting, database.awaitsAcknowledgement) = (true, true)
         // What the new one is its agent tells.
         case .renewCertificate: report.groupCertificate = nil
         case .install, .clone, .purge, .applyChannel: break

@@ -19,6 +19,7 @@ enum DriverSteps {
         case .prepareReplica(let ordinal, let other): prepareReplica(InstanceID(clusterUID: other.isEmpty ? cluster : other, ordinal: ordinal))
         case .replicate(let source, let acknowledges): replicate(source, acknowledges)
         case .acknowledge(let source): acknowledge(source)
+        case .probe: probe()
         case .open(_, let semiSync): open(semiSync)
         case .close: close()
         case .setVariables(let values, let text): setVariables(values, text)
@@ -164,6 +165,20 @@ enum DriverSteps {
                 return result
             },
             DriverStep(1...20) { $0.awaitAcknowledgement() },
+        ]
+    }
+
+    static func probe() -> [DriverStep] {
+        [
+            DriverStep(5...40) { context in
+                guard let instance = context.instance, let process = instance.process, !process.readOnly, process.semiSyncPrimary else {
+                    return .end(.refused("it is not the writer"))
+                }
+                guard process.unacknowledged.isEmpty else { return .end(.succeeded(TaskResult(acted: false))) }
+                context.world.writeAnother(on: instance)
+                return .next
+            },
+            DriverStep(1500...1500) { _ in .next },
         ]
     }
 

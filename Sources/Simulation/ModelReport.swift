@@ -36,7 +36,8 @@ extension ModelInstance {
         database.replication?.ioConnecting = process.ioRunning && !process.isConnected && process.ioError.isEmpty
         database.semiSyncPrimary = process.semiSyncPrimary
         database.semiSyncReplica = process.semiSyncReplica
-        database.areCommitsWaiting = !process.unacknowledged.isEmpty && now - process.waitingSince > .seconds(5)
+        let waits = process.unacknowledged.isEmpty ? Duration.zero : now - process.waitingSince
+        (database.areCommitsWaiting, database.awaitsAcknowledgement) = (waits > .seconds(5), waits > .seconds(1))
         database.variables = process.variables
         database.databases = content.databases.values.sorted { $0.name < $1.name }.map {
             DatabaseFacts(name: $0.name, characterSet: $0.characterSet, collation: $0.collation ?? "\($0.characterSet)_general_ci")

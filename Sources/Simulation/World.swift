@@ -131,10 +131,15 @@ final class World {
             if instance.member != nil {
                 guard instance.isInComponent, instance.member?.seat?.own.count ?? 0 < 3 else { continue }
             }
-            writes += 1
-            write(.write(writes), on: instance)
+            writeAnother(on: instance)
         }
         after(milliseconds(100...400)) { self.write() }
+    }
+
+    /// The next row of all.
+    func writeAnother(on instance: ModelInstance) {
+        writes += 1
+        write(.write(writes), on: instance)
     }
 
     /// A client's statement: answered at once, or once it is acknowledged.

@@ -2,6 +2,7 @@
 
 import pathlib
 import subprocess
+import sys
 import time
 import unittest
 
@@ -186,6 +187,23 @@ class Networks(MatrixCase):
             self.wires.mend()
             self.wait_healed()
         self.judge(writer, loyal, gap_max=GAP_PARTITION_SECONDS)
+
+    def test_primary_is_cut_from_its_replicas_and_nobody_writes(self):
+        """Another one has taken over before the first application that writes again would have to wait."""
+        with self.writer() as writer:
+            self.writes(writer)
+        before, at = known_attempts(self.fleet), time.monotonic()
+        self.wires.cut(self.address(self.old), self.address(*self.others))
+        self.wait_failed_over()
+        took = time.monotonic() - at
+        self.assertLess(took, GAP_PARTITION_SECONDS)
+        self.assertEqual([task["target"] for task in self.fleet.carried_out("probe", before)], [self.old["name"]])
+        with self.writer() as later:
+            self.writes(later)
+            self.wires.mend()
+            self.wait_healed()
+        print(f"{self._testMethodName}: another took over {took:.1f} s after the cut", file=sys.stderr, flush=True)
+        self.judge(later, writer)
 
     def test_primary_is_cut_from_its_replicas_for_a_while(self):
         """Whatever becomes of it: nothing is lost, and all is well once it is mended."""

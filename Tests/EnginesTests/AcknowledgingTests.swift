@@ -55,6 +55,25 @@ extension RealServers {
             #expect(try await host.perform(.demote(epoch: 2), on: 1).acted)
         }
 
+        @Test func `a probe waits as a commit does, alone, and is ended by nobody but who acknowledges`() async throws {
+            let host = try await Self.shop()
+            // With somebody to acknowledge it is over at once; the table of ours never has more than its row.
+            for _ in 0..<2 { #expect(try await host.perform(.probe, on: 1).acted) }
+            #expect(try await host.sql(1, Self.waiting).first == "0")
+            #expect(try await host.sql(1, "SELECT COUNT(*) FROM evenkeel.initialized").first == "1")
+            _ = try await host.sql(2, "STOP SLAVE IO_THREAD")
+            #expect(try await host.perform(.probe, on: 1).acted)
+            #expect(try await host.sql(1, Self.waiting).first == "1")
+            #expect(try await host.perform(.probe, on: 1).acted == false)
+            #expect(try await eventually(within: .seconds(20)) { try await host.database(1).areCommitsWaiting })
+            #expect(try await host.sql(1, Self.waiting).first == "1")
+            try await carryOut(.replicate(source: host.peer(1), acknowledges: true), on: 2, of: host)
+            #expect(try await eventually { try await host.sql(1, Self.waiting).first == "0" })
+            #expect(try await host.database(2).binlogPosition == host.database(1).binlogPosition)
+            // Whoever does not take writes is not written to.
+            await #expect(throws: EngineError.self) { try await host.perform(.probe, on: 2) }
+        }
+
         @Test func `rows that a replica got before it acknowledged are acknowledged when it begins to`() async throws {
             let host = try await Self.shop()
             _ = try await host.sql(2, "STOP SLAVE")

@@ -113,6 +113,7 @@ private let instance: InstanceReport = {
     report.startedValues = ["a": "2"]
     report.refusedStart = RefusedStart(configDigest: "ef", engineVersion: "10.11.18", message: "no\nand no")
     report.database?.areCommitsWaiting = true
+    report.database?.awaitsAcknowledgement = true
     report.database?.runsEvents = true
     report.database?.replication?.ioConnecting = true
     report.database?.replication?.delaySeconds = 60
@@ -218,7 +219,7 @@ private let blueprint = InstanceBlueprint(
 private let actions: [Action] = [
     .install(blueprint), .clone(blueprint, donor: peer), .start, .configure(configuration: "c"), .restart(isPrimary: true), .upgrade(isPrimary: false, version: "10.11.19"),
     .initialize(replicas: [1, 2]), .prepareReplica(ordinal: 2), .replicate(source: peer), .replicate(source: peer, acknowledges: true),
-    .acknowledge(source: peer),
+    .acknowledge(source: peer), .probe,
     .open(epoch: 3, semiSync: true), .close, .setVariables(values: ["a": nil, "b": "1"], configuration: "c"),
     .ensureDatabase(database), .dropDatabase(name: "old"), .ensureAccount(account, fingerprint: "f"),
     .dropAccount(name: "app", host: "%"), .demote(epoch: 3),
@@ -268,9 +269,10 @@ private let actions: [Action] = [
         case .readPosition: 28
         case .recoverComponent: 29
         case .renewCertificate: 30
+        case .probe: 31
         }
     }
-    #expect(Set(actions.map(index)) == Set(0...30))
+    #expect(Set(actions.map(index)) == Set(0...31))
 }
 
 @Test func `an unknown action is told by its name`() {

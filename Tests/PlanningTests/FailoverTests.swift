@@ -350,6 +350,25 @@ struct FailoverTests {
         #expect(Planner.step(fleet.situation()).records.primary == 3)
     }
 
+    @Test func `where nothing commits and no acker reaches the writer, a row of ours shows whether one could`() {
+        var fleet = founded()
+        fleet.change(2) { $0.database?.replication?.ioConnecting = true }
+        #expect(!outline(Planner.step(fleet.situation())).contains("probe"))
+        fleet.change(3) { $0.database?.replication?.ioConnecting = true }
+        let decision = Planner.step(fleet.situation())
+        #expect(outline(decision).contains("probe 1") && decision.records.failover == nil)
+        fleet.change(1) { $0.database?.awaitsAcknowledgement = true }
+        #expect(!outline(Planner.step(fleet.situation())).contains("probe"))
+        // One at a time, and not beside what waits already.
+        fleet.change(1) { $0.database?.areCommitsWaiting = true }
+        let blocked = Planner.step(fleet.situation())
+        #expect(!outline(blocked).contains("probe") && blocked.records.failover?.reason.hasPrefix("SemiSyncBlocked") == true)
+        // A refusal is none of the network's.
+        fleet.change(1) { $0.database?.areCommitsWaiting = false; $0.database?.awaitsAcknowledgement = false }
+        for ordinal in 2...3 { fleet.change(ordinal) { $0.database?.replication?.ioError = "Access denied for user" } }
+        #expect(!outline(Planner.step(fleet.situation())).contains("probe"))
+    }
+
     @Test func `a writer whose commits wait is lost only where the network keeps every acker away`() {
         var fleet = founded()
         fleet.change(1) { $0.database?.areCommitsWaiting = true }

@@ -16,7 +16,9 @@ struct LookQuestions {
         if report.semiSyncPrimary || !report.semiSyncReplica {
             // Not information_schema's: that needs room on the disk which may be full.
             let threads = try await session.run("SHOW PROCESSLIST", within: deadline.left).records
-            report.areCommitsWaiting = threads.contains(where: Self.isWaitingCommit)
+            let waits = threads.compactMap(Self.acknowledgementWait)
+            report.areCommitsWaiting = waits.contains { $0 >= Self.commitWaitMax }
+            report.awaitsAcknowledgement = waits.contains { $0 >= 1 }
             report.connectedReplicas = Set(
                 threads.filter { $0["Command"] == "Binlog Dump" }.compactMap { ReplicationAccount.instance($0["User"] ?? "") }
                     .filter { $0.clusterUID == id.clusterUID }.map(\.ordinal)
@@ -57,8 +59,9 @@ struct LookQuestions {
     /// A commit that waits this long for an acknowledgement waits for one that may never come, in seconds.
     static let commitWaitMax = 5
 
-    private static func isWaitingCommit(_ thread: [String: String]) -> Bool {
-        thread["State"]?.hasPrefix("Waiting for semi-sync ACK") == true && (Int(thread["Time"] ?? "") ?? 0) >= commitWaitMax
+    /// For how many seconds a session's commit has waited for an acknowledgement; nil: it does not.
+    static func acknowledgementWait(_ thread: [String: String]) -> Int? {
+        thread["State"]?.hasPrefix("Waiting for semi-sync ACK") == true ? Int(thread["Time"] ?? "") ?? 0 : nil
     }
 
     /// Asked last: it hangs where the relay log's disk is full.

@@ -161,6 +161,7 @@ package final class MariaDBDriver: EngineDriver {
                 from: source, acknowledges: acknowledges, password: work.secrets["replicationPassword"] ?? "", report)
         case .acknowledge(let source):
             try await worker.acknowledge(source, password: work.secrets["replicationPassword"] ?? "")
+        case .probe: try await worker.probe()
         case .open(_, let semiSync): try await worker.open(semiSync: semiSync)
         case .close: try await worker.closeForWriting()
         case .setVariables(let values, let configuration):
@@ -199,7 +200,7 @@ package final class MariaDBDriver: EngineDriver {
         case .promote(_, _, _, _, let sequence): try await worker.promoteMember(after: sequence)
         case .demote: try await worker.demoteMember()
         case .rejoin: try await worker.setMemberAside(report)
-        case .replicate, .acknowledge, .prepareReplica, .expel:
+        case .replicate, .acknowledge, .prepareReplica, .expel, .probe:
             throw EngineError(.unsupported, "\(work.action.name) is not for a member of a galera cluster")
         default: nil
         }

@@ -13,7 +13,7 @@ extension Action: JSONCodable {
 
     private func writeArguments(to writer: inout JSONWriter) {
         switch self {
-        case .start, .close, .retire, .purge, .readPosition, .renewCertificate: break
+        case .start, .close, .retire, .purge, .probe, .readPosition, .renewCertificate: break
         case .install(let blueprint): writer.member("blueprint", blueprint)
         case .clone(let blueprint, let donor):
             writer.member("blueprint", blueprint)
@@ -139,6 +139,7 @@ extension Action: JSONCodable {
             return .joinComponent(epoch: epoch, stateUUID: stateUUID)
         },
         "readPosition": { try $0.skip(); return .readPosition },
+        "probe": { try $0.skip(); return .probe },
         "renewCertificate": { try $0.skip(); return .renewCertificate },
         "recoverComponent": { reader in
             let place = reader

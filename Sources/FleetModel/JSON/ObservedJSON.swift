@@ -226,6 +226,7 @@ extension DatabaseReport: JSONCodable {
             writer.member("semiSyncReplica", semiSyncReplica)
             writer.member("semiSyncClients", semiSyncClients)
             if areCommitsWaiting { writer.member("areCommitsWaiting", areCommitsWaiting) }
+            if awaitsAcknowledgement { writer.member("awaitsAcknowledgement", awaitsAcknowledgement) }
             writer.member("runsEvents", ifPresent: runsEvents)
             writer.member("variables", ifFilled: variables)
             writer.member("databases", ifFilled: databases)
@@ -260,6 +261,7 @@ extension DatabaseReport: JSONCodable {
             case "standbyAccounts": try reader.read(&standbyAccounts)
             case "galera": try reader.read(&galera)
             case "areCommitsWaiting": try reader.read(&areCommitsWaiting)
+            case "awaitsAcknowledgement": try reader.read(&awaitsAcknowledgement)
             case "runsEvents": try reader.read(&runsEvents)
             default: try reader.skip()
             }

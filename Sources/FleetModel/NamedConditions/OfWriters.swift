@@ -20,7 +20,7 @@ extension NamedCondition {
         NamedCondition(
             "SemiSyncBlocked", "semi-sync blocked", .critical, .asCause,
             "The primary's commits wait for an acknowledgement that nobody can give over the network.",
-            evidence: "A commit has waited for 5 s, and every possible acker tries in vain to connect to the primary: an error of the network, not a refusal.",
+            evidence: "A commit has waited for 5 s, and every possible acker tries in vain to connect to the primary: an error of the network, not a refusal. Where nothing commits, a row of Evenkeel's own is committed to see.",
             follows: "Failover; its agent kills it.", mend: "Mend the network between the databases' hosts."),
         NamedCondition(
             "PrimaryOutside", "primary partitioned away", .critical, .asCause,

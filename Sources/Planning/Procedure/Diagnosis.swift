@@ -108,6 +108,19 @@ extension PrimaryReplicaProcedure {
         return WriterLoss(code: .semiSyncBlocked, evidence: "commits wait on \(label(writer)), and \(others) cannot reach it over the network")
     }
 
+    /// Nothing commits, and nobody who could acknowledge reaches the writer: whether a commit would come back is found out before
+    /// an application's has to wait. That it waits is seen as of any other.
+    mutating func probe(_ writer: MemberView) {
+        let ackers = possibleAckers(of: writer)
+        guard writer.isWritable, writer.isFreshForWriter, !writer.isBusy, !ackers.isEmpty, let database = writer.database,
+            database.semiSyncPrimary, !database.awaitsAcknowledgement, !database.areCommitsWaiting, ackers.allSatisfy({ isCutOff($0, from: writer) })
+        else { return }
+        let others = ackers.map { label($0) }.joined(separator: " and ")
+        emit(
+            .probe, on: writer, isVoluntary: false, cause: .observation("\(others) cannot reach \(label(writer)) over the network"),
+            "commit a row of our own, to see whether anybody acknowledges")
+    }
+
     /// A replica whose IO thread does not run is no evidence of the network: only one that tries to connect in vain is,
     /// and is not refused.
     private func isCutOff(_ view: MemberView, from writer: MemberView) -> Bool {

@@ -16,6 +16,7 @@ extension PrimaryReplicaProcedure {
             // What it serves again nobody is to take over.
             if primary.isFreshForWriter, primary.isWritable { records.isFailoverRequested = false }
             holdForAlone(primary)
+            probe(primary)
             return false
         }
         if isLossOfMaintenance(primary, loss) { return false }

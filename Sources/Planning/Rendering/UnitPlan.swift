@@ -154,7 +154,7 @@ package struct UnitPlan: Sendable {
         switch task.action {
         case .install, .clone: "+"
         case .ensureDatabase, .ensureAccount: creations.contains(task.thing) ? "+" : "~"
-        case .start, .initialize, .prepareReplica, .replicate, .acknowledge, .open, .demote, .promote, .expel, .revoke, .fence, .rejoin,
+        case .start, .initialize, .prepareReplica, .replicate, .acknowledge, .open, .demote, .promote, .expel, .revoke, .fence, .rejoin, .probe,
             .foundComponent, .joinComponent, .readPosition, .recoverComponent: ">"
         case .configure, .restart, .upgrade, .close, .setVariables, .renewCertificate: "~"
         case .applyChannel(let digest): digest == nil ? "-" : isNew ? "+" : "~"
