@@ -1,8 +1,8 @@
 import FleetModel
 import MySQLClient
 
-/// How far a server's binary log goes, by domain and server: what it holds.
-struct GTIDHistory: Sendable, Hashable {
+/// How far a server's rows go, by domain and by the server that wrote them: what it holds.
+struct GTIDHistory: Sendable, Hashable, CustomStringConvertible {
     private struct Writer: Hashable {
         var domain: Int64
         var serverID: Int64
@@ -17,6 +17,40 @@ struct GTIDHistory: Sendable, Hashable {
             guard numbers.count == 3 else { return nil }
             last[Writer(domain: numbers[0], serverID: numbers[1])] = numbers[2]
         }
+    }
+
+    /// As `gtid_binlog_state` takes it: what a domain ends with comes last of it.
+    var description: String {
+        last.sorted { ($0.key.domain, $0.value, $0.key.serverID) < ($1.key.domain, $1.value, $1.key.serverID) }
+            .map { "\($0.key.domain)-\($0.key.serverID)-\($0.value)" }
+            .joined(separator: ",")
+    }
+
+    /// The history of a copy that ends at `position`, of the same servers' rows: nothing but `position` where that is not
+    /// in this one.
+    ///
+    /// In a domain whoever holds a transaction holds all with lower numbers, so that what is named here at or below
+    /// `position` is in the copy too. A server that went on beyond it may have written before it as well; up to where
+    /// cannot be seen from here, and it is left out, unless it wrote `position` itself. What is left out the copy holds
+    /// without saying so, and whoever comes back with it is copied for nothing; a claim beyond the copy would hide a loss.
+    func upTo(_ position: GTIDSet) -> GTIDHistory {
+        var found = self
+        found.last = last.filter { writer, sequence in
+            guard let end = position.domains[writer.domain] else { return false }
+            return sequence < end.sequence && holds(domain: writer.domain, serverID: end.serverID, sequence: end.sequence)
+        }
+        for (domain, end) in position.domains { found.last[Writer(domain: domain, serverID: end.serverID)] = end.sequence }
+        return found
+    }
+
+    /// With what was applied: a copy's binary log may name only what came after it.
+    func merged(with applied: GTIDSet) -> GTIDHistory {
+        var found = self
+        for (domain, end) in applied.domains {
+            let writer = Writer(domain: domain, serverID: end.serverID)
+            found.last[writer] = max(found.last[writer] ?? 0, end.sequence)
+        }
+        return found
     }
 
     /// Whether the last of each domain is in it. By the server that wrote it: two that wrote under one number wrote
@@ -42,10 +76,10 @@ struct GTIDHistory: Sendable, Hashable {
 
 extension MySQLConnection {
     func history() async throws -> GTIDHistory {
-        let text = try await query("SELECT @@GLOBAL.gtid_binlog_state", within: AdminSession.quick).first ?? ""
-        guard let history = GTIDHistory(text) else {
-            throw EngineError(.transient, "a server's binary log state cannot be read: \(text)")
+        let row = try await query("SELECT @@GLOBAL.gtid_binlog_state, @@GLOBAL.gtid_slave_pos", within: AdminSession.quick).rows.first ?? []
+        guard row.count == 2, let history = GTIDHistory(row[0] ?? ""), let applied = GTIDSet(row[1] ?? "") else {
+            throw EngineError(.transient, "a server's binary log state cannot be read")
         }
-        return history
+        return history.merged(with: applied)
     }
 }

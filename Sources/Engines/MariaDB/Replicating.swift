@@ -53,8 +53,8 @@ extension InstanceWorker {
         if let status { try await leave(status, for: source, session, report) }
         // Before the threads start: what comes unacknowledged is never acknowledged later.
         try await session.run("SET GLOBAL rpl_semi_sync_master_enabled = OFF, rpl_semi_sync_slave_enabled = \(verbatim: acknowledges ? "ON" : "OFF")")
-        try await adoptPosition(session, wasReplica: status != nil)
-        try await awaitWhatIsHeldHere(session, at: source, password)
+        try await adoptPosition(session, wasReplica: status != nil, from: source, password)
+        try await awaitHeld(try await heldHere(session), at: source, password)
         try await session.replicating(changeMaster(to: source, password))
         try await fetchOwnRows(session, from: source, password, report)
         let applied = try await session.positions().applied
@@ -140,17 +140,22 @@ extension InstanceWorker {
 
     /// Sets where replication goes on: a clone's recorded position, once; a former writer's own binlog. A replica's own
     /// position is touched only for what a kill took from it: what it lacks or has too much must show.
-    private func adoptPosition(_ session: AdminSession, wasReplica: Bool) async throws {
+    private func adoptPosition(
+        _ session: AdminSession, wasReplica: Bool, from source: Peer, _ password: String
+    ) async throws {
         if let copied = try Files.text(layout.copiedPosition) {
             // The backup of a replica under load tells a position behind its data; the one in its tables is right. That of
             // a copied writer has only what it applied in an earlier life.
-            let position = (GTIDSet(copied.trimmedSpaces) ?? GTIDSet()).merged(with: try await session.positions().applied).description
+            let position = (GTIDSet(copied.trimmedSpaces) ?? GTIDSet()).merged(with: try await session.positions().applied)
             // With the binlog's state the copy can serve replicas of its own from here on, should it be promoted before
-            // it has written anything.
+            // it has written anything. It names all who wrote, and is set once, on an empty log: without those before the
+            // last one a promoted copy would deny their rows, and whoever brings them back would be told to lack them.
             if try await session.positions().binlog.isEmpty, !position.isEmpty {
-                try await session.run("SET GLOBAL gtid_binlog_state = \(String(position))")
+                try await awaitHeld(position, at: source, password)
+                let theirs = try await withSource(source, password) { try await $0.history() }
+                try await session.run("SET GLOBAL gtid_binlog_state = \(theirs.upTo(position).description)")
             }
-            try await session.run("SET GLOBAL gtid_slave_pos = \(String(position))")
+            try await session.run("SET GLOBAL gtid_slave_pos = \(position.description)")
             try Files.remove(layout.copiedPosition)
             try Files.syncDirectory(of: layout.copiedPosition)
             return
@@ -174,10 +179,8 @@ extension InstanceWorker {
 
     /// Waits until the source holds what this instance holds. One that is behind answers 1236, after which the IO thread
     /// never tries again; a candidate under load is behind another replica for a moment. A source that cannot be asked
-    /// is left to the threads, which do try again.
-    private func awaitWhatIsHeldHere(_ session: AdminSession, at source: Peer, _ password: String) async throws {
-        let (binlog, applied) = try await session.positions()
-        let held = binlog.merged(with: applied)
+    /// is left to who asks it next.
+    private func awaitHeld(_ held: GTIDSet, at source: Peer, _ password: String) async throws {
         guard !held.isEmpty else { return }
         guard let connection = try? await connect(to: source, password) else { return }
         var theirs: GTIDSet?
