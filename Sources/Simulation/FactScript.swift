@@ -97,6 +97,8 @@ private final class ModelTrio {
         case "start-cutting": one.start(cutting: true)
         case "keep": break
         case "rescue": one.applyRelayFiles()
+        case "replay":
+            for transaction in one.binlog.dropFirst(other?.binlog.count ?? 0) { other?.append(received: transaction) }
         case "freeze": one.process?.hungUntil = world.now + ModelTrio.forEver
         case "thaw": one.process?.hungUntil = world.now
         case "disconnect": other?.process?.isConnected = false
@@ -114,7 +116,8 @@ private final class ModelTrio {
         switch verb {
         case "open": one.process?.readOnly = false
         case "close": one.close()
-        case "write": send(.write(Int(rest) ?? 0), Int(rest) ?? 0, to: one)
+        case "write", "write-bounded": send(.write(Int(rest) ?? 0), Int(rest) ?? 0, to: one)
+        case "write-privileged": world.write(.write(Int(rest) ?? 0), on: one)
         case "create": send(.database(DatabaseSpec(name: rest)), Int(rest) ?? 0, to: one)
         case "kill-clients": one.process?.unacknowledged = []
         case "kill-queries": world.answerWaiting(on: one)
@@ -148,6 +151,7 @@ private final class ModelTrio {
             switch words[0] {
             case "acknowledged": list(world.oracle.told)
             case "refused": list(refused)
+            case "reached": instances[words.last ?? ""].flatMap { reached(words[1], $0.instance) }
             default: instances[words.last ?? ""].flatMap { answer(words[0], $0.instance, $0.host) }
             }
         return text.map { $0.isEmpty ? "none" : $0 }
@@ -168,6 +172,11 @@ private final class ModelTrio {
         case "clients": String(clients(of: one, on: host))
         default: nil
         }
+    }
+
+    /// As the server answers who waits for a position.
+    private func reached(_ position: String, _ one: ModelInstance) -> String? {
+        GTIDSet(position).map { one.position.contains($0) ? "0" : "-1" }
     }
 
     /// What waits is in no table yet.

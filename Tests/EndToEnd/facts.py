@@ -2,6 +2,7 @@
 
 import os
 import pathlib
+import re
 import shutil
 import signal
 import subprocess
@@ -11,10 +12,11 @@ import time
 
 from databases import QueryFailed
 from harness import free_port, wait_until
-from instances import NAMES, START_SECONDS, STATEMENT_SECONDS, Client, Instance, own, user
+from instances import ADMINISTRATOR, APPLICATION, NAMES, START_SECONDS, STATEMENT_SECONDS, Client, Instance, events, own, user
 
 LIST = pathlib.Path(__file__).with_name("facts.txt")
 CLOSE_SECONDS = 0.2
+WAIT_SECONDS = 0.2
 TEMPLATE_SECONDS = 60
 
 
@@ -93,8 +95,48 @@ class Trio:
     def do_create(self, one, row):
         self._send(one, row, f"CREATE DATABASE made{row}")
 
-    def _send(self, one, row, sql):
-        client = Client(one, int(row), sql)
+    def do_write_privileged(self, one, row):
+        """By an account that has all privileges."""
+        self._send(one, row, f"INSERT INTO facts.rows_written VALUES ({row})", ADMINISTRATOR)
+
+    def do_lock(self, one, other, row):
+        """The account by which `other` replicates, by a statement in the binary log."""
+        self._send(one, row, f"ALTER USER repl{self.instances[other].number} ACCOUNT LOCK", ADMINISTRATOR)
+
+    def do_write_unlogged(self, one, row):
+        one.run("SET SESSION sql_log_bin = 0", f"INSERT INTO facts.rows_written VALUES ({row})", "SET SESSION sql_log_bin = 1")
+
+    def do_schedule(self, one, row):
+        """An event that writes a row, every second; nobody but `run-events` runs any."""
+        one.run(f"CREATE EVENT facts.made{row} ON SCHEDULE EVERY 1 SECOND DO INSERT IGNORE INTO facts.rows_written VALUES ({row})")
+
+    def do_write_bounded(self, one, row):
+        """By a client that gives it a time."""
+        self._send(one, row, f"SET STATEMENT max_statement_time = {WAIT_SECONDS} FOR INSERT INTO rows_written VALUES ({row})")
+
+    def do_enable_event(self, one, row):
+        one.run(f"ALTER EVENT facts.made{row} ENABLE")
+
+    def do_run_events(self, one):
+        one.run("SET GLOBAL event_scheduler = ON")
+
+    def do_reset(self, one, other):
+        """It forgets what it logged, and its position is said to be the other one's."""
+        position = self.instances[other].value("SELECT @@gtid_binlog_pos")
+        one.run("RESET MASTER", f"SET GLOBAL gtid_slave_pos = '{position}'")
+
+    def do_replay(self, one, other):
+        """What follows in the binary log of `one`, which is down, on what `other` has applied."""
+        instance = self.instances[other]
+        logs = sorted((one.directory / "data").glob("binlog.0*"))
+        tail = events(*logs, f"--start-position={instance.value('SELECT @@gtid_slave_pos')}")
+        account, password, _ = ADMINISTRATOR
+        subprocess.run(
+            ["mariadb", "--no-defaults", "--skip-ssl", "-h", instance.place[0], "-P", str(instance.place[1]), f"-u{account}", f"-p{password}"],
+            input=tail, text=True, capture_output=True, timeout=STATEMENT_SECONDS, check=True)
+
+    def _send(self, one, row, sql, account=APPLICATION):
+        client = Client(one, int(row), sql, account)
         self.clients.append(client)
         # The next line finds it on its way: answered, in the binary log, or behind one that waits there.
         wait_until(
@@ -180,7 +222,24 @@ class Trio:
 
     def do_rescue(self, one):
         """What was kept is put back and applied as files; both threads are down before and after."""
+        self._rescue(one)
+        self._applied_as_files(one)
+
+    def do_rescue_idempotent(self, one):
+        """Rows that are there already are passed over."""
+        self._rescue(one, "--slave-exec-mode=IDEMPOTENT")
+        self._applied_as_files(one)
+
+    def do_rescue_parallel(self, one):
+        """With as many threads as it has otherwise; they may end it."""
+        try:
+            self._rescue(one, "--slave-parallel-threads=8")
+        except (QueryFailed, OSError):
+            pass
+
+    def _rescue(self, one, *arguments):
         aside = sorted((one.directory / "aside").iterdir())
+        file, offset = self._first_after(one.value("SELECT @@gtid_slave_pos") or "", aside)
         one.end(signal.SIGKILL)
         for log in one.relay_logs():
             log.unlink()
@@ -189,12 +248,27 @@ class Trio:
             os.link(log, data / log.name)
         (data / "relay-bin.index").write_text("".join(f"./{log.name}\n" for log in aside))
         own(data)
-        one.start("--slave-parallel-threads=0")
-        one.run(
-            f"CHANGE MASTER TO RELAY_LOG_FILE='{aside[0].name}', RELAY_LOG_POS=4, MASTER_USE_GTID=no", "START SLAVE SQL_THREAD")
-        wait_until(
-            lambda: one.status()["Slave_SQL_Running_State"].startswith("Slave has read all relay log") or one.status()["Last_SQL_Errno"] != "0",
-            STATEMENT_SECONDS, "the relay logs are applied", lambda: str(one.status()))
+        one.start("--slave-parallel-threads=0", *arguments)
+        one.run(f"CHANGE MASTER TO RELAY_LOG_FILE='{file}', RELAY_LOG_POS={offset}, MASTER_USE_GTID=no", "START SLAVE SQL_THREAD")
+
+    def _first_after(self, applied, logs):
+        """Where in the relay logs that begins which follows a position."""
+        for log in logs:
+            offset = None
+            for line in events(log, "--base64-output=never").splitlines():
+                if at := re.match(r"# at (\d+)$", line):
+                    offset = at[1]
+                elif (found := re.search(r"\sGTID \d+-\d+-(\d+)", line)) and int(found[1]) > int((applied or "0").split("-")[-1]):
+                    return log.name, offset
+        raise AssertionError(f"nothing in {[log.name for log in logs]} follows {applied}")
+
+    def _applied_as_files(self, one):
+        def is_over():
+            status = one.status()
+            # Nothing where the thread has not begun, or has ended.
+            return (status["Slave_SQL_Running_State"] or "").startswith("Slave has read all relay log") or status["Last_SQL_Errno"] != "0"
+
+        wait_until(is_over, STATEMENT_SECONDS, "the relay logs are applied", lambda: str(one.status()))
         one.run("STOP SLAVE")
 
     def do_number(self, one, number):
@@ -210,7 +284,7 @@ class Trio:
 
     def answer(self, words):
         question, *subjects = words
-        return getattr(self, "ask_" + question.replace("-", "_"))(*[self.instances[name] for name in subjects]) or "none"
+        return getattr(self, "ask_" + question.replace("-", "_"))(*[self.instances.get(word, word) for word in subjects]) or "none"
 
     def _clients(self, holds):
         return " ".join(str(row) for row in sorted(client.row for client in self.clients if holds(client)))
@@ -241,8 +315,20 @@ class Trio:
     def ask_applied(self, one):
         return one.value("SELECT @@gtid_slave_pos")
 
+    def ask_reached(self, position, one):
+        """Whether it comes to have applied that within its time."""
+        return one.value(f"SELECT MASTER_GTID_WAIT('{position}', {WAIT_SECONDS})")
+
     def ask_binlog(self, one):
         return one.value("SELECT @@gtid_binlog_pos")
+
+    def ask_logged(self, one):
+        """The rows in its binary log."""
+        logs = [one.directory / "data" / log for log, *_ in one.rows("SHOW BINARY LOGS")]
+        return " ".join(row for log in logs for row in re.findall(r"^###   @1=(\d+)", events(log, "-v", "--base64-output=decode-rows"), re.M))
+
+    def ask_events(self, one):
+        return " ".join(status for (status,) in one.rows("SELECT STATUS FROM information_schema.EVENTS ORDER BY EVENT_NAME"))
 
     def ask_runs(self, one):
         return "yes" if one.process.poll() is None else "no"

@@ -51,11 +51,11 @@ performance_schema=OFF
 class Client:
     """An application's statement on its way: answered, refused, or neither."""
 
-    def __init__(self, instance, row, sql):
+    def __init__(self, instance, row, sql, account=APPLICATION):
         self.row = row
         self.answer = None
         self.instance = instance
-        self._connection = Connection(*instance.place, *APPLICATION, seconds=CLIENT_SECONDS)
+        self._connection = Connection(*instance.place, *account, seconds=CLIENT_SECONDS)
         self.number = self._connection.value("SELECT CONNECTION_ID()")
         self._thread = threading.Thread(target=self._run, args=(sql,), daemon=True)
         self._thread.start()
@@ -137,11 +137,15 @@ class Instance:
         """The last position of a complete group in its relay logs."""
         last = None
         for log in self.relay_logs():
-            shown = subprocess.run(
-                ["mariadb-binlog", "--no-defaults", "--base64-output=never", str(log)], capture_output=True, text=True, timeout=STATEMENT_SECONDS, check=False).stdout
-            for position in re.findall(r"^#.*\sGTID (\d+-\d+-\d+)", shown, re.M):
+            for position in re.findall(r"^#.*\sGTID (\d+-\d+-\d+)", events(log, "--base64-output=never"), re.M):
                 last = position
         return last
+
+
+def events(*words):
+    """What `mariadb-binlog` writes of logs, as far as it can."""
+    return subprocess.run(
+        ["mariadb-binlog", "--no-defaults", *map(str, words)], capture_output=True, text=True, timeout=STATEMENT_SECONDS, check=False).stdout
 
 
 def user():
