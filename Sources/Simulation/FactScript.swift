@@ -1,20 +1,23 @@
 import FleetModel
 
-/// What MariaDB does that the promises stand on, as short scripts, played on the model's databases. The same list is played
-/// on mariadbd (`Tests/EndToEnd/facts.txt`), and both have to give the answers that stand there.
+/// What MariaDB and Galera do that the promises stand on, as short scripts, played on the model's databases. The same lists
+/// are played on mariadbd (`facts.txt` and `galera-facts.txt` in Tests/EndToEnd), and both have to give the answers that
+/// stand there.
 package struct FactScript: Sendable {
     package var name: String
+    /// Of members of a galera cluster.
+    package var isGalera: Bool
     /// Why the model does not have it; nil: it has.
     package var unmodelled: String?
     private var steps: [(line: Int, words: [String], answer: String?)] = []
 
     /// `fact NAME`, then a line for each step: `verb instance …`, or `question instance = answer`.
-    package static func list(_ text: String) -> [FactScript] {
+    package static func list(_ text: String, isGalera: Bool = false) -> [FactScript] {
         var scripts: [FactScript] = []
         for (index, line) in text.split(separator: "\n", omittingEmptySubsequences: false).enumerated() {
             guard !line.isEmpty, !line.hasPrefix("#") else { continue }
             if line.hasPrefix("fact ") {
-                scripts.append(FactScript(name: String(line.dropFirst(5))))
+                scripts.append(FactScript(name: String(line.dropFirst(5)), isGalera: isGalera))
             } else if var script = scripts.popLast() {
                 script.add(String(line), index + 1)
                 scripts.append(script)
@@ -23,7 +26,10 @@ package struct FactScript: Sendable {
         return scripts
     }
 
-    private init(name: String) { self.name = name }
+    private init(name: String, isGalera: Bool) {
+        self.name = name
+        self.isGalera = isGalera
+    }
 
     private mutating func add(_ line: String, _ number: Int) {
         if line.hasPrefix("unmodelled ") { return unmodelled = String(line.dropFirst(11)) }
@@ -34,7 +40,7 @@ package struct FactScript: Sendable {
 
     /// What was answered otherwise; nil: nothing.
     package func problem() -> String? {
-        let trio = ModelTrio()
+        let trio: any FactModel = isGalera ? ModelTrioOfMembers() : ModelTrio()
         for step in steps {
             guard let expected = step.answer else {
                 if !trio.perform(step.words) { return "line \(step.line): the model knows no \(step.words.joined(separator: " "))" }
@@ -47,8 +53,16 @@ package struct FactScript: Sendable {
     }
 }
 
+/// On what a script is played.
+protocol FactModel {
+    /// False: there is no such verb.
+    func perform(_ words: [String]) -> Bool
+    /// The answer that it comes to and that stays; nil: there is no such question.
+    func settled(_ words: [String], _ expected: String) -> String?
+}
+
 /// Three instances of the model, closed and empty, and nothing that acts by itself but replication.
-private final class ModelTrio {
+private final class ModelTrio: FactModel {
     private let world = World(seed: 1, script: .brief)
     private var instances: [String: (host: ModelHost, instance: ModelInstance)] = [:]
     private var sent: [Int] = []
@@ -76,7 +90,6 @@ private final class ModelTrio {
 
     private static func id(_ ordinal: Int) -> InstanceID { InstanceID(clusterUID: "facts", ordinal: ordinal) }
 
-    /// The answer that it comes to and that stays; nil: there is no such question.
     func settled(_ words: [String], _ expected: String) -> String? {
         _ = world.run(for: ModelTrio.answerMax) { self.answer(words) == expected }
         _ = world.run(for: ModelTrio.holds)
@@ -85,7 +98,6 @@ private final class ModelTrio {
 
     // MARK: What is done
 
-    /// False: there is no such verb.
     func perform(_ words: [String]) -> Bool {
         guard words.count > 1, let (host, one) = instances[words[1]] else { return false }
         let rest = words.count > 2 ? words[2] : ""

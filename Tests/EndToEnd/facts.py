@@ -34,9 +34,9 @@ class Fact:
         return sorted({word for _, step in self.steps for word in step.split(" = ")[0].split() if word in NAMES})
 
     @staticmethod
-    def all():
+    def all(path=LIST):
         facts = []
-        for number, line in enumerate(LIST.read_text().splitlines(), 1):
+        for number, line in enumerate(path.read_text().splitlines(), 1):
             if line.startswith("fact "):
                 facts.append(Fact(line[5:].strip(), number))
             elif line.strip() and not line.startswith(("#", "unmodelled ")):
@@ -58,7 +58,13 @@ class Trio:
             directory.mkdir()
             subprocess.run(["cp", "-a", "--sparse=always", str(template), str(directory / "data")], check=True)
             own(directory)
-            self.instances[name] = Instance(name, directory, f"127.0.{network}.{NAMES.index(name) + 1}", self.port)
+            self.instances[name] = self.make(name, directory, network)
+        self.begin()
+
+    def make(self, name, directory, network):
+        return Instance(name, directory, f"127.0.{network}.{NAMES.index(name) + 1}", self.port)
+
+    def begin(self):
         starts = [threading.Thread(target=instance.start) for instance in self.instances.values()]
         for start in starts:
             start.start()
