@@ -35,15 +35,26 @@ package struct AvailabilityZone: Sendable, Hashable {
     package var region: String
     /// At least one physical room.
     package var rooms: [String]
+    /// False: allocate places nothing new in it. What is there stays.
+    package var schedulable: Bool
+    /// True: it takes nothing new, and writers leave it.
+    package var drain: Bool
     /// Of every host in it.
     package var maintenance: Maintenance?
 
-    package init(metadata: Metadata, region: String, rooms: [String], maintenance: Maintenance? = nil) {
+    package init(
+        metadata: Metadata, region: String, rooms: [String], schedulable: Bool = true, drain: Bool = false, maintenance: Maintenance? = nil
+    ) {
         self.metadata = metadata
         self.region = region
         self.rooms = rooms
+        self.schedulable = schedulable
+        self.drain = drain
         self.maintenance = maintenance
     }
+
+    /// Whether allocate may place an instance in it.
+    package var takesInstances: Bool { schedulable && !drain }
 }
 
 /// What a host offers to instances. Nil: no limit is declared.
@@ -485,6 +496,11 @@ package struct DesiredFleet: Sendable {
         self.clusters = clusters
         self.channels = channels
         self.fieldPaths = fieldPaths
+    }
+
+    /// Whether allocate may place an instance on this host: neither it nor its zone says otherwise.
+    package func takesInstances(_ host: Host) -> Bool {
+        host.takesInstances && (zones[host.zone]?.value.takesInstances ?? true)
     }
 }
 

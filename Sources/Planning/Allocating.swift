@@ -24,12 +24,13 @@ private struct Allocator {
     var allocation: Allocation
     /// Where it is not given, made when the first cluster needs a host: a commit that places nothing never pays for it.
     private var hosts: HostLoads?
-    /// Names of hosts that are to be empty.
+    /// Names of hosts that are to be empty, but for those of which the whole zone is: instances go to hosts of their own zone.
     private let draining: Set<String>
 
     init(_ fleet: DesiredFleet, _ records: FleetRecords, _ loads: HostLoads?) {
         self.fleet = fleet
-        draining = Set(fleet.hosts.lazy.filter(\.value.value.drain).map(\.key))
+        draining = Set(
+            fleet.hosts.lazy.filter { $0.value.value.drain && fleet.zones[$0.value.value.zone]?.value.drain != true }.map(\.key))
         allocation = Allocation(records: records)
         hosts = loads
         hosts?.begin()
@@ -162,6 +163,7 @@ private struct Allocator {
             set(.active, member.ordinal, &records)
             missing -= 1
         }
+        if missing > 0 { try requireOpen(placement, field) }
         for _ in 0..<max(missing, 0) {
             lookAtHosts()
             let known = records.members.first { $0.phase != .purged }?.port
@@ -176,6 +178,16 @@ private struct Allocator {
             add(host, placement.zone, port, cluster, &records)
         }
         for member in moving { set(.leaving, member.ordinal, &records) }
+    }
+
+    /// Nothing new is placed in a zone that says so.
+    private func requireOpen(_ placement: Placement, _ field: String) throws(Obstacle) {
+        guard let zone = fleet.zones[placement.zone], !zone.value.takesInstances else { return }
+        let switched = zone.value.drain ? "drain: true" : "schedulable: false"
+        let place = fleet.fieldPaths.position(of: zone.value.drain ? "spec.drain" : "spec.schedulable", in: zone)
+        throw Obstacle(
+            field: field, message: "\(placement.replicas) instances in zone \(placement.zone), but it takes no new ones: `\(switched)` at \(place.file):\(place.line)",
+            help: "place it in another zone, or take `\(switched)` off AvailabilityZone \(placement.zone)")
     }
 
     private mutating func add(_ host: Host, _ zone: String, _ port: Int?, _ cluster: Cluster, _ records: inout ClusterRecords) {

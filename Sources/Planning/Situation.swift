@@ -20,8 +20,8 @@ package struct PlanningPolicy: Sendable, Hashable {
 /// What is declared of the hosts, shared by all situations of a revision.
 package struct HostDirectory: Sendable {
     package var hosts: [String: Host] = [:]
-    /// Of hosts that are to be empty: where that is declared.
-    package var drains: [String: Cause] = [:]
+    /// Of hosts that are to be empty.
+    package var drains: [String: HostDrain] = [:]
     /// Of hosts for which any is declared, also where it is over.
     package var maintenance: [String: HostMaintenance] = [:]
     /// By zone, the region that it is in.
@@ -33,11 +33,7 @@ package struct HostDirectory: Sendable {
         hosts = fleet.hosts.mapValues(\.value)
         regions = fleet.zones.mapValues(\.value.region)
         maintenance = HostMaintenance.directory(of: fleet)
-        for (name, host) in fleet.hosts where host.value.drain {
-            let field = "spec.drain"
-            drains[name] = .manifest(
-                revision: host.revision, at: fleet.fieldPaths.position(of: field, in: host), field: field)
-        }
+        drains = HostDrain.directory(of: fleet)
     }
 }
 

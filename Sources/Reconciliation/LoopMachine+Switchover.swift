@@ -15,6 +15,7 @@ extension LoopMachine {
         let zones = desired?.clusters[unit.name]?.value.preferredZones ?? []
         func rank(_ member: MemberRecord) -> Int {
             if directory.maintenance[member.host]?.isInForce(at: now) ?? false { return Int.max }
+            if directory.drains[member.host] != nil { return Int.max - 1 }
             return zones.firstIndex(of: member.zone) ?? zones.count
         }
         let others = cluster.members.filter { $0.phase == .active && $0.ordinal != primary.ordinal }
@@ -29,6 +30,9 @@ extension LoopMachine {
             throw RequestObjection(sentence: "\(unit.name)-\(best.ordinal) is on a host that is left alone: \(work.text).")
         }
         guard rank(best) <= rank(primary) else {
+            if let drain = directory.drains[best.host] {
+                throw RequestObjection(sentence: "\(drain.text): the primary would be moved off \(unit.name)-\(best.ordinal) at once.")
+            }
             throw RequestObjection(
                 sentence: "\(unit.name)-\(best.ordinal) is in \(best.zone), and `spec.primary.preferredZones` wants \(primary.zone) more: the primary would be moved back at once. Commit another order of zones instead.")
         }

@@ -523,8 +523,9 @@ class Fleet:
 
     @staticmethod
     def _is_wrong(unit):
-        """That a cluster lost its primary several times is told for an hour, however well it is."""
-        return any(finding["reason"] != "PrimaryFlapping" for finding in unit["findings"])
+        """That a cluster lost its primary several times is told for an hour, and who stays in a drained zone all the while, however
+        well it is."""
+        return any(finding["reason"] not in ("PrimaryFlapping", "DrainHeld") for finding in unit["findings"])
 
     @staticmethod
     def _is_complete(cluster):

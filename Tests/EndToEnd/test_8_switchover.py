@@ -124,6 +124,48 @@ class Switchover(FleetTestCase):
         self.assertNotEqual(self.fleet.primary()["name"], others[1]["name"])
         self.assert_sound()
 
+    def test_5_a_drained_zone_is_left_by_the_primary_alone(self):
+        """By a commit to the zone: no row is lost, its replica stays and acknowledges, and the primary comes back when that is over."""
+        places, zone = self.fleet.repository / "regions.yaml", self.fleet.primary()["zone"]
+        self.fleet.edit(
+            (r"^  topology: primaryReplica\n", f"  topology: primaryReplica\n  primary: {{preferredZones: [{zone}]}}\n"), message="The primary stays")
+        self.fleet.converge(60)
+        stays, hosts = self.fleet.primary(), {each["name"]: each["host"] for each in self.fleet.instances()}
+
+        def where():
+            primary = self.fleet.primary()
+            return (primary["address"], primary["port"]) if primary else None
+
+        with Writer(where, "app", self.fleet.passwords["orders-app"], "orders", first=2_000_000) as writer:
+            writer.wait_for(50)
+            known = {task["id"] for task in self.fleet.tasks()}
+            self.fleet.edit((rf"name: {zone}\nspec:\n", f"name: {zone}\nspec:\n  drain: true\n"), file=places, message="Drain the zone")
+            self.fleet.converge(60)
+            self.assertNotEqual(self.fleet.primary()["zone"], zone)
+            self.assertEqual({each["name"]: each["host"] for each in self.fleet.instances() if each["serving"]}, hosts)
+            told = self.fleet.wait_finding("DrainHeld", TOLD_SECONDS)
+            self.assertRegex(told, rf"zone {zone} is drained: regions.yaml:\d+; the primary leaves it, and it stays as a replica")
+            causes = [task["cause"] for task in self.fleet.tasks() if task["id"] not in known and task["action"] == "demote"]
+            self.assertRegex(causes[0], rf"zone {zone} is drained: regions.yaml:\d+")
+            refused = self.fleet.cli("switchover", "orders", "--to", stays["name"], status=(1,))
+            self.assertIn(f"zone {zone} is drained", refused.stderr)
+            self.assertIn("drain", next(line for line in self.fleet.cli("get", "hosts", "-o", "wide").stdout.splitlines() if line.startswith(stays["host"])))
+            self.fleet.cli("validate", str(self.fleet.repository))
+            writer.wait_for(50)
+            self.fleet.edit((r"^  drain: true\n", ""), file=places, message="The zone is back")
+            self.fleet.converge(60)
+            self.assertEqual(self.fleet.primary()["name"], stays["name"])
+            writer.wait_for(50)
+        self.assert_sound()
+        acknowledged = set(writer.acknowledged)
+        for instance in self.fleet.instances():
+            database = self.fleet.database(instance)
+            self.fleet.wait_until(
+                lambda: not acknowledged - {int(row[0]) for row in database.rows("SELECT id FROM orders.acked")}, CATCH_UP_SECONDS,
+                f"{instance['name']} has all of {len(acknowledged)} acknowledged rows")
+        figures.tell(self.id(), writer.gap_longest)
+        self.assertLess(writer.gap_longest, GAP_SECONDS, writer.errors)
+
 
 if __name__ == "__main__":
     unittest.main()

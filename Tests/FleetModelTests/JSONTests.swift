@@ -67,9 +67,9 @@ private let maintenance = Maintenance(until: moment, reason: "disks")
 
 @Test func `declarations survive JSON`() throws {
     try check(Region(metadata: metadata, displayName: "杭州", locationCode: 3, isDefault: true))
-    try check(AvailabilityZone(metadata: metadata, region: "cn", rooms: ["r1", "r2"], maintenance: maintenance))
+    try check(AvailabilityZone(metadata: metadata, region: "cn", rooms: ["r1", "r2"], schedulable: false, drain: true, maintenance: maintenance))
     try check(HostCapacity(memoryBytes: 1, storageBytes: 2, instances: 3))
-    try check(Host(metadata: metadata, zone: "z", room: "r", address: "127.0.1.1", capacity: HostCapacity(instances: 1), schedulable: false, maintenance: maintenance))
+    try check(Host(metadata: metadata, zone: "z", room: "r", address: "127.0.1.1", capacity: HostCapacity(instances: 1), schedulable: false, drain: true, maintenance: maintenance))
     let script = ChannelTarget.script(name: "page", timeout: .seconds(5))
     try check(script)
     try check(AlertChannel(metadata: metadata, target: script, matchers: ["a": "b"], repeatInterval: .seconds(7), sendResolved: false))

@@ -146,6 +146,33 @@ import Testing
         #expect(assembly.fleet.clusters["orders"] != nil)
     }
 
+    @Test(arguments: ["drain: true", "schedulable: false"])
+    func `a zone that takes no new instances is a warning, also once it is closed later`(_ closed: String) {
+        let open = "metadata: {name: west-a}\nspec: {region: west, "
+        let places = file("places.yaml", text(places).replacing(open, with: open + closed + ", "))
+        let expected = "c.yaml:6:15: warning: 1 instance in `west-a`, which has 2 hosts, but takes no new instances"
+        let assembly = assembled(places, file("c.yaml", cluster()))
+        #expect(lines(assembly.diagnostics) == [expected] && assembly.held.isEmpty)
+        #expect(assembly.diagnostics.first?.help.contains("on AvailabilityZone `west-a`; instances that are there stay") == true)
+        var set = ManifestSet()
+        _ = set.apply(changed: [ManifestsTests.places, file("c.yaml", cluster())], revision: first)
+        #expect(set.assemble().diagnostics.isEmpty)
+        _ = set.apply(changed: [places], revision: second)
+        #expect(lines(set.assemble().diagnostics) == [expected])
+        _ = set.apply(changed: [ManifestsTests.places], revision: third)
+        #expect(set.assemble().diagnostics.isEmpty)
+    }
+
+    @Test func `what a zone says of itself is true or false`() {
+        let zone = "apiVersion: evenkeel.dev/v1\nkind: AvailabilityZone\nmetadata: {name: x}\nspec: {region: west, rooms: [r], drain: yes, schedulable: 1}\n"
+        let assembly = assembled(places, file("z.yaml", zone))
+        #expect(
+            lines(assembly.diagnostics) == [
+                "z.yaml:4:41: error: `spec.drain` must be true or false, not \"yes\"",
+                "z.yaml:4:59: error: `spec.schedulable` must be true or false, not \"1\"",
+            ])
+    }
+
     @Test(arguments: [
         ("topology: single", "c.yaml:6:14: error: `topology: single` has one instance, not 2"),
         ("availability: {min: 2}", "c.yaml:8:23: error: `spec.availability.min` is 2 of 2 instances, which would never let one be restarted"),

@@ -37,7 +37,7 @@ extension TestFleet {
 
 /// The fleet of the tests below, in the states that a reader of plans meets.
 private enum Scene: String, CaseIterable {
-    case new, nothing, replica, parameters, restart, upgrade, content, drift, removed, unseen, unplaceable, channel, silent, galera, recovery
+    case new, nothing, replica, parameters, restart, upgrade, content, drift, removed, unseen, unplaceable, channel, silent, galera, recovery, drained
 
     var fleet: TestFleet {
         var fleet = self == .galera || self == .recovery ? TestFleet(GaleraTests.orders()) : TestFleet()
@@ -66,6 +66,12 @@ private enum Scene: String, CaseIterable {
         case .restart:
             fleet.edit { $0.parameters["back_log"] = "200" }
             fleet.place([("spec.parameters.back_log", 23)])
+        case .drained:
+            let path = fleet.fleet.fieldPaths.intern("spec.drain")
+            let fields = FieldPositions(entries: [FieldPositions.Entry(path: path, line: 7, column: 3)])
+            guard var zone = fleet.fleet.zones["zone-a"]?.value else { return }
+            zone.drain = true
+            fleet.fleet.zones["zone-a"] = Declared(value: zone, file: "zones/a.yaml", line: 1, fields: fields, revision: "3f2c1e9")
         case .upgrade:
             for host in TestFleet.hostNames {
                 fleet.observed[host]?.report.engines.append(EngineBinary(type: .mariadb, version: "10.11.20", path: "/engines/mariadbd"))

@@ -56,6 +56,8 @@ extension AvailabilityZone: JSONCodable {
             writer.member("metadata", metadata)
             writer.member("region", region)
             writer.member("rooms", rooms)
+            writer.member("schedulable", schedulable)
+            writer.member("drain", drain)
             writer.member("maintenance", ifPresent: maintenance)
         }
     }
@@ -67,6 +69,8 @@ extension AvailabilityZone: JSONCodable {
             case "metadata": try reader.read(&metadata)
             case "region": try reader.read(&region)
             case "rooms": try reader.read(&rooms)
+            case "schedulable": try reader.read(&schedulable)
+            case "drain": try reader.read(&drain)
             case "maintenance": try reader.read(&maintenance)
             default: try reader.skip()
             }

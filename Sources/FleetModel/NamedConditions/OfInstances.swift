@@ -26,6 +26,11 @@ extension NamedCondition {
             evidence: "The versions that its agent found.", follows: "No instance is made there, and for a rolling change none is restarted anywhere.",
             mend: "Install the declared version on the host, or declare another."),
         NamedCondition(
+            "DrainHeld", "drain held", .warning, .shown, "An instance stays in a zone that is drained.",
+            evidence: "The zone's manifest, and the cluster's `placement`, which puts the instance there.",
+            follows: "The primary leaves the zone as soon as another one elsewhere can take over. Nothing else moves: instances stay in the zone that `placement` names.",
+            mend: "Commit its place in another zone (`spec.placement`), or leave it: it goes on replicating and acknowledging."),
+        NamedCondition(
             "HostMaintenance", "instance in maintenance", .warning, .settled, "An instance is left alone, because its host or zone is in maintenance.",
             evidence: "The manifest of the host or zone.", follows: "Nothing is done to it until the end; no alert tells of it.",
             mend: "Nothing: it ends by itself at the moment that it names, or when the field is removed."),

@@ -51,6 +51,12 @@ extension KindTable where Value == AvailabilityZone {
                 "rooms", \.rooms, .list(of: .name("a room's name"), countMin: 1),
                 "Its physical rooms. A host without a `room` is in the first; a cluster's instances are spread over rooms where there are several."
             ),
+            .optional(
+                "schedulable", \.schedulable, .boolean, default: true, "true",
+                "`false` places nothing new in the zone; what is there stays."),
+            .optional(
+                "drain", \.drain, .boolean, default: false, "false",
+                "`true` places nothing new in the zone, and primaries leave it by planned switchovers, whatever `primary.preferredZones` says, until it is taken back. Replicas stay, and go on acknowledging, because `placement` puts them there: `DrainHeld` names them. To empty the zone, commit their place in another zone: the new instance serves before the old one is stopped. An automatic failover still chooses one here where nobody else holds every acknowledged write."),
             .maintenance(\.maintenance, "As `maintenance` of each of its hosts; of the two the later end counts."),
         ]),
         blank: { AvailabilityZone(metadata: Metadata(name: ""), region: "", rooms: []) },
@@ -89,10 +95,10 @@ extension KindTable where Value == Host {
             .optional("capacity", \.capacity, .capacity, default: HostCapacity(), "no limits", "What it offers to instances."),
             .optional(
                 "schedulable", \.schedulable, .boolean, default: true, "true",
-                "`false` places nothing new here; what is here stays."),
+                "`false` places nothing new here; what is here stays. So does `schedulable: false` of the zone."),
             .optional(
                 "drain", \.drain, .boolean, default: false, "false",
-                "`true` places nothing new here, and moves what is here to other hosts of the zone, one after the other: the new instance serves before the old one is stopped and its directory kept for `retainFor`. The primary moves by a planned switchover. Where there is no room elsewhere the instances stay, and their clusters say so."),
+                "`true` places nothing new here, and moves what is here to other hosts of the zone, one after the other: the new instance serves before the old one is stopped and its directory kept for `retainFor`. The primary moves by a planned switchover. Where there is no room elsewhere the instances stay, and their clusters say so; the primary moves to another zone all the same."),
             .maintenance(
                 \.maintenance,
                 "While it is in force the host may be down or silent: primaries on it move away by a planned switchover as soon as a replica elsewhere can take over; what is here is not started, healed or changed, nor moved to other hosts, and of its alerts only `Maintenance` goes out. A primary that could not move is not failed over, and `MaintenanceHoldsFailover` says so."),

@@ -124,13 +124,15 @@ extension ManifestSet {
     private func check(_ placement: Placement, _ number: Int, _ cluster: Declared<Cluster>, _ found: inout Findings) {
         let field = "spec.placement[\(number)]"
         guard !placement.zone.isEmpty else { return }
-        guard force.fleet.zones[placement.zone] != nil else {
+        guard let zone = force.fleet.zones[placement.zone] else {
             _ = reference(
                 .availabilityZone, placement.zone, known: force.fleet.zones, at: field + ".zone", .cluster(cluster),
                 &found)
             return
         }
-        let hosts = force.hostCounts[placement.zone] ?? Force.HostCount()
+        var hosts = force.hostCounts[placement.zone] ?? Force.HostCount()
+        let isOpen = zone.value.takesInstances
+        if !isOpen { hosts.schedulable = 0 }
         guard placement.replicas > hosts.schedulable else { return }
         let declaredHosts = max(hosts.all, index.hostsByZone[placement.zone]?.count ?? 0)
         let position = AnyDeclared.cluster(cluster).position(of: field + ".replicas", decoder.paths.names)
@@ -148,8 +150,8 @@ extension ManifestSet {
         if placement.replicas <= hosts.all {
             // Instances that are there may stay on a host that takes no new ones, so this alone holds nothing back.
             diagnostic.severity = .warning
-            diagnostic.message += ", but only \(hosts.schedulable) that \(hosts.schedulable == 1 ? "takes" : "take") new instances"
-            diagnostic.help = "set `schedulable: true` and no `drain` on another Host of the zone; instances that are there stay, a new one waits"
+            diagnostic.message += isOpen ? ", but only \(hosts.schedulable) that \(hosts.schedulable == 1 ? "takes" : "take") new instances" : ", but takes no new instances"
+            diagnostic.help = "set `schedulable: true` and no `drain` on \(isOpen ? "another Host of the zone" : "AvailabilityZone `\(placement.zone)`"); instances that are there stay, a new one waits"
         }
         found.diagnostics.append(diagnostic)
     }

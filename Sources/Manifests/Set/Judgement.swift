@@ -123,6 +123,9 @@ extension ManifestSet {
         default:
             break
         }
+        if case .availabilityZone(let old) = before, case .availabilityZone(let new) = after, old.value.takesInstances != new.value.takesInstances {
+            zones.insert(unit.name)
+        }
     }
 
     /// Clusters of these zones, and those for which a zone now has enough hosts, or no longer.

@@ -208,7 +208,7 @@ extension ClusterProcedure {
     func becausePlaced(in zone: String) -> Cause {
         if !context.drains.isEmpty {
             for view in views where view.record.zone == zone && view.record.phase == .leaving {
-                if let cause = context.drains[view.record.host] { return cause }
+                if let drain = drain(of: view), !drain.isOfZone { return drain.cause }
             }
         }
         return because(placementField(zone))

@@ -13,6 +13,7 @@ extension ClusterProcedure {
         forgetFailures()
         tellFlapping()
         tellLagging()
+        tellDrains()
         tellMaintenance()
         if decision.findings.count > 1 { decision.findings.sort() }
     }

@@ -3,9 +3,9 @@ import FleetModel
 // Disruption: what takes an instance out of service for a while, one at a time, and only when all is well.
 
 extension ClusterProcedure {
-    /// What is disrupted with nothing else under way: first the writer leaves a host that is worked on.
+    /// What is disrupted with nothing else under way: first the writer leaves a host that is worked on, or is to be empty.
     mutating func disrupt(_ primary: MemberView) {
-        if maintenance != nil || leaveMaintenance(primary) || !isAllServing { return }
+        if maintenance != nil || leaveMaintenance(primary) || leaveDrain(primary) || !isAllServing { return }
         holdDisruption { $0.disruptOne(primary) }
     }
 

@@ -81,7 +81,10 @@ extension PrimaryReplicaProcedure {
     /// The head stays as long as it can be had; else whoever has received most.
     private mutating func chooseHead() {
         if let head = primary {
-            if head.isActive, !isLostHead(head), !isInMaintenance(head) { return }
+            if head.isActive, !isLostHead(head), !isInMaintenance(head) {
+                if let next = successor(ofDrained: head) { records.primary = next.ordinal }
+                return
+            }
             stopTurning(to: head)
         }
         let able = views.filter {
@@ -96,6 +99,17 @@ extension PrimaryReplicaProcedure {
         } else if records.primary == nil {
             records.primary = views.filter(\.isActive).min { (zoneRank($0), $0.ordinal) < (zoneRank($1), $1.ordinal) }?.ordinal
         }
+    }
+
+    /// Who is the head in place of one on a host that is to be empty: nobody waits for either, so that it is changed when all is
+    /// quiet.
+    private func successor(ofDrained head: MemberView) -> MemberView? {
+        guard isDrained(head), running.isEmpty, isAllServing, !isSuspended, maintenance == nil else { return nil }
+        return views.filter { view in
+            view.isActive && view.ordinal != head.ordinal && view.hasCaughtUp && isNear(view, head)
+                && !isDrained(view) && !isInMaintenance(view)
+        }
+        .min { (zoneRank($0), $0.ordinal) < (zoneRank($1), $1.ordinal) }
     }
 
     /// Who waits for it to be reached could be the head itself.

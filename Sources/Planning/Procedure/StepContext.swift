@@ -13,8 +13,8 @@ final class StepContext {
     let cluster: Cluster
     let secrets: [String: String]
     let catalogs: [VariableCatalog]
-    /// Of hosts that are to be empty: where that is declared.
-    let drains: [String: Cause]
+    /// By host name, those that are to be empty.
+    let drains: [String: HostDrain]
     /// By host name, where people work or are to work.
     let maintenance: [String: HostMaintenance]
     /// The fleet's failovers of late; the region of each zone.

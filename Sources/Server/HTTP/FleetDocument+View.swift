@@ -87,18 +87,18 @@ extension HostDocument {
             var host = HostDocument()
             host.name = name
             host.instances = placed[name] ?? []
-            if let value = declared[name] { host.take(value) }
+            if let value = declared[name] { host.take(value, view.desired?.zones[value.value.zone]?.value) }
             host.take(view.observed[name], view.agents[name], known: known, now: view.now)
             return host
         }
     }
 
-    private mutating func take(_ declared: Declared<Host>) {
-        zone = declared.value.zone
+    private mutating func take(_ declared: Declared<Host>, _ zone: AvailabilityZone?) {
+        self.zone = declared.value.zone
         room = declared.value.room
         address = declared.value.address
-        isSchedulable = declared.value.takesInstances
-        isDrained = declared.value.drain
+        isSchedulable = declared.value.takesInstances && zone?.takesInstances ?? true
+        isDrained = declared.value.drain || zone?.drain ?? false
         position = declared.place
     }
 

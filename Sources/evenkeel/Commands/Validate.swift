@@ -40,9 +40,21 @@ struct Validate: ParsableCommand {
         if hasErrors { throw ExitStatus.error }
     }
 
-    /// Clusters that would find no hosts or ports in an empty fleet.
+    /// Clusters that would find no hosts or ports in an empty fleet in which no host or zone is closed: nobody knows here what
+    /// is on those already, and stays.
     private func placing(_ assembly: Assembly, _ manifests: ManifestSet) -> [Diagnostic] {
-        Planner.allocate(assembly.fleet, FleetRecords(storeID: "")).problems.map { problem in
+        var fleet = assembly.fleet
+        for (name, host) in fleet.hosts where !host.value.takesInstances {
+            var open = host
+            (open.value.schedulable, open.value.drain) = (true, false)
+            fleet.hosts[name] = open
+        }
+        for (name, zone) in fleet.zones where !zone.value.takesInstances {
+            var open = zone
+            (open.value.schedulable, open.value.drain) = (true, false)
+            fleet.zones[name] = open
+        }
+        return Planner.allocate(fleet, FleetRecords(storeID: "")).problems.map { problem in
             manifests.diagnostic(
                 unit: UnitID(.cluster, problem.cluster), field: problem.field, message: problem.message, help: problem.help)
         }.sorted()
