@@ -268,6 +268,8 @@ package struct Cluster: Sendable, Hashable {
     package var resources: ClusterResources
     /// Declared text by variable name (lower case, `_` for `-`).
     package var parameters: [String: String]
+    /// A mark that is no engine's: every instance is started once with it. Nil: there is none.
+    package var restart: String?
     package var durability: Durability
     package var whenAlone: WhenAlone
     package var relaySync: RelaySync
@@ -301,7 +303,7 @@ package struct Cluster: Sendable, Hashable {
 
     package init(
         metadata: Metadata, engine: EngineSpec, topology: Topology, placement: [Placement], port: Int? = nil,
-        resources: ClusterResources, parameters: [String: String] = [:], durability: Durability = .semiSync,
+        resources: ClusterResources, parameters: [String: String] = [:], restart: String? = nil, durability: Durability = .semiSync,
         whenAlone: WhenAlone = .wait, relaySync: RelaySync = .os,
         availabilityMin: Int? = nil, preferredZones: [String] = [], databases: [DatabaseSpec] = [],
         accounts: [AccountSpec] = [], retainFor: Duration = .seconds(24 * 3600),
@@ -317,6 +319,7 @@ package struct Cluster: Sendable, Hashable {
         self.port = port
         self.resources = resources
         self.parameters = parameters
+        self.restart = restart
         self.durability = durability
         self.whenAlone = whenAlone
         self.relaySync = relaySync

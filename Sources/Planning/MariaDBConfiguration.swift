@@ -9,6 +9,11 @@ import Synchronization
 package enum MariaDBConfiguration {
     /// Below this line stands one `name=value` for each parameter.
     package static let marker = "# declared parameters"
+    /// What `spec.restart` is called in the file. It is no variable of any server; which mark a process was started with is
+    /// told with its parameters.
+    package static let restartMark = "evenkeel_restart"
+    /// Under this word a server passes over what it does not know. An agent tells names without it.
+    private static let looseWord = "loose_"
 
     /// The whole file of one member; `group`: of a galera cluster's.
     package static func render(
@@ -40,9 +45,11 @@ package enum MariaDBConfiguration {
         return SHA256.hex(text)
     }
 
-    fileprivate static func lines(_ parameters: [(String, String)]) -> String {
+    /// `loose`: names that are written with the word.
+    fileprivate static func lines(_ parameters: [(String, String)], loose: Set<String> = []) -> String {
         var text = ""
         for (name, value) in parameters {
+            if loose.contains(name) { text += looseWord }
             text += name
             text += "="
             text += value
@@ -127,15 +134,27 @@ package enum MariaDBConfiguration {
     /// What is in force for a cluster: the sizes that follow from `resources.memory` and our defaults, the declared
     /// parameters over them. Sorted by name.
     package static func parameters(of cluster: Cluster) -> [(String, String)] {
-        sorted(inForce(cluster))
+        sorted(inForce(cluster).values)
     }
 
     fileprivate static func sorted(_ parameters: [String: String]) -> [(String, String)] {
         parameters.map { ($0.key, $0.value) }.sorted { $0.0 < $1.0 }
     }
 
-    fileprivate static func inForce(_ cluster: Cluster) -> [String: String] {
+    fileprivate static func inForce(_ cluster: Cluster) -> (values: [String: String], loose: Set<String>) {
         var all = cluster.parameters
+        var loose: Set<String> = []
+        for name in cluster.parameters.keys where name.hasPrefix(looseWord) {
+            let value = all.removeValue(forKey: name)
+            let known = String(name.dropFirst(looseWord.count))
+            guard all[known] == nil else { continue }
+            all[known] = value
+            loose.insert(known)
+        }
+        if let mark = cluster.restart {
+            all[restartMark] = mark
+            loose.insert(restartMark)
+        }
         let mebibyte: Int64 = 1 << 20
         let pool = max(8, cluster.resources.memoryBytes * 6 / 10 / mebibyte) * mebibyte
         for (name, value) in [
@@ -144,7 +163,7 @@ package enum MariaDBConfiguration {
         ] where all[name] == nil { all[name] = value }
         // Of our own, and here because it can be set while the server runs, like a declared one.
         if cluster.relaySync == .always { all["sync_relay_log"] = "1" }
-        return all
+        return (all, loose)
     }
 }
 
@@ -207,9 +226,10 @@ package final class ConfigurationCache: Sendable {
 
     init(_ cluster: Cluster?) {
         self.cluster = cluster
-        byName = cluster.map(MariaDBConfiguration.inForce) ?? [:]
+        let inForce = cluster.map(MariaDBConfiguration.inForce) ?? (values: [:], loose: [])
+        byName = inForce.values
         parameters = MariaDBConfiguration.sorted(byName)
-        lines = MariaDBConfiguration.lines(parameters)
+        lines = MariaDBConfiguration.lines(parameters, loose: inForce.loose)
         historyBytes = cluster.flatMap { $0.topology == .galera ? GaleraGroup.historyBytes($0.resources) : nil }
     }
 

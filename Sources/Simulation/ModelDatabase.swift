@@ -82,7 +82,8 @@ enum ModelConfiguration {
         var values: [String: String] = [:]
         for line in text[marker.upperBound...].split(separator: "\n") {
             let parts = line.split(separator: "=", maxSplits: 1)
-            if parts.count == 2 { values[String(parts[0])] = String(parts[1]) }
+            let name = parts[0].hasPrefix("loose_") ? parts[0].dropFirst(6) : parts[0]
+            if parts.count == 2 { values[String(name)] = String(parts[1]) }
         }
         return values
     }

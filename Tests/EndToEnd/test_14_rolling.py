@@ -130,6 +130,32 @@ class Rolling(RollingCase):
         self.judge(writer, gap_max=KILLED_SECONDS)
         self.say("primary killed during a rolling restart", writer)
 
+    def test_a_restart_that_is_asked_for(self):
+        """Each instance once and one at a time, the primary as a replica; without the mark, or with the same again, nobody."""
+        mark = ("  topology: primaryReplica\n", '  topology: primaryReplica\n  restart: "2026-11-22 new OpenSSL"\n')
+        before, known = self.pids(), known_attempts(self.fleet)
+        with self.writer() as writer:
+            self.writes(writer)
+            swap(*mark)(self.fleet)
+            self.fleet.converge(UPGRADE_SECONDS)
+            self.writes(writer)
+            restarts = sorted(self.done("restart", known), key=lambda each: each[1])
+            self.assertEqual(sorted(each[0] for each in restarts), sorted(before), restarts)
+            self.assertEqual(restarts[-1][0], self.old["name"], restarts)
+            for one, other in zip(restarts, restarts[1:]):
+                self.assertLessEqual(one[2], other[1], "two at once")
+            after = self.pids()
+            self.assertEqual([name for name in before if before[name] == after[name]], [])
+            for change in (reversed(mark), mark, reversed(mark)):
+                swap(*change)(self.fleet)
+                self.fleet.converge(UPGRADE_SECONDS)
+                self.assertEqual(self.pids(), after, "nobody is restarted for it")
+        failovers = [each for each in self.fleet.events(500) if each["time"] >= self.since and each["reason"] == "Failover"]
+        self.assertEqual(failovers, [])
+        self.assert_sound()
+        self.judge(writer, gap_max=UNDISTURBED_SECONDS)
+        self.say("a restart that was asked for", writer)
+
     def halt(self, writer, change, *, tells):
         """One replica is tried and rolled back, and nobody else is touched, also not by a death meanwhile."""
         before = self.pids()

@@ -78,7 +78,7 @@ private let maintenance = Maintenance(until: moment, reason: "disks")
         Cluster(
             metadata: metadata, engine: EngineSpec(type: .mariadb, version: "10.11"), topology: .primaryReplica,
             placement: [Placement(zone: "a", replicas: 2)], port: 3307,
-            resources: ClusterResources(memoryBytes: 1, storageBytes: 2), parameters: ["max_connections": "200"],
+            resources: ClusterResources(memoryBytes: 1, storageBytes: 2), parameters: ["max_connections": "200"], restart: "new OpenSSL",
             durability: .async, whenAlone: .continue, relaySync: .always, availabilityMin: 1, preferredZones: ["a"], databases: [database], accounts: [account],
             retainFor: .seconds(60), deletionPolicy: .delete, suspend: true, failover: .manual, maxDataLoss: 7, maintenance: maintenance,
             gameDay: .allowed, standbyOf: "stock", promotionToken: token, acceptLoss: 4, recoveryAcceptLoss: 5))

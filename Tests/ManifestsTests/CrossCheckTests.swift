@@ -173,6 +173,11 @@ import Testing
             ])
     }
 
+    @Test(arguments: [("2026-11-22", "2026-11-22"), ("42", "42"), ("\"a # b\"", "a # b"), ("新 OpenSSL", "新 OpenSSL")])
+    func `a mark for a restart is taken as it is written`(_ written: String, _ mark: String) {
+        #expect(assembled(places, file("c.yaml", cluster("orders", "restart: \(written)"))).fleet.clusters["orders"]?.value.restart == mark)
+    }
+
     @Test(arguments: [
         ("topology: single", "c.yaml:6:14: error: `topology: single` has one instance, not 2"),
         ("availability: {min: 2}", "c.yaml:8:23: error: `spec.availability.min` is 2 of 2 instances, which would never let one be restarted"),
@@ -186,6 +191,10 @@ import Testing
         ("parameters: {server_id: 1}", "c.yaml:8:16: error: the parameter `server_id` belongs to Evenkeel"),
         ("parameters: {a: \"1\\nserver_id=1\"}", "c.yaml:8:19: error: `spec.parameters.a` must be one line without control characters"),
         ("parameters: {\"a\\nb\": 1}", "c.yaml:8:16: error: \"a b\" is no name of a server variable"),
+        ("restart: \" x\"", "c.yaml:8:12: error: `spec.restart` must be a text that neither begins nor ends with a blank"),
+        ("restart: \"\"", "c.yaml:8:12: error: `spec.restart` must be a text that neither begins nor ends with a blank"),
+        ("restart: \"a\\nb=1\"", "c.yaml:8:12: error: `spec.restart` must be one line without control characters"),
+        ("restart: {at: 1}", "c.yaml:8:12: error: `spec.restart` must be a value, not a mapping"),
         ("parameters: {a: [1]}", "c.yaml:8:19: error: `spec.parameters.a` must be a value, not a list"),
     ]) func `fields of a cluster that do not go together`(_ more: String, _ expected: String) throws {
         #expect(lines([try only(cluster("orders", more))]) == [expected])

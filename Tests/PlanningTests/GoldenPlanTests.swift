@@ -37,7 +37,7 @@ extension TestFleet {
 
 /// The fleet of the tests below, in the states that a reader of plans meets.
 private enum Scene: String, CaseIterable {
-    case new, nothing, replica, parameters, restart, upgrade, content, drift, removed, unseen, unplaceable, channel, silent, galera, recovery, drained
+    case new, nothing, replica, parameters, restart, upgrade, content, drift, removed, unseen, unplaceable, channel, silent, galera, recovery, drained, asked
 
     var fleet: TestFleet {
         var fleet = self == .galera || self == .recovery ? TestFleet(GaleraTests.orders()) : TestFleet()
@@ -66,6 +66,9 @@ private enum Scene: String, CaseIterable {
         case .restart:
             fleet.edit { $0.parameters["back_log"] = "200" }
             fleet.place([("spec.parameters.back_log", 23)])
+        case .asked:
+            fleet.edit { $0.restart = "2026-11-22 new OpenSSL" }
+            fleet.place([("spec.restart", 24)])
         case .drained:
             let path = fleet.fleet.fieldPaths.intern("spec.drain")
             let fields = FieldPositions(entries: [FieldPositions.Entry(path: path, line: 7, column: 3)])

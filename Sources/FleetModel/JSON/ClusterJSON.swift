@@ -158,6 +158,7 @@ extension Cluster: JSONCodable {
             writer.member("port", ifPresent: port)
             writer.member("resources", resources)
             writer.member("parameters", ifFilled: parameters)
+            writer.member("restart", ifPresent: restart)
             writer.member("durability", durability)
             if whenAlone != .wait { writer.member("whenAlone", whenAlone) }
             if relaySync != .os { writer.member("relaySync", relaySync) }
@@ -192,6 +193,7 @@ extension Cluster: JSONCodable {
             case "port": try reader.read(&port)
             case "resources": try reader.read(&resources)
             case "parameters": try reader.read(&parameters)
+            case "restart": try reader.read(&restart)
             case "durability": try reader.read(&durability)
             case "whenAlone": try reader.read(&whenAlone)
             case "relaySync": try reader.read(&relaySync)

@@ -93,6 +93,9 @@ extension KindTable where Value == Cluster {
             "parameters", \.parameters, .parameters, default: [:], "none",
             "Server variables by name, in any spelling that the server takes. Values are text as an option file has it."),
         .optional(
+            "restart", \.restart, .restartMark, absent: "none",
+            "Any text, for example `2026-11-22 new OpenSSL`. Another text restarts every instance once, one after the other as for a parameter that needs it ([rolling change](rolling-change.md)); what was started with this text already, or is made later, is not restarted for it. Taking it away restarts nothing."),
+        .optional(
             "databases", \.databases, .list(of: .database, sortedBy: \.name), default: [], "none",
             "Databases (schemas) that exist."),
         .optional(
@@ -167,6 +170,19 @@ extension Shape where Value == DemotionToken {
             description: text.description,
             read: { decoder, node, path in text.read(&decoder, node, path).flatMap { DemotionToken($0) } },
             write: { text.write($0.description, &$1) })
+    }
+}
+
+extension Shape where Value == String {
+    /// One line that is the same without what surrounds it: an option file drops blanks at the ends.
+    static var restartMark: Shape {
+        anyScalar(lengthMax: 128) { text throws(ScalarProblem) in
+            guard Letters.isOneLine(text) else { throw ScalarProblem("must be one line without control characters") }
+            guard !text.isEmpty, text.first != " ", text.last != " " else {
+                throw ScalarProblem("must be a text that neither begins nor ends with a blank", help: "for example `2026-11-22 new OpenSSL`")
+            }
+            return text
+        }
     }
 }
 

@@ -42,21 +42,29 @@ extension ClusterProcedure {
         }
         let waiting = !isPrimary && isOnlyAcker(view) ? "; writes wait until it is back: nobody else acknowledges them" : ""
         if let version = change.version {
-            let names = change.parameters.isEmpty ? "" : ", and for " + change.parameters.joined(separator: ", ")
+            let names = change.parameters.isEmpty ? "" : ", and for " + named(change.parameters)
             emit(
                 .upgrade(isPrimary: isPrimary, version: version), on: view, cause: because("spec.engine.version"),
                 "restart by \(version), from \(self.version(of: view) ?? "")" + names + waiting)
         } else {
             emit(
                 .restart(isPrimary: isPrimary), on: view, cause: because(parameterField(change.parameters[0])),
-                "restart for " + change.parameters.joined(separator: ", ") + waiting)
+                "restart for " + named(change.parameters) + waiting)
         }
         return true
     }
 
     private func reason(_ change: Change, _ view: MemberView) -> String {
-        let names = change.parameters.joined(separator: ", ")
-        return if let version = change.version { "restart of \(label(view)) by \(version)" } else { "restart of \(label(view)) for \(names)" }
+        if let version = change.version {
+            "restart of \(label(view)) by \(version)"
+        } else {
+            "restart of \(label(view)) for \(named(change.parameters))"
+        }
+    }
+
+    /// Parameters by name; the mark of `spec.restart` as it is declared, in quotes.
+    private func named(_ parameters: [String]) -> String {
+        parameters.map { $0 == MariaDBConfiguration.restartMark ? "\"\(cluster.restart ?? "")\"" : $0 }.joined(separator: ", ")
     }
 
     /// Every host has the version before anybody is brought to it.
@@ -111,7 +119,7 @@ extension ClusterProcedure {
         let refused = view.report?.refusedStart?.engineVersion
         let change = Change(version: refused == version(of: view) ? nil : refused, parameters: parametersOfNextStart(view))
         let fields = (change.version == nil ? [] : ["spec.engine.version"]) + change.parameters.map(parameterField)
-        let what = change.version ?? change.parameters.joined(separator: ", ")
+        let what = change.version ?? named(change.parameters)
         let field = fields.isEmpty ? "spec.parameters" : fields.joined(separator: ", ")
         return
             "\(label(view)) does not start\(what.isEmpty ? " by its configuration" : " with " + what): \(view.report?.refusedStart?.message ?? ""); it runs as before, and no other instance is restarted: commit another \(field)"

@@ -84,6 +84,7 @@ extension ClusterProcedure {
     /// The manifest's field for a parameter: its own, or the one that it follows from.
     func parameterField(_ name: String) -> String {
         if name == "sync_relay_log" { return "spec.durability.relaySync" }
+        if name == MariaDBConfiguration.restartMark { return "spec.restart" }
         return cluster.parameters[name] != nil || name != "innodb_buffer_pool_size" ? "spec.parameters." + name : "spec.resources.memory"
     }
 
@@ -100,7 +101,7 @@ extension ClusterProcedure {
                 guard isDynamic(name, database.version) ?? false else { continue }
                 needs.set[name] = declared
                 if isCurrent { needs.drifted.append((name, applied.readBack, actual)) }
-            } else if report.startedParameters[name] == declared, let actual, isCurrent {
+            } else if report.startedParameters[name] == declared, isCurrent, let actual = actual ?? unread(name, declared, database.version) {
                 // It was started with this value, so what it reads back is what it makes of it.
                 records.parameters[name] = AppliedParameter(
                     declared: declared, readBack: report.startedValues[name] ?? actual, version: database.version)
@@ -144,6 +145,12 @@ extension ClusterProcedure {
         return catalog.dynamic.contains(name)
     }
 
+    /// What a server passes over it never tells: it is in force once the server was started with it.
+    private func unread(_ name: String, _ declared: String, _ version: String) -> String? {
+        guard let catalog = context.catalogs.first(where: { $0.version == version }) else { return nil }
+        return catalog.dynamic.contains(name) || catalog.fixed.contains(name) ? nil : declared
+    }
+
     /// Values of parameters that are declared no more are forgotten once every instance's file is without them.
     private mutating func forgetRemoved() {
         // Mostly there are none, and then there are as many names as known ones among them.
@@ -168,7 +175,9 @@ extension ClusterProcedure {
         for (name, value) in parameters where report.startedParameters[name] != value {
             if isDynamic(name, version) == false { names.append(name) }
         }
-        for name in report.startedParameters.keys.sorted() where configurations.byName[name] == nil {
+        // A mark that is taken away asks for nothing.
+        for name in report.startedParameters.keys.sorted()
+        where configurations.byName[name] == nil && name != MariaDBConfiguration.restartMark {
             if isDynamic(name, version) == false { names.append(name) }
         }
         return names

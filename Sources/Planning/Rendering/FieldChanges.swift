@@ -109,6 +109,10 @@ struct FieldChanges {
             add("durability.relaySync", "spec.durability.relaySync", before == nil ? os : always, after == nil ? os : always, note: note)
             return
         }
+        if name == MariaDBConfiguration.restartMark {
+            add("restart", "spec.restart", before, after, note: after == nil ? "restarts nothing" : "restarts every instance once")
+            return
+        }
         let isDerived = cluster.parameters[name] == nil && name == "innodb_buffer_pool_size"
         add(
             "parameters.\(name)", isDerived ? "spec.resources.memory" : "spec.parameters.\(name)", before, after,
