@@ -126,8 +126,8 @@ extension AgentMachine {
         let since = since ?? now
         if journal.settled.contains(order.id) { return }
         if let known = journal.attempts[order.id] { return offeredAgain(order, known, since) }
-        // The second: a fence that the journal does not know of.
-        if wasRefused(order.id) || performing[order.id] != nil { return outbox.add(.attempt(order.id)) }
+        // The others: a fence that the journal does not know of.
+        if wasRefused(order.id) || performing[order.id] != nil || unsaved[order.id] != nil { return outbox.add(.attempt(order.id)) }
         if let reason = reasonToRefuse(order) { return refuse(order.id, .refused(reason)) }
         let others = openAttempts(on: order.instance)
         if let other = others.first(where: { order.effectiveEpoch <= $0.epoch }) {
@@ -238,8 +238,9 @@ extension AgentMachine {
     // MARK: fencing without a journal
 
     /// The journal may be on the very disk that hangs. A writer is killed all the same: what the journal would add, that
-    /// nothing starts it again, is kept in memory and written when the disk allows; and were the agent to end before, the
-    /// writer's grant opens nothing without a member that follows it under its epoch.
+    /// nothing starts it again, is kept in memory and written when the disk allows. Until then the kill proves nothing, and its
+    /// end is not told: were the agent to end before, the writer could be opened by its grant for a member that follows it under
+    /// its epoch. The revocation of all who may acknowledge for it needs no such proof.
     private mutating func fenceUnjournalled(_ order: AttemptOrder) {
         tell(.warning, "an instance is killed before the journal knows of it", ["instance": order.instance.description])
         unsavedFences[order.instance] = max(order.effectiveEpoch, unsavedFences[order.instance] ?? 0)
@@ -295,7 +296,7 @@ extension AgentMachine {
 
     /// The end goes to disk, then to the server; where the disk refuses, it is tried again.
     private mutating func end(_ id: String, _ outcome: AttemptOutcome, order: AttemptOrder?) {
-        guard let attempt = journal.attempts[id] else { return refuse(id, outcome) }
+        guard let attempt = journal.attempts[id] else { return endUnjournalled(id, outcome, order) }
         guard attempt.outcome == nil else { return }
         guard isJournalWritable else {
             unsaved[id] = UnsavedEnd(outcome: outcome, order: order)
@@ -311,12 +312,21 @@ extension AgentMachine {
         resumeHeld(attempt.instance)
     }
 
+    private mutating func endUnjournalled(_ id: String, _ outcome: AttemptOutcome, _ order: AttemptOrder?) {
+        if let order, case .succeeded = outcome, unsavedFences[order.instance] != nil {
+            unsaved[id] = UnsavedEnd(outcome: outcome, order: order)
+            return outbox.add(.attempt(id))
+        }
+        unsaved[id] = nil
+        refuse(id, outcome)
+    }
+
     mutating func saveUnsavedEnds() {
+        for instance in unsavedFences.keys.sorted() where isJournalWritable { saveFence(instance) }
         for (id, unsavedEnd) in unsaved.sorted(by: { $0.key < $1.key }) where isJournalWritable {
             end(id, unsavedEnd.outcome, order: unsavedEnd.order)
         }
         for id in unsettled.sorted() where isJournalWritable { settle(id) }
-        for instance in unsavedFences.keys.sorted() where isJournalWritable { saveFence(instance) }
     }
 
     mutating func settle(_ id: String) {
@@ -392,7 +402,7 @@ extension AgentMachine {
 
     mutating func attemptMessage(_ id: String) -> AgentMessage? {
         if untoldEnds[id] != nil { return nil }
-        if journal.attempts[id] != nil || performing[id] != nil { return .attempt(AttemptStatus(id: id, state: state(of: id))) }
+        if journal.attempts[id] != nil || performing[id] != nil || unsaved[id] != nil { return .attempt(AttemptStatus(id: id, state: state(of: id))) }
         guard let outcome = refusals.first(where: { $0.id == id })?.outcome else { return nil }
         return .attempt(AttemptStatus(id: id, state: .ended(outcome)))
     }

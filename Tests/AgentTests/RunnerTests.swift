@@ -163,7 +163,7 @@ import Testing
             try await rig.wait(for: .began("f", secrets: [:]))
             rig.driver.set(stopped())
             rig.driver.end("f", .success(TaskResult()))
-            #expect(try await rig.outcome(of: "f") == done)
+            _ = try await rig.state(of: "f") { $0 == .running(AttemptProgress(phase: "waiting for the agent's journal")) }
             // Another order is refused at once, and hangs nobody.
             server.say(.offer(order("t", .start, epoch: 2)))
             _ = try await rig.outcome(of: "t")
@@ -171,6 +171,7 @@ import Testing
             _ = try await rig.deeds.first { deed in
                 if case .journalled(let entries) = deed, entries.contains(.instance(orders1, InstanceJournal(epoch: 2))) { true } else { nil }
             }
+            #expect(try await rig.outcome(of: "f") == done)
         }
         #expect(rig.journal.state.withLock { $0.instances[orders1] } == InstanceJournal(epoch: 2))
     }
