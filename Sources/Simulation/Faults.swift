@@ -211,7 +211,8 @@ struct Faults {
 
     /// Somebody changes something by hand.
     private func drift(_ world: World) {
-        guard let (_, instance) = world.pick(world.allInstances.filter { $0.instance.process != nil && !$0.instance.isHung(at: world.now) }) else { return }
+        let able = world.allInstances.filter { $0.instance.process != nil && !$0.instance.isHung(at: world.now) && !$0.host.isDiskStuck(at: world.now) }
+        guard let (_, instance) = world.pick(able) else { return }
         switch Int.random(in: 0..<8, using: &world.random) {
         case 0 where instance.isWritable && !instance.isMadeWritable:
             world.note("drift: the account is dropped on \(instance.id)")

@@ -36,8 +36,7 @@ extension World {
     private func hearing(_ awake: [(host: ModelHost, instance: ModelInstance)]) -> [[Bool]] {
         var hears = awake.indices.map { one in
             awake.indices.map { other in
-                one == other || areConnected(awake[one].host, awake[other].host) && awake[one].host.deafUntil <= now
-                    && mayMeet(awake[one].instance, awake[other].instance)
+                one == other || self.hears(awake[one].host, awake[other].host) && mayMeet(awake[one].instance, awake[other].instance)
             }
         }
         for middle in awake.indices {

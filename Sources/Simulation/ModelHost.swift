@@ -35,6 +35,11 @@ final class ModelHost {
     var replicationCutUntil = Instant(milliseconds: 0)
     /// It hears no other database until then, and is heard.
     var deafUntil = Instant(milliseconds: 0)
+    /// It hears no server until then, and is heard; and the other way round.
+    var serverDeafUntil = Instant(milliseconds: 0)
+    var serverMuteUntil = Instant(milliseconds: 0)
+    /// The disk of its databases is in trouble from then, until then.
+    var disk: (trouble: DiskTrouble, since: Instant, until: Instant)?
     /// Without power until then: no agent, no database, no word to anybody.
     var lostUntil = Instant(milliseconds: 0)
     /// How far the time of its wall is off.
@@ -51,6 +56,17 @@ final class ModelHost {
         self.address = address
         self.region = region
     }
+
+    /// Whether the disk of its databases takes no writes.
+    func isDiskStuck(at now: Instant) -> Bool { disk.map { $0.until > now } ?? false }
+
+    /// As its agent finds it by writing: a write counts as one that hangs only after some time.
+    func diskTrouble(at now: Instant) -> DiskTrouble? {
+        guard let disk, disk.until > now, disk.trouble == .full || now - disk.since >= ModelHost.stallMin else { return nil }
+        return disk.trouble
+    }
+
+    private static let stallMin: Duration = .seconds(3)
 
     var facts: HostFacts {
         HostFacts(

@@ -13,6 +13,8 @@ struct ModelProcess {
     /// Acknowledging takes effect when the IO thread starts.
     var isAcking = false
     var isConnected = false
+    /// To which process of its source.
+    var connectedTo: UInt64?
     /// When its source was last heard: silence is noticed late.
     var heard = Instant(milliseconds: 0)
     var ioError = ""

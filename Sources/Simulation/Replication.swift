@@ -10,16 +10,25 @@ extension ModelHost {
 extension World {
     // MARK: Network
 
-    /// From the server.
+    /// From the server, both ways.
     func isCut(_ host: ModelHost) -> Bool { max(host.cutUntil, host.serverCutUntil) > now }
+
+    /// What the server says arrives on the host from then on.
+    func hearsServer(_ host: ModelHost) -> Instant { max(host.cutUntil, host.serverCutUntil, host.serverDeafUntil) }
+
+    /// What the host says arrives at the server from then on.
+    func isHeardByServer(_ host: ModelHost) -> Instant { max(host.cutUntil, host.serverCutUntil, host.serverMuteUntil) }
 
     func isLost(_ host: ModelHost) -> Bool { host.lostUntil > now }
 
     /// Whether databases on the two hosts hear each other.
-    func areConnected(_ one: ModelHost, _ other: ModelHost) -> Bool {
+    func areConnected(_ one: ModelHost, _ other: ModelHost) -> Bool { hears(one, other) && hears(other, one) }
+
+    /// Whether what databases on the other host say arrives on one.
+    func hears(_ one: ModelHost, _ other: ModelHost) -> Bool {
         if isLost(one) || isLost(other) { return false }
         if one.region != other.region, regionsCutUntil > now { return false }
-        return one === other || one.isHeard(at: now) && other.isHeard(at: now)
+        return one === other || one.isHeard(at: now) && other.isHeard(at: now) && one.deafUntil <= now
     }
 
     func host(at address: String) -> ModelHost? { hosts.first { $0.address == address } }
@@ -50,7 +59,7 @@ extension World {
 
     /// Each replica receives from its source and applies.
     func replicate() {
-        for (host, replica) in allInstances where !replica.isHung(at: now) { replicate(host, replica) }
+        for (host, replica) in allInstances where !replica.isHung(at: now) && !host.isDiskStuck(at: now) { replicate(host, replica) }
         after(.milliseconds(50)) { self.replicate() }
     }
 
@@ -67,8 +76,21 @@ extension World {
             receive(replica, host, primary)
         case .open, .refused: replica.process?.isConnected = false
         case .silent:
+            if let primary = heardOnly(by: replica, on: host) {
+                replica.process?.heard = now
+                return receive(replica, host, primary)
+            }
             if let heard = replica.process?.heard, now - heard > World.replicationSilenceMax { replica.process?.isConnected = false }
         }
+    }
+
+    /// The source that hears nothing, and goes on sending on a connection that was there before.
+    private func heardOnly(by replica: ModelInstance, on host: ModelHost) -> ModelInstance? {
+        guard let process = replica.process, process.isConnected, let source = replica.source, let other = self.host(at: source.address),
+            other.deafUntil > now, hears(host, other), let primary = instance(at: source.address, port: source.port), !primary.isHung(at: now),
+            primary.process?.number == process.connectedTo, primary.admits(replica)
+        else { return nil }
+        return primary
     }
 
     private func receive(_ replica: ModelInstance, _ host: ModelHost, _ primary: ModelInstance) {
@@ -82,6 +104,7 @@ extension World {
             return
         }
         replica.process?.isConnected = true
+        replica.process?.connectedTo = primary.process?.number
         primary.process?.dumps[replica.id] = now
         guard !hasMore else { return }
         let received = primary.binlog[count...].prefix(50)
@@ -103,7 +126,7 @@ extension World {
         let there = dumps.filter { id, sent in
             if id.clusterUID != primary.id.clusterUID || primary.lockedAccounts.contains(id) { return false }
             let other = allInstances.first { $0.instance.id == id }
-            let isHeard = other.map { areConnected(host, $0.host) && !$0.instance.isHung(at: now) } ?? false
+            let isHeard = other.map { hears(host, $0.host) && !$0.instance.isHung(at: now) && !$0.host.isDiskStuck(at: now) } ?? false
             return now - sent < (isHeard ? .milliseconds(200) : World.dumpMax)
         }
         return there.keys.map(\.ordinal).sorted()
@@ -119,7 +142,7 @@ extension World {
         _ reached: Int, from replica: ModelInstance, on host: ModelHost, to primary: ModelInstance, _ number: UInt64, until end: Instant
     ) {
         guard primary.process?.number == number, primary.admits(replica), now < end else { return }
-        let isThere = self.host(at: primary.address).map { areConnected(host, $0) } ?? false
+        let isThere = self.host(at: primary.address).map { hears($0, host) } ?? false
         if isThere && !primary.isHung(at: now) { return acknowledge(primary, upTo: reached) }
         after(.milliseconds(100)) { self.deliver(reached, from: replica, on: host, to: primary, number, until: end) }
     }

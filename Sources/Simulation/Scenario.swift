@@ -21,9 +21,14 @@ package struct Scenario: Sendable {
     package var hasAllCommits: Bool
     /// Every rehearsal to its end, and not in one world of `Scenario.foreseenEvery` alone.
     package var isForeseen: Bool
+    /// All of `RareFaults` in every world that has faults.
+    package var hasAllFaults: Bool
 
-    package init(_ story: Story = .demo, whenAlone: WhenAlone = .wait, hasAllCommits: Bool = false, isForeseen: Bool = false) {
+    package init(
+        _ story: Story = .demo, whenAlone: WhenAlone = .wait, hasAllCommits: Bool = false, isForeseen: Bool = false, hasAllFaults: Bool = false
+    ) {
         (self.story, self.whenAlone, self.hasAllCommits, self.isForeseen) = (story, whenAlone, hasAllCommits, isForeseen)
+        self.hasAllFaults = hasAllFaults
     }
 
     private static let allCommitsEvery: UInt64 = 16
@@ -47,6 +52,11 @@ package struct Scenario: Sendable {
 
     /// In every second world all servers are away for a while in the end.
     func losesServers(_ seed: UInt64) -> Bool { seed % 2 == 0 && !losesHost(seed) }
+
+    func rareFaults(_ seed: UInt64) -> Set<RareFaults> {
+        if seed == 0 { return [] }
+        return hasAllFaults ? Set(RareFaults.allCases) : RareFaults.drawn(seed)
+    }
 
     func foresees(_ seed: UInt64) -> Bool { isForeseen || seed % Scenario.foreseenEvery == 0 }
 

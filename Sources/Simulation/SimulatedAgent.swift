@@ -114,7 +114,8 @@ final class SimulatedAgent {
         guard connection == nil else { return }
         let running = world.servers.filter(\.isRunning)
         let named = world.servers.count > 1 ? running.filter { $0.name == url } : []
-        guard !world.isCut(host), let server = world.pick(named.isEmpty ? running : named) else {
+        let isHeard = max(world.hearsServer(host), world.isHeardByServer(host)) <= world.now
+        guard isHeard, let server = world.pick(named.isEmpty ? running : named) else {
             return handle(.disconnected(reason: "no server answers", jitter: world.random.unit()))
         }
         let made = Connection(self, server, world)
@@ -153,106 +154,10 @@ final class SimulatedAgent {
         for instance in host.sortedInstances { world.endProcess(instance, on: host) }
     }
 
-    // MARK: Looks and what the agent does by itself
+    // MARK: Orders
 
-    /// The driver's, for one that does not answer.
-    private static let lookBound: Duration = .seconds(2)
     /// How long an operation waits for a database that does not answer.
     private static let answerMax: Duration = .seconds(5)
-
-    private func look(_ id: InstanceID, _ key: String?) {
-        let isHung = host.instances[id]?.isHung(at: world.now) ?? false
-        later(isHung ? SimulatedAgent.lookBound : world.milliseconds(1...20)) {
-            let instance = self.host.instances[id]
-            if let member = instance?.member, member.seat?.state == .inconsistent, self.world.planted != .forgetsInconsistent { member.isInconsistent = true }
-            var report = instance?.report(fingerprintKey: key.map(bytes(ofHex:)), at: self.world.now)
-            if let instance, let database = report?.database, database.semiSyncPrimary || !database.semiSyncReplica {
-                report?.database?.connectedReplicas = self.world.connectedReplicas(of: instance, on: self.host)
-            }
-            if self.world.planted == .rosyReport, let text = instance?.configuration {
-                report?.database?.variables = ModelConfiguration.declared(text).mapValues { ModelConfiguration.readBack($0) }
-            }
-            self.later(self.world.milliseconds(1...5)) { self.handle(.looked(id, report)) }
-        }
-    }
-
-    private func startClosed(_ id: InstanceID) {
-        let bars = host.instances[id]?.bars
-        later(world.milliseconds(100...300)) {
-            guard let instance = self.host.instances[id], instance.directory == .ready, instance.ordered != nil else {
-                return self.handle(.closedStartEnded(id, error: "it cannot be started"))
-            }
-            if let member = instance.member { return self.startMember(instance, member, bars) }
-            if instance.process == nil {
-                guard self.host.startsFailUntil <= self.world.now else { return self.handle(.closedStartEnded(id, error: "it does not start")) }
-                self.world.note("agent \(self.host.name) starts \(id) closed by itself")
-                guard instance.start() else { return self.handle(.closedStartEnded(id, error: "it does not start by its configuration")) }
-                if self.world.planted == .openRestart { self.world.started(instance) }
-            }
-            self.handle(.closedStartEnded(id, error: nil))
-        }
-    }
-
-    private func openByGrant(_ id: InstanceID, _ semiSync: Bool) {
-        later(world.milliseconds(20...200)) {
-            guard let instance = self.host.instances[id], var process = instance.process, instance.member == nil,
-                !process.ioRunning, !process.sqlRunning, !instance.isHung(at: self.world.now)
-            else { return self.handle(.grantEnded(id, opened: false)) }
-            process.semiSyncReplica = false
-            process.semiSyncPrimary = semiSync
-            guard !semiSync || self.world.semiSyncClients(of: instance) > 0 else {
-                instance.process = process
-                return self.handle(.grantEnded(id, opened: false))
-            }
-            process.readOnly = false
-            instance.process = process
-            instance.isDemoted = false
-            self.world.note("agent \(self.host.name) opens \(id) by its grant")
-            self.world.opened(instance)
-            self.handle(.grantEnded(id, opened: true))
-        }
-    }
-
-    /// A replica that was started again goes on from the source that it has on disk.
-    private func resumeReplication(_ id: InstanceID, _ acknowledges: Bool) {
-        later(world.milliseconds(20...200)) {
-            guard let instance = self.host.instances[id], instance.process != nil, instance.source != nil,
-                instance.process?.readOnly == true, self.world.planted != .idleAgent, !instance.isHung(at: self.world.now)
-            else { return self.handle(.resumeEnded(id, resumed: false)) }
-            self.world.note("agent \(self.host.name) lets \(id) replicate on")
-            instance.startReplicating(acknowledging: acknowledges)
-            instance.process?.heard = self.world.now
-            self.handle(.resumeEnded(id, resumed: true))
-        }
-    }
-
-    private func askPeers(_ id: InstanceID, _ peers: [Peer], _ bound: Duration) {
-        let reached = peers.contains { peer in
-            guard let target = self.world.host(at: peer.address) else { return false }
-            return !self.world.isLost(target) && self.world.areConnected(self.host, target)
-        }
-        later(reached ? world.milliseconds(1...5) : bound) { self.handle(.peersAsked(id, answered: reached)) }
-    }
-
-    private func fenceItself(_ id: InstanceID) {
-        later(world.milliseconds(5...30)) {
-            if let instance = self.host.instances[id], instance.process != nil {
-                self.world.note("agent \(self.host.name) kills \(id), which is cut off")
-                self.world.endProcess(instance, on: self.host)
-            }
-            self.handle(.selfFenceEnded(id, error: nil))
-        }
-    }
-
-    private func closeItself(_ id: InstanceID) {
-        later(world.milliseconds(5...30)) {
-            let instance = self.host.instances[id].flatMap { $0.process == nil ? nil : $0 }
-            instance?.process?.readOnly = true
-            self.handle(.selfCloseEnded(id, error: instance == nil ? "it does not run" : nil))
-        }
-    }
-
-    // MARK: Orders
 
     private func perform(_ order: AttemptOrder) {
         world.note("agent \(host.name) performs \(order.id) \(order.action.name) on \(order.instance)")
@@ -284,7 +189,7 @@ final class SimulatedAgent {
                 context.cleanUp()
                 return self.finish(context, .cancelled)
             }
-            if !step.worksOnHung, let instance = context.instance, instance.isHung(at: self.world.now) {
+            if !step.worksOnHung, self.host.isDiskStuck(at: self.world.now) || context.instance?.isHung(at: self.world.now) == true {
                 let since = context.operation.hungSince ?? self.world.now
                 context.operation.hungSince = since
                 guard self.world.now - since < SimulatedAgent.answerMax else { return self.finish(context, .failed("it does not answer")) }
@@ -323,6 +228,7 @@ final class SimulatedAgent {
 
     private func copy(_ endpoint: CopyEndpoint, _ donor: InstanceID) -> String? {
         guard let instance = host.instances[donor], instance.process != nil else { return "the donor does not run" }
+        if host.isDiskStuck(at: world.now) { return "the donor's disk takes no writes" }
         guard let target = world.host(at: endpoint.address), world.areConnected(host, target), !instance.isHung(at: world.now) else {
             return "the receiver cannot be reached"
         }

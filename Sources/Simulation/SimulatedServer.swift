@@ -88,7 +88,7 @@ final class SimulatedServer {
         isCommitting = false
         isWatching = false
         lease = nil
-        for connection in connections.values.sorted(by: { $0.number < $1.number }) { connection.drop() }
+        for connection in connections.values.sorted(by: { $0.number < $1.number }) { connection.serverEnds() }
         connections = [:]
         if let onItsWay { arriveLate(onItsWay) }
         onItsWay = nil

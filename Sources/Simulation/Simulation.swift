@@ -101,7 +101,7 @@ package enum Simulation {
         let isApart = scenario.isApart(seed)
         let world = World(
             seed: seed, script: scenario.script(seed), planted: planted, isTraced: isTraced, foresees: scenario.foresees(seed),
-            servers: scenario.servers(seed))
+            servers: scenario.servers(seed), rareFaults: scenario.rareFaults(seed))
         world.faults = seed == 0 ? .none : .hard
         if scenario.whenAlone == .continue, world.faults.isActive { world.faults.leaveAlone = 0.08 }
         // Else the budget of failovers would be spent before.
@@ -170,6 +170,9 @@ extension World {
             host.serverCutUntil = min(host.serverCutUntil, now)
             host.replicationCutUntil = min(host.replicationCutUntil, now)
             host.deafUntil = min(host.deafUntil, now)
+            host.serverDeafUntil = min(host.serverDeafUntil, now)
+            host.serverMuteUntil = min(host.serverMuteUntil, now)
+            host.disk = nil
             host.startsFailUntil = min(host.startsFailUntil, now)
             host.lostUntil = min(host.lostUntil, now)
             host.fullUntil = now

@@ -22,6 +22,8 @@ final class World {
     var servers: [SimulatedServer] = []
     let oracle = Oracle()
     var faults = Faults()
+    /// Which of those that not every world has.
+    let rareFaults: Set<RareFaults>
     var script: Script
     /// The store answers no commit until then.
     var storeDownUntil = Instant(milliseconds: 0)
@@ -43,8 +45,12 @@ final class World {
     /// The others were the last galera component without it: should it begin the next one, it is cut off from them.
     var leftApart: ModelInstance?
 
-    init(seed: UInt64, script: Script, planted: PlantedBug? = nil, isTraced: Bool = true, foresees: Bool = true, servers: Int = 1) {
+    init(
+        seed: UInt64, script: Script, planted: PlantedBug? = nil, isTraced: Bool = true, foresees: Bool = true, servers: Int = 1,
+        rareFaults: Set<RareFaults> = []
+    ) {
         self.foresees = foresees
+        self.rareFaults = rareFaults
         self.planted = planted
         self.isTraced = isTraced
         random = SeededGenerator(seed: seed)
@@ -121,12 +127,13 @@ final class World {
         }
         write()
         faults.begin(self)
+        faults.beginRare(self)
     }
 
     /// Applications write wherever they can, also on a host's own side of a broken network.
     private func write() {
         if areClientsGone { return }
-        for (_, instance) in allInstances where instance.isWritable && !instance.isHung(at: now) {
+        for (host, instance) in allInstances where instance.isWritable && !instance.isHung(at: now) && !host.isDiskStuck(at: now) {
             guard let waiting = instance.process?.unacknowledged.count, waiting < 3, !instance.isMadeWritable else { continue }
             if instance.member != nil {
                 guard instance.isInComponent, instance.member?.seat?.own.count ?? 0 < 3 else { continue }
