@@ -49,7 +49,8 @@ test: deps ## Every test: units, properties, simulator, real databases, end to e
 	done
 	@[ $$(grep -acE 'Test run with [0-9]+ tests? .*passed' .build/make-test.log) = 2 ]
 	@$(SWIFT) build -c release --product evenkeel-simulate
-	@for which in $(SIMULATIONS); do .build/release/evenkeel-simulate --quiet $$which || exit 1; done
+	@for which in $(SIMULATIONS) --kept; do .build/release/evenkeel-simulate --quiet $$which || exit 1; done
+	@.build/release/evenkeel-simulate --plants --seeds 1000
 	@EVENKEEL_BIN=$$($(SWIFT) build --show-bin-path)/evenkeel python3 -B Tests/EndToEnd/run.py
 
 e2e: build ## Only the end-to-end tests, with the release binary

@@ -91,7 +91,7 @@ extension StepContext {
         guard case .open(let primary) = world.link(from: host, to: (source.address, source.port)) else {
             return world.now - operation.began > .seconds(10) ? .end(.failed("its source does not answer")) : .again
         }
-        guard primary.holdsAll(of: instance) && !instance.cannotBeCut || world.planted == .uncheckedRejoin else {
+        guard primary.holdsAll(of: instance) && !instance.cannotBeCut || world.planted == .uncheckedRejoin && instance.process != nil else {
             world.note("\(instance.id) holds what \(primary.id) does not, or what cannot be cut: moved aside")
             world.oracle.movingAside(instance, primary)
             end(instance)

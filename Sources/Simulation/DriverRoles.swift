@@ -31,7 +31,10 @@ extension DriverSteps {
                     let isLate = context.world.now - context.operation.began > .seconds(10)
                     return isLate ? .end(.failed("it holds more than its source")) : .again
                 }
-                return context.attach(instance, to: source, acknowledging: acknowledges || context.world.planted == .eagerAcknowledgement)
+                let result = context.attach(instance, to: source, acknowledging: acknowledges)
+                // It does not show, as of a server whose setting is off and whose IO thread was not started since.
+                if context.world.planted == .eagerAcknowledgement { instance.process?.isAcking = true }
+                return result
             },
             DriverStep(100...200) { $0.verifyAttached(acknowledging: acknowledges) },
             DriverStep(5...20) { $0.releaseCommits() },

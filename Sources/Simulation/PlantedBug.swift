@@ -1,5 +1,5 @@
 /// A bug that is planted into the model's part of the system: the checks have to find each of them, or they are worth
-/// nothing. Named after what goes wrong.
+/// nothing, and by what it breaks, or one that falls by something else passes for found. Named after what goes wrong.
 package enum PlantedBug: String, Sendable, CaseIterable {
     /// A replica that is pointed elsewhere drops what it has received and not applied.
     case undrained

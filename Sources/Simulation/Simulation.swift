@@ -42,10 +42,10 @@ package enum Simulation {
     private static let aheadMax = 64
 
     /// Runs the seeds, each a world of its own and `jobs` of them at once; stops after `failuresMax` failures. Told and
-    /// reported in the seeds' order, of whose traces only those that failed are kept.
+    /// reported in the seeds' order, of whose traces only those that failed are kept, and none where `isTraced` is false.
     package static func run(
         seeds: Range<UInt64>, of scenario: Scenario = Scenario(), planted: PlantedBug? = nil, failuresMax: Int = 1, jobs: Int = 1,
-        progress: (SimulationResult) -> Void = { _ in }
+        isTraced: Bool = true, progress: (SimulationResult) -> Void = { _ in }
     ) async -> SimulationReport {
         let width = max(jobs, 1)
         return await withTaskGroup(of: SimulationResult.self) { group in
@@ -57,7 +57,7 @@ package enum Simulation {
             while told < seeds.upperBound, failures < failuresMax {
                 while next < seeds.upperBound, running < width, next - told < width * Simulation.aheadMax {
                     let seed = next
-                    group.addTask { replayed(seed, scenario, planted) }
+                    group.addTask { isTraced ? replayed(seed, scenario, planted) : run(seed: seed, of: scenario, planted: planted, isTraced: false) }
                     (next, running) = (next + 1, running + 1)
                 }
                 guard let result = await group.next() else { break }
@@ -80,13 +80,20 @@ package enum Simulation {
         return result.failure == nil ? result : run(seed: seed, of: scenario, planted: planted)
     }
 
-    /// How the first seed went that fails with a planted bug and does not fail without it; nil: there is none.
+    /// How the first seed went that with a planted bug breaks the promise which that is about, and does not fail without it; nil:
+    /// there is none. The seeds from the one on that is known to, then those before it.
     package static func find(_ bug: PlantedBug, seeds: Range<UInt64>, of scenario: Scenario, jobs: Int = 1) async -> SimulationResult? {
+        let first = seeds.contains(bug.firstSeed) ? bug.firstSeed : seeds.lowerBound
+        if let found = await find(bug, in: first..<seeds.upperBound, of: scenario, jobs: jobs) { return found }
+        return await find(bug, in: seeds.lowerBound..<first, of: scenario, jobs: jobs)
+    }
+
+    private static func find(_ bug: PlantedBug, in seeds: Range<UInt64>, of scenario: Scenario, jobs: Int) async -> SimulationResult? {
         var next = seeds.lowerBound
         while next < seeds.upperBound {
-            let report = await run(seeds: next..<seeds.upperBound, of: scenario, planted: bug, jobs: jobs)
+            let report = await run(seeds: next..<seeds.upperBound, of: scenario, planted: bug, jobs: jobs, isTraced: false)
             guard let failed = report.failures.first else { return nil }
-            if run(seed: failed.seed, of: scenario, isTraced: false).failure == nil { return failed }
+            if bug.isNamed(by: failed.failure), run(seed: failed.seed, of: scenario, isTraced: false).failure == nil { return failed }
             next = failed.seed + 1
         }
         return nil
