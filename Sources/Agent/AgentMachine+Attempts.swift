@@ -97,7 +97,7 @@ extension InstanceJournal {
     mutating func finish(_ action: Action, _ result: TaskResult, epoch attempted: Int64, rivals: [Peer]) {
         guard attempted >= epoch else { return }
         switch action {
-        case .start, .restart, .upgrade, .foundComponent, .joinComponent, .recoverComponent: shouldRun = true
+        case .start, .restart, .upgrade, .takeBack, .foundComponent, .joinComponent, .recoverComponent: shouldRun = true
         case .rejoin:
             // Without a position it was moved aside: there is nothing to run.
             shouldRun = result.position != nil

@@ -159,6 +159,18 @@ package struct FailureRecord: Sendable, Hashable {
     package static let backoffLimit: Duration = .seconds(60)
 }
 
+/// A member that was restarted by a rolling change.
+package struct RolledInstance: Sendable, Hashable {
+    package var ordinal: Int
+    /// When its restart had ended.
+    package var at: Instant
+
+    package init(ordinal: Int, at: Instant) {
+        self.ordinal = ordinal
+        self.at = at
+    }
+}
+
 /// All records of one cluster.
 package struct ClusterRecords: Sendable, Hashable {
     package var uid: String
@@ -215,6 +227,8 @@ package struct ClusterRecords: Sendable, Hashable {
     /// and that do not serve again yet: what they lack is no drift.
     package var joining: [Int]
     package var returning: [Int]
+    /// Whom a rolling change restarted last, and who was not seen back in service since; nil: nobody.
+    package var rolled: RolledInstance?
     /// By task key.
     package var failures: [String: FailureRecord]
     /// By command (`evenkeel suspend`), beside the manifest's own.

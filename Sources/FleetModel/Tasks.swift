@@ -68,6 +68,9 @@ package indirect enum Action: Sendable, Hashable {
     /// The same, and the start is by the host's binaries of `version` (exact); system tables are brought up to it where
     /// they are of another series. Where it does not start so it is started as it was, and the attempt fails.
     case upgrade(isPrimary: Bool, version: String)
+    /// Stopped, and started by what it ran by before its last change: version and configuration. What it was started by since
+    /// counts as refused, for this reason. Fails where the agent does not know what that was.
+    case takeBack(reason: String)
     /// On the founding primary, still closed: our own accounts (replication ones for these ordinals).
     case initialize(replicas: [Int])
     /// Makes sure that the replication account of one replica exists, on the writer. `cluster`: the uid of the standby
@@ -143,6 +146,7 @@ package indirect enum Action: Sendable, Hashable {
         case .configure: "configure"
         case .restart: "restart"
         case .upgrade: "upgrade"
+        case .takeBack: "takeBack"
         case .initialize: "initialize"
         case .prepareReplica: "prepareReplica"
         case .replicate: "replicate"

@@ -12,6 +12,7 @@ extension Planner {
         switch outcome {
         case .succeeded(let result):
             absorbSuccess(result, task, &records)
+            noteRolled(task, &records, now)
         case .failed(let message):
             noteFailure(task, message, &records, now, jitter)
             if case .promote(let epoch, _, _, _, _) = task.action, records.switchover?.epoch == epoch {
@@ -27,6 +28,9 @@ extension Planner {
                 noteFailure(task, reason, &records, now, jitter)
             } else if case .demote(let epoch) = task.action {
                 noteHeldUp(task, reason, epoch, &records, now, jitter)
+            } else if case .takeBack = task.action {
+                // An agent of an earlier release knows no such task.
+                noteFailure(task, reason, &records, now, jitter)
             } else if task.action.beginsInGroup {
                 // What its data are, and not a fact that has moved, speaks against it.
                 noteFailure(task, reason, &records, now, jitter)
@@ -34,6 +38,16 @@ extension Planner {
         case .cancelled: break
         }
         return records
+    }
+
+    /// From here on it is to come back into service.
+    private static func noteRolled(_ task: PlannedTask, _ records: inout ClusterRecords, _ now: Instant) {
+        guard case .instance(let id, _) = task.target else { return }
+        switch task.action {
+        case .restart, .upgrade: records.rolled = RolledInstance(ordinal: id.ordinal, at: now)
+        case .takeBack: records.rolled = nil
+        default: break
+        }
     }
 
     static func absorbSuccess(_ result: TaskResult, _ task: PlannedTask, _ records: inout ClusterRecords) {
@@ -81,7 +95,7 @@ extension Planner {
             forgetAttaching(of: id, &records)
             forgetStarts(of: id, &records)
             if records.galera != nil { noteAnew(id, &records) }
-        case .install, .start, .restart, .upgrade, .replicate, .acknowledge, .close, .applyChannel, .dropDatabase, .dropAccount,
+        case .install, .start, .restart, .upgrade, .takeBack, .replicate, .acknowledge, .close, .applyChannel, .dropDatabase, .dropAccount,
             .prepareReplica, .probe, .joinComponent, .readPosition, .recoverComponent, .renewCertificate:
             // What was dropped leaves the inventory once it is seen to be gone for good.
             break

@@ -139,6 +139,10 @@ private struct InstanceChange {
             }
             if case .start = action {} else { report.refusedStart = nil }
             start(&report, &database, &result)
+        case .takeBack(let reason):
+            // What it ran by before only its agent knows.
+            start(&report, &database, &result)
+            report.refusedStart = RefusedStart(configDigest: report.configDigest ?? "", engineVersion: database.version, message: reason)
         case .configure(let configuration):
             report.configDigest = configurations.digest(of: configuration)
             report.orderedDigest = report.configDigest
@@ -245,7 +249,7 @@ private struct InstanceChange {
     /// Whether its agent starts it again from then on; nil: as before.
     private var supervision: Bool? {
         switch action {
-        case .start, .restart, .upgrade, .foundComponent, .joinComponent, .recoverComponent, .replicate, .acknowledge, .rejoin, .open, .promote: true
+        case .start, .restart, .upgrade, .takeBack, .foundComponent, .joinComponent, .recoverComponent, .replicate, .acknowledge, .rejoin, .open, .promote: true
         case .fence, .retire: false
         default: nil
         }

@@ -193,7 +193,7 @@ package enum Invariants {
 
     private static func takesAway(_ action: Action) -> Bool {
         switch action {
-        case .restart, .upgrade, .retire: true
+        case .restart, .upgrade, .takeBack, .retire: true
         default: false
         }
     }

@@ -41,7 +41,7 @@ extension Action {
             key += text
         }
         switch self {
-        case .start, .close, .retire, .purge, .probe, .readPosition, .renewCertificate: break
+        case .start, .takeBack, .close, .retire, .purge, .probe, .readPosition, .renewCertificate: break
         case .install(let blueprint):
             key += "/"
             key += digest(blueprint.configuration)

@@ -32,7 +32,7 @@ extension DriverSteps {
         case .upgrade(_, let version): stopMember { $0.version = version } + startMember(.joining(of: nil), insists: true)
         case .retire: stopMember { _ in } + [DriverStep(5...20) { $0.withDirectory { $0.directory = .retired } }]
         case .rejoin: setAside()
-        case .replicate, .acknowledge, .prepareReplica, .expel:
+        case .replicate, .acknowledge, .prepareReplica, .expel, .takeBack:
             [DriverStep(1...1) { _ in .end(.refused("Unsupported: \(action.name) is not for a member of a galera cluster")) }]
         default: nil
         }

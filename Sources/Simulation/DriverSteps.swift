@@ -15,6 +15,7 @@ enum DriverSteps {
         case .configure(let text): [DriverStep(5...30) { $0.withDirectory { $0.configuration = text } }]
         case .restart: restart()
         case .upgrade(_, let version): upgrade(version)
+        case .takeBack(let reason): takeBack(reason)
         case .initialize(let replicas): initialize(replicas.map(member))
         case .prepareReplica(let ordinal, let other): prepareReplica(InstanceID(clusterUID: other.isEmpty ? cluster : other, ordinal: ordinal))
         case .replicate(let source, let acknowledges): replicate(source, acknowledges)

@@ -56,6 +56,8 @@ final class ModelInstance {
     var version = ModelHost.engineVersion
     /// By what it was started last.
     var proven: ModelSetting?
+    /// And before that one.
+    var former: ModelSetting?
     var refused: RefusedStart?
     private(set) var configDigest: String?
     /// As it was written last, whoever has deleted it since.
@@ -177,6 +179,7 @@ final class ModelInstance {
         if configuration == nil { configuration = ordered }
         guard let setting = chooseSetting(insists: insists), !(cutting && cannotBeCut) else { return false }
         version = setting.version
+        if let proven, proven != setting { former = proven }
         proven = setting
         if let durable, cutting { binlog.removeSubrange(min(durable, binlog.count)...) }
         durable = nil

@@ -43,6 +43,18 @@ extension DriverSteps {
         return stop { $0.version = version } + startInsisting()
     }
 
+    static func takeBack(_ reason: String) -> [DriverStep] {
+        let known = DriverStep(1...5) { context in
+            context.instance?.former == nil ? .end(.failed("what it ran by before is not known")) : .next
+        }
+        let back = stop { instance in
+            guard let former = instance.former else { return }
+            instance.refused = RefusedStart(configDigest: instance.configDigest ?? "", engineVersion: instance.version, message: reason)
+            (instance.proven, instance.version, instance.former) = (former, former.version, nil)
+        }
+        return [known] + back + start()
+    }
+
     private static func stop(_ change: @escaping (ModelInstance) -> Void) -> [DriverStep] {
         [
             DriverStep(20...200) { context in

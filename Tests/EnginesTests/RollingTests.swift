@@ -74,6 +74,43 @@ extension RealServers {
             try await host.perform(.replicate(source: host.peer(1)), on: 2)
         }
 
+        @Test func `one that is taken back runs by what it did before, and is not tried again by its agent`() async throws {
+            let host = try TestHost()
+            try await host.found([1, 2])
+            try OtherVersion.unpack(on: host)
+            let own = try await Self.own(host)
+            let changed = host.configuration(2, parameters: ["back_log": "91"])
+            func dieAndStart() async throws {
+                try Self.running(host, 2).send(SIGKILL)
+                #expect(try await eventually { try await host.observe(2).process == .stopped })
+                try await host.anotherDriver().startClosed(host.id(2))
+            }
+            let error = await #expect(throws: EngineError.self) { try await host.perform(.takeBack(reason: "no"), on: 2) }
+            #expect(error?.message.contains("is not known") == true)
+            try await host.perform(.configure(configuration: changed), on: 2)
+            try await host.perform(.restart(isPrimary: false), on: 2)
+            #expect(try await host.observe(2).startedParameters["back_log"] == "91")
+            try await host.perform(.takeBack(reason: "no"), on: 2)
+            for dies in [false, true] {
+                if dies { try await dieAndStart() }
+                let report = try await host.observe(2)
+                #expect(report.process == .running && report.database?.readOnly == true && report.startedParameters["back_log"] == nil)
+                #expect(report.refusedStart == RefusedStart(configDigest: SHA256.hex(changed), engineVersion: own, message: "no"))
+            }
+            await #expect(throws: EngineError.self) { try await host.perform(.takeBack(reason: "no"), on: 2) }
+            try await host.perform(.configure(configuration: host.configuration(2)), on: 2)
+            #expect(try await host.observe(2).refusedStart == nil)
+            try await host.perform(.upgrade(isPrimary: false, version: OtherVersion.version), on: 2)
+            try await host.perform(.takeBack(reason: "slow"), on: 2)
+            for dies in [false, true] {
+                if dies { try await dieAndStart() }
+                let report = try await host.observe(2)
+                #expect(report.database?.version == own && report.origin?.engineVersion == own)
+                #expect(report.refusedStart?.engineVersion == OtherVersion.version && report.refusedStart?.message == "slow")
+            }
+            try await host.perform(.replicate(source: host.peer(1)), on: 2)
+        }
+
         @Test func `a database that dies with a bad configuration in its file comes back all the same`() async throws {
             let host = try TestHost()
             try await host.make([1])

@@ -180,6 +180,7 @@ private let instance: InstanceReport = {
     records.accounts = ["app@%": AppliedAccount(fingerprint: "f", grants: [grant])]
     records.preparedReplicas = [2]
     (records.joining, records.returning) = ([4], [3])
+    records.rolled = RolledInstance(ordinal: 2, at: moment)
     records.isSemiSync = true
     records.isUnprotected = true
     records.failures = ["k": FailureRecord(count: 1, last: moment, message: "no", retryAt: moment)]
@@ -217,7 +218,7 @@ private let blueprint = InstanceBlueprint(
 
 /// One of each; a new action is added here, which the switch below asks for.
 private let actions: [Action] = [
-    .install(blueprint), .clone(blueprint, donor: peer), .start, .configure(configuration: "c"), .restart(isPrimary: true), .upgrade(isPrimary: false, version: "10.11.19"),
+    .install(blueprint), .clone(blueprint, donor: peer), .start, .configure(configuration: "c"), .restart(isPrimary: true), .upgrade(isPrimary: false, version: "10.11.19"), .takeBack(reason: "no"),
     .initialize(replicas: [1, 2]), .prepareReplica(ordinal: 2), .replicate(source: peer), .replicate(source: peer, acknowledges: true),
     .acknowledge(source: peer), .probe,
     .open(epoch: 3, semiSync: true), .close, .setVariables(values: ["a": nil, "b": "1"], configuration: "c"),
@@ -270,9 +271,10 @@ private let actions: [Action] = [
         case .recoverComponent: 29
         case .renewCertificate: 30
         case .probe: 31
+        case .takeBack: 32
         }
     }
-    #expect(Set(actions.map(index)) == Set(0...31))
+    #expect(Set(actions.map(index)) == Set(0...32))
 }
 
 @Test func `an unknown action is told by its name`() {

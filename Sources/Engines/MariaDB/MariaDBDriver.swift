@@ -152,6 +152,7 @@ package final class MariaDBDriver: EngineDriver {
         case .configure(let configuration): try await worker.configure(configuration)
         case .restart(let isPrimary): try await worker.restart(isPrimary: isPrimary, report)
         case .upgrade(let isPrimary, let version): try await worker.upgrade(to: version, isPrimary: isPrimary, report)
+        case .takeBack(let reason): try await worker.takeBack(for: reason, report)
         case .initialize(let replicas): try await worker.initialize(replicas: replicas, secrets: work.secrets)
         case .prepareReplica(let ordinal, let cluster):
             try await worker.prepareReplica(

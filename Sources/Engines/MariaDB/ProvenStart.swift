@@ -19,11 +19,18 @@ struct StartSetting: Sendable, Hashable {
 extension InstanceLayout {
     /// The setting that the instance last started and answered by: the version in the first line, then the configuration.
     private var provenFile: String { directory + "/started-last" }
+    /// The setting that it ran by before that one.
+    private var formerFile: String { directory + "/started-before" }
     /// Why it did not start by what is ordered: the version, the configuration's digest, what its log said.
     private var refusedFile: String { directory + "/start-refused" }
 
-    var proven: StartSetting? {
-        guard let text = (try? Files.text(provenFile)).flatMap({ $0 }), let end = text.firstIndex(of: "\n"),
+    var proven: StartSetting? { setting(in: provenFile) }
+
+    /// Nil where it was changed by an earlier release of the agent, or taken back already.
+    var former: StartSetting? { setting(in: formerFile) }
+
+    private func setting(in file: String) -> StartSetting? {
+        guard let text = (try? Files.text(file)).flatMap({ $0 }), let end = text.firstIndex(of: "\n"),
             text.hasPrefix(Self.versionMark)
         else { return nil }
         return StartSetting(
@@ -34,7 +41,15 @@ extension InstanceLayout {
 
     func keepProven(_ setting: StartSetting) throws(EngineError) {
         guard proven != setting else { return }
-        try Files.write(provenFile, Self.versionMark + setting.version + "\n" + setting.configuration)
+        try write(setting, to: provenFile)
+    }
+
+    func keepFormer(_ setting: StartSetting) throws(EngineError) { try write(setting, to: formerFile) }
+
+    func forgetFormer() throws(EngineError) { try Files.remove(formerFile) }
+
+    private func write(_ setting: StartSetting, to file: String) throws(EngineError) {
+        try Files.write(file, Self.versionMark + setting.version + "\n" + setting.configuration)
     }
 
     /// Nil where it started by what is ordered, or was not started since it was.
@@ -68,7 +83,8 @@ extension InstanceWorker {
         let wanted = StartSetting(version: try identity().engineVersion, configuration: configuration)
         guard let proven = layout.proven, proven != wanted else {
             try await start(by: wanted, arguments, galera, bars)
-            try layout.forgetRefused()
+            // A version that was refused stays so while the one before runs in its place.
+            if layout.refusedStart?.engineVersion == wanted.version { try layout.forgetRefused() }
             return
         }
         let digest = try layout.configurationDigest() ?? ""
@@ -78,6 +94,7 @@ extension InstanceWorker {
         do {
             try await startTwice(by: wanted, arguments, galera, bars)
             try layout.forgetRefused()
+            try layout.keepFormer(proven)
         } catch let error as EngineError where error.kind == .permanent {
             try layout.keepRefused(RefusedStart(configDigest: digest, engineVersion: wanted.version, message: error.message))
             do {

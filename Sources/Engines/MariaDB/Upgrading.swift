@@ -41,14 +41,39 @@ extension InstanceWorker {
 
     private func goBack(to before: StartSetting?, for error: EngineError) async throws -> Never {
         guard let before else { throw error }
-        let refused = RefusedStart(
-            configDigest: try layout.configurationDigest() ?? "", engineVersion: try identity().engineVersion, message: error.message)
+        let refused = try refusal(for: error.message)
         _ = try await stop()
-        try layout.keepProven(before)
-        try setVersion(before.version)
-        try layout.keepRefused(refused)
-        _ = try await startClosed()
+        try await start(back: before, refused)
         throw EngineError(.permanent, "\(error.message); it was started again as it was before")
+    }
+
+    /// Back to what it ran by before its last change; what it was started by since counts as refused.
+    func takeBack(for reason: String, _ report: @Sendable (EngineProgress) -> Void) async throws -> TaskResult {
+        try requireReady()
+        guard let former = layout.former else {
+            throw EngineError(.permanent, "what \(layout.id) ran by before is not known: it was taken back already, or changed by an earlier release")
+        }
+        // A try that was broken off has kept already what it went back from.
+        let begun = layout.proven == former ? layout.refusedStart : nil
+        let refused = try begun ?? refusal(for: reason)
+        report(EngineProgress(phase: "stopping"))
+        // What it has received and cannot apply now is kept for its next start.
+        _ = try await stop()
+        report(EngineProgress(phase: "starting by what it ran by before"))
+        try await start(back: former, refused)
+        try layout.forgetFormer()
+        return TaskResult(readBack: try await readBack(), engineVersion: former.version)
+    }
+
+    private func refusal(for reason: String) throws -> RefusedStart {
+        RefusedStart(configDigest: try layout.configurationDigest() ?? "", engineVersion: try identity().engineVersion, message: reason)
+    }
+
+    private func start(back setting: StartSetting, _ refused: RefusedStart) async throws {
+        try layout.keepRefused(refused)
+        try layout.keepProven(setting)
+        try setVersion(setting.version)
+        _ = try await startClosed()
     }
 
     /// Within a series they are the same; the server's own mark of who made them is what `mariadb-upgrade` goes by too.

@@ -23,6 +23,7 @@ extension Action: JSONCodable {
         case .upgrade(let isPrimary, let version):
             writer.member("isPrimary", isPrimary)
             writer.member("version", version)
+        case .takeBack(let reason): writer.member("reason", reason)
         case .initialize(let replicas): writer.member("replicas", replicas)
         case .prepareReplica(let ordinal, let cluster):
             writer.member("ordinal", ordinal)
@@ -89,6 +90,7 @@ extension Action: JSONCodable {
             let (isPrimary, version): (Bool, String) = try reader.arguments("isPrimary", "version")
             return .upgrade(isPrimary: isPrimary, version: version)
         },
+        "takeBack": { .takeBack(reason: try $0.argument("reason")) },
         "initialize": { .initialize(replicas: try $0.argument("replicas")) },
         "prepareReplica": { reader in
             let place = reader

@@ -214,6 +214,26 @@ extension FailureRecord: JSONCodable {
     }
 }
 
+extension RolledInstance: JSONCodable {
+    package func write(to writer: inout JSONWriter) {
+        writer.object { writer in
+            writer.member("ordinal", ordinal)
+            writer.member("at", at)
+        }
+    }
+
+    package init(from reader: inout JSONReader) throws {
+        self.init(ordinal: 0, at: Instant(milliseconds: 0))
+        try reader.object { reader, key in
+            switch key {
+            case "ordinal": try reader.read(&ordinal)
+            case "at": try reader.read(&at)
+            default: try reader.skip()
+            }
+        }
+    }
+}
+
 extension ClusterRecords: JSONCodable {
     package func write(to writer: inout JSONWriter) {
         writer.object { writer in
@@ -243,6 +263,7 @@ extension ClusterRecords: JSONCodable {
             writer.member("preparedReplicas", ifFilled: preparedReplicas)
             writer.member("joining", ifFilled: joining)
             writer.member("returning", ifFilled: returning)
+            writer.member("rolled", ifPresent: rolled)
             writer.member("failures", ifFilled: failures)
             writer.member("suspended", suspended)
             writer.member("standby", ifPresent: standby)
@@ -265,7 +286,7 @@ extension ClusterRecords: JSONCodable {
                 "preparedReplicas" where !hasContent, "failures" where !hasContent, "switchover" where !hasContent,
                 "requestedPrimary" where !hasContent, "isFailoverRequested" where !hasContent, "failover" where !hasContent, "leftBehind" where !hasContent, "floor" where !hasContent, "expelled" where !hasContent,
                 "quiet" where !hasContent,
-                "joining" where !hasContent, "returning" where !hasContent, "steppingDown" where !hasContent, "demotion" where !hasContent:
+                "joining" where !hasContent, "returning" where !hasContent, "rolled" where !hasContent, "steppingDown" where !hasContent, "demotion" where !hasContent:
                 try reader.skip()
             case "uid": try reader.read(&uid)
             case "name": try reader.read(&name)
@@ -293,6 +314,7 @@ extension ClusterRecords: JSONCodable {
             case "preparedReplicas": try reader.read(&preparedReplicas)
             case "joining": try reader.read(&joining)
             case "returning": try reader.read(&returning)
+            case "rolled": try reader.read(&rolled)
             case "failures": try reader.read(&failures)
             case "suspended": try reader.read(&suspended)
             case "standby": try reader.read(&standby)

@@ -25,8 +25,8 @@ extension NamedCondition {
             evidence: "The version's own list of variables.", follows: "No configuration is touched until it is corrected.",
             mend: "Correct the parameter's name; until then no configuration is touched."),
         NamedCondition(
-            "RolloutHalted", "rollout halted", .warning, .atOnce, "An instance did not start by what is declared, and runs as before.",
-            evidence: "Its agent: the start failed, and one by the former configuration and version did not.", follows: "No other instance is restarted.",
+            "RolloutHalted", "rollout halted", .warning, .atOnce, "An instance did not start by what is declared, or was not back in service after its restart, and runs as before.",
+            evidence: "Its agent: the start failed, and one by the former configuration and version did not; or 10 min after its restart the instance does not replicate, or has not caught up.", follows: "It is started by its former configuration and version, where its agent knows them, it is no primary, no galera member, and not the only one that acknowledges. No other instance is restarted.",
             mend: "Commit other values, or the old ones; no other instance is restarted until then."),
         NamedCondition(
             "UpgradeRefused", "upgrade refused", .warning, .atOnce, "The declared version is of another series than the cluster's.",

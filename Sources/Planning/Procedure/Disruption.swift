@@ -5,7 +5,8 @@ import FleetModel
 extension ClusterProcedure {
     /// What is disrupted with nothing else under way: first the writer leaves a host that is worked on, or is to be empty.
     mutating func disrupt(_ primary: MemberView) {
-        if maintenance != nil || leaveMaintenance(primary) || leaveDrain(primary) || !isAllServing { return }
+        if maintenance != nil || leaveMaintenance(primary) || leaveDrain(primary) { return }
+        guard isAllServing else { return rollAway() }
         holdDisruption { $0.disruptOne(primary) }
     }
 

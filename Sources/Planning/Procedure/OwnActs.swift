@@ -7,7 +7,7 @@ extension ClusterProcedure {
     mutating func noteOwnAct(_ action: Action, on ordinal: Int) {
         switch action {
         case .install, .clone: records.joining = Planner.union(records.joining, [ordinal])
-        case .restart, .upgrade, .demote, .rejoin: records.returning = Planner.union(records.returning, [ordinal])
+        case .restart, .upgrade, .takeBack, .demote, .rejoin: records.returning = Planner.union(records.returning, [ordinal])
         default: break
         }
     }

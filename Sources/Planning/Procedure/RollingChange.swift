@@ -40,6 +40,17 @@ extension ClusterProcedure {
             wait(.budget("availability"), "availability.min \(availabilityMin) leaves no room to restart \(label(view))")
             return true
         }
+        order(view, change, isPrimary: isPrimary)
+        return true
+    }
+
+    /// The same for one that serves nobody, where there is a change.
+    mutating func roll(away view: MemberView) {
+        let due = change(of: view)
+        if !due.isNone, hasEngines() { order(view, due, isPrimary: false) }
+    }
+
+    private mutating func order(_ view: MemberView, _ change: Change, isPrimary: Bool) {
         let waiting = !isPrimary && isOnlyAcker(view) ? "; writes wait until it is back: nobody else acknowledges them" : ""
         if let version = change.version {
             let names = change.parameters.isEmpty ? "" : ", and for " + named(change.parameters)
@@ -51,7 +62,6 @@ extension ClusterProcedure {
                 .restart(isPrimary: isPrimary), on: view, cause: because(parameterField(change.parameters[0])),
                 "restart for " + named(change.parameters) + waiting)
         }
-        return true
     }
 
     private func reason(_ change: Change, _ view: MemberView) -> String {
@@ -107,6 +117,7 @@ extension ClusterProcedure {
 
     /// Says that a rolling change stands, why, and what lets it go on.
     mutating func tellHaltedRollout() {
+        followRolled()
         for view in views where view.isActive && view.knowledge == .fresh && isRefused(view) {
             let message = haltMessage(view)
             find("RolloutHalted", label(view), on: view, message, drift: false)
@@ -121,8 +132,10 @@ extension ClusterProcedure {
         let fields = (change.version == nil ? [] : ["spec.engine.version"]) + change.parameters.map(parameterField)
         let what = change.version ?? named(change.parameters)
         let field = fields.isEmpty ? "spec.parameters" : fields.joined(separator: ", ")
+        let why = view.report?.refusedStart?.message ?? ""
+        let fails = why.hasPrefix(Planner.notBack) ? "was restarted" : "does not start"
         return
-            "\(label(view)) does not start\(what.isEmpty ? " by its configuration" : " with " + what): \(view.report?.refusedStart?.message ?? ""); it runs as before, and no other instance is restarted: commit another \(field)"
+            "\(label(view)) \(fails)\(what.isEmpty ? " by its configuration" : " with " + what): \(why); it runs as before, and no other instance is restarted: commit another \(field)"
     }
 }
 

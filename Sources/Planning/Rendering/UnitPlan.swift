@@ -156,7 +156,7 @@ package struct UnitPlan: Sendable {
         case .ensureDatabase, .ensureAccount: creations.contains(task.thing) ? "+" : "~"
         case .start, .initialize, .prepareReplica, .replicate, .acknowledge, .open, .demote, .promote, .expel, .revoke, .fence, .rejoin, .probe,
             .foundComponent, .joinComponent, .readPosition, .recoverComponent: ">"
-        case .configure, .restart, .upgrade, .close, .setVariables, .renewCertificate: "~"
+        case .configure, .restart, .upgrade, .takeBack, .close, .setVariables, .renewCertificate: "~"
         case .applyChannel(let digest): digest == nil ? "-" : isNew ? "+" : "~"
         case .dropDatabase, .dropAccount, .retire, .purge: "-"
         }
@@ -194,6 +194,9 @@ extension PlanCounts {
             case .restart(let isPrimary), .upgrade(let isPrimary, _):
                 restarts += 1
                 if isPrimary { writerRestarts += 1 }
+                changed.insert(task.thing)
+            case .takeBack:
+                restarts += 1
                 changed.insert(task.thing)
             case .demote: switchovers += 1
             // What others do for a new one is no change of theirs.
