@@ -62,22 +62,26 @@ extension PlantedBug {
     /// A seed that found it when that was last looked for: begun with, so that a search is short.
     package var firstSeed: UInt64 {
         switch self {
-        case .recoverSecond, .ownRows, .forgetfulAgent, .lastingLock: 1
-        case .unsyncedBinlog: 2
-        case .componentTooSmall: 4
-        case .semiSyncOff: 5
-        case .survivingWork, .lenientStore: 9
-        case .relayPurge, .earlyPromotion: 12
-        case .recoverUnread: 18
-        case .forgetsInconsistent: 21
-        case .rosyReport, .smallView: 23
-        case .undrained: 85
-        case .unrevoked: 87
-        case .greedyDrop: 102
-        case .uncheckedRejoin: 118
-        case .eagerAcknowledgement: 136
-        case .weakRefusal: 156
-        case .wallClock: 449
+        case .recoverSecond: 1
+        case .unsyncedBinlog, .forgetfulAgent: 2
+        case .openRestart, .lastingLock: 3
+        case .componentTooSmall, .ownRows: 4
+        case .semiSyncOff: 6
+        case .lenientStore: 9
+        case .survivingWork: 10
+        case .recoverUnread: 20
+        case .rosyReport: 24
+        case .forgetsInconsistent: 38
+        case .smallView: 87
+        case .greedyDrop: 104
+        case .uncheckedRejoin: 159
+        case .eagerAcknowledgement: 178
+        case .relayPurge: 181
+        case .earlyPromotion: 196
+        case .unrevoked: 256
+        case .weakRefusal: 270
+        case .undrained: 597
+        case .wallClock: 634
         default: 0
         }
     }
