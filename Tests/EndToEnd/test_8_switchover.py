@@ -34,6 +34,18 @@ class Switchover(FleetTestCase):
         self.fleet.converge(60)
         self.assertEqual(self.fleet.primary()["zone"], zone)
 
+    def judge(self, writer):
+        """All is well, every acknowledged row is everywhere, and writes stopped for no longer than they may."""
+        self.assert_sound()
+        acknowledged = set(writer.acknowledged)
+        for instance in self.fleet.instances():
+            database = self.fleet.database(instance)
+            self.fleet.wait_until(
+                lambda: not acknowledged - {int(row[0]) for row in database.rows("SELECT id FROM orders.acked")}, CATCH_UP_SECONDS,
+                f"{instance['name']} has all of {len(acknowledged)} acknowledged rows")
+        figures.tell(self.id(), writer.gap_longest)
+        self.assertLess(writer.gap_longest, GAP_SECONDS, writer.errors)
+
     def test_1_no_acknowledged_row_is_lost(self):
         def where():
             primary = self.fleet.primary()
@@ -46,15 +58,7 @@ class Switchover(FleetTestCase):
                 self.switch(zone)
             writer.wait_for(50)
         self.assertGreater(self.fleet.cluster()["epoch"], epoch)
-        self.assert_sound()
-        acknowledged = set(writer.acknowledged)
-        for instance in self.fleet.instances():
-            database = self.fleet.database(instance)
-            self.fleet.wait_until(
-                lambda: not acknowledged - {int(row[0]) for row in database.rows("SELECT id FROM orders.acked")}, CATCH_UP_SECONDS,
-                f"{instance['name']} has all of {len(acknowledged)} acknowledged rows")
-        figures.tell(self.id(), writer.gap_longest)
-        self.assertLess(writer.gap_longest, GAP_SECONDS, writer.errors)
+        self.judge(writer)
 
     def test_2_a_role_command_was_told(self):
         uid, primary = self.fleet.cluster()["uid"], self.fleet.primary()
@@ -156,15 +160,7 @@ class Switchover(FleetTestCase):
             self.fleet.converge(60)
             self.assertEqual(self.fleet.primary()["name"], stays["name"])
             writer.wait_for(50)
-        self.assert_sound()
-        acknowledged = set(writer.acknowledged)
-        for instance in self.fleet.instances():
-            database = self.fleet.database(instance)
-            self.fleet.wait_until(
-                lambda: not acknowledged - {int(row[0]) for row in database.rows("SELECT id FROM orders.acked")}, CATCH_UP_SECONDS,
-                f"{instance['name']} has all of {len(acknowledged)} acknowledged rows")
-        figures.tell(self.id(), writer.gap_longest)
-        self.assertLess(writer.gap_longest, GAP_SECONDS, writer.errors)
+        self.judge(writer)
 
 
 if __name__ == "__main__":

@@ -21,10 +21,7 @@ struct Failover: AsyncParsableCommand {
 
     @Argument(help: "The cluster.")
     var cluster: String
-    @Flag(inversion: .prefixedNo, help: "Wait until it is over.")
-    var wait = true
-    @Option(help: "At most so many seconds.")
-    var timeout = 120
+    @OptionGroup var waiting: WaitOptions
     @OptionGroup var connection: ConnectionOptions
 
     func run() async throws {
@@ -32,7 +29,7 @@ struct Failover: AsyncParsableCommand {
         let (lost, change) = try await Client.with(connection) { client in
             let body = UnitCommand(unit: unit.description).jsonBytes
             let lost = try FailoverDocument(json: try await client.post(Route.failover, body: body).body).from
-            return (lost, try await PrimaryChange.awaited(of: unit, seconds: wait ? timeout : nil, client) { !$0.isEmpty && $0 != lost })
+            return (lost, try await PrimaryChange.awaited(of: unit, seconds: waiting.seconds, client) { !$0.isEmpty && $0 != lost })
         }
         guard let change else { return Terminal.standardOutput.write("Another instance was asked to take over from \(lost).\n") }
         if change.isReached {

@@ -24,10 +24,7 @@ struct Switchover: AsyncParsableCommand {
     var cluster: String
     @Option(help: "The instance that is to take over, as cluster-ordinal.")
     var to: String?
-    @Flag(inversion: .prefixedNo, help: "Wait until it is over.")
-    var wait = true
-    @Option(help: "At most so many seconds.")
-    var timeout = 120
+    @OptionGroup var waiting: WaitOptions
     @OptionGroup var connection: ConnectionOptions
 
     func run() async throws {
@@ -35,7 +32,7 @@ struct Switchover: AsyncParsableCommand {
         let command = SwitchoverCommand(unit: unit.description, to: try to.map { try ordinal($0, of: unit) })
         let (wanted, change) = try await Client.with(connection) { client in
             let wanted = try SwitchoverDocument(json: try await client.post(Route.switchover, body: command.jsonBytes).body)
-            return (wanted.instance, try await PrimaryChange.awaited(of: unit, seconds: wait ? timeout : nil, client) { $0 == wanted.instance })
+            return (wanted.instance, try await PrimaryChange.awaited(of: unit, seconds: waiting.seconds, client) { $0 == wanted.instance })
         }
         guard let change else { return Terminal.standardOutput.write("\(wanted) was asked to take over.\n") }
         if change.isReached { return Terminal.standardOutput.write("\(wanted) is the primary of \(unit.name).\n") }

@@ -1,6 +1,18 @@
+import ArgumentParser
 import ControlAPI
 import FleetModel
 import JSONStream
+
+/// For commands that change the primary.
+struct WaitOptions: ParsableArguments {
+    @Flag(inversion: .prefixedNo, help: "Wait until it is over.")
+    var wait = true
+    @Option(help: "At most so many seconds.")
+    var timeout = 120
+
+    /// Nil: nobody waits.
+    var seconds: Int? { wait ? timeout : nil }
+}
 
 /// Who is the primary once a change of it that was asked for is over, or its time.
 struct PrimaryChange {
