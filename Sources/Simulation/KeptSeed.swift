@@ -58,8 +58,10 @@ package struct KeptSeed: Sendable {
     private static let leading = table(Scenario(.leading), [
         (36, "a lead taken by who ended with another row of the same number"),
         (81, "a head that its agent would not let replicate on"),
+        (227, "who took the lead and was started again waited for a replica that waited for it"),
         (230, "one compared with a head that had not applied what it begins with"),
         (235, "a replica compared again after each comparison: a plan without an end"),
+        (274, "a demotion taken back, and who acknowledged before it, not heard since, did so again"),
         (287, "a demotion that was heard of after a failover had begun ended the lead"),
         (353, "who takes the lead waited for accounts that it had received and not applied"),
         (390, "who takes the lead waited for a replica that has other rows"),

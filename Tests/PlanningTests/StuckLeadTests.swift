@@ -99,6 +99,49 @@ struct StuckLeadTests {
         #expect(two.records("orders-sh").ackSet == [2])
     }
 
+    @Test func `who takes the lead and was started again before it had applied all is opened for nobody else can come back before`() throws {
+        var two = try taking()
+        two.world.records.clusters["orders-sh"]?.leftBehind = [2]
+        two.change("orders-sh", 2) { $0.process = .stopped; $0.database = nil }
+        two.change("orders-sh", 1) {
+            $0.database?.binlogPosition = GTIDSet()
+            $0.database?.appliedPosition = GTIDSet()
+        }
+        func names() -> [String] { Planner.step(two.situation("orders-sh")).tasks.map(\.action.name) }
+        // An applier that runs comes to all of it.
+        #expect(!names().contains("promote"))
+        two.change("orders-sh", 1) {
+            $0.database?.replication?.ioRunning = false
+            $0.database?.replication?.sqlRunning = false
+        }
+        #expect(names().contains("promote"))
+    }
+
+    @Test func `who acknowledged before a demotion that is taken back, and was not heard since, is refused before the opening`() throws {
+        var two = following()
+        two.edit("orders") { $0.standbyOf = "orders-sh" }
+        two.settle()
+        two.edit("orders") { $0.standbyOf = nil }
+        var situation = two.situation("orders")
+        situation.records = Planner.step(situation).records
+        try #require(situation.records.lead?.epoch == situation.records.epoch && situation.records.primary == 1)
+        let source = try #require(two.records("orders").member(1))
+        situation.records.leftBehind = [2]
+        two.world.records.clusters["orders"] = situation.records
+        func step() -> Decision { Planner.step(two.situation("orders")) }
+        two.change("orders", 2) {
+            $0.epoch = 0
+            $0.database?.semiSyncReplica = true
+            $0.database?.replication = ReplicationReport(sourceHost: source.address, sourcePort: source.port, ioRunning: true, sqlRunning: true)
+        }
+        let refusing = step()
+        #expect(refusing.tasks.contains { $0.action == .expel(ordinal: 2) } && !refusing.tasks.contains { $0.action.name == "open" })
+        #expect(!refusing.records.preparedReplicas.contains(2))
+        // One that has promised the epoch acknowledges by an order alone.
+        two.change("orders", 2) { $0.epoch = situation.records.epoch }
+        #expect(!step().tasks.contains { $0.action.name == "expel" })
+    }
+
     @Test func `a plan of a replica that was refused again and again comes to its end`() throws {
         var two = following()
         let (standby, leading) = (two.records("orders-sh"), two.records("orders"))

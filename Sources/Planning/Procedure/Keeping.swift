@@ -129,6 +129,7 @@ extension PrimaryReplicaProcedure {
                 takeLead(view, lead, semiSync: wants)
                 return
             }
+            if wants, refusesUnheard(view) { return }
             let isOrdered = emit(
                 .open(epoch: records.epoch, semiSync: wants), on: view, isVoluntary: false,
                 cause: .observation("\(label(view)) is read-only"), wants ? "semi-sync on, then open for writing" : "open for writing")
@@ -220,12 +221,32 @@ extension PrimaryReplicaProcedure {
         records.lead?.epoch == records.epoch && report.database?.replication != nil
     }
 
+    /// One that led last and takes its demotion back is opened as any closed writer: who acknowledged for it then, and was not
+    /// heard to have promised the present epoch, would do so again with nobody knowing. It is refused first, as a promotion
+    /// refuses it. True where that is ordered.
+    private mutating func refusesUnheard(_ writer: MemberView) -> Bool {
+        guard records.lead?.epoch == records.epoch else { return false }
+        for ordinal in records.leftBehind where writer.database?.replicationAccounts.contains(ordinal) == true {
+            guard (view(ordinal)?.report?.epoch ?? 0) < records.epoch else { continue }
+            let isOrdered = emit(
+                .expel(ordinal: ordinal), on: writer, isVoluntary: false, cause: .observation("\(label(ordinal)) was not heard since the lead was taken"),
+                "refuse \(label(ordinal)), which may be set up to acknowledge")
+            if isOrdered { records.preparedReplicas.removeAll { $0 == ordinal } }
+            return true
+        }
+        return false
+    }
+
     /// Accounts are made, and members with other rows compared, only where the writer is open: where nobody else could begin
     /// to acknowledge it is opened without, and its commits wait until then.
     private func mayGetAcker(_ writer: MemberView) -> Bool {
         let there = writer.database?.replicationAccounts ?? []
+        // Whoever was left behind comes back once the writer holds what it begins with: one that was started again meanwhile
+        // applies what it has received only when it is opened.
+        let comesToAll = writer.held.contains(records.floor) || writer.database?.replication?.sqlRunning == true
         return views.contains {
             $0.isActive && mayAcknowledge($0, for: writer.record) && there.contains($0.ordinal)
+                && (comesToAll || !records.leftBehind.contains($0.ordinal))
                 && !($0.database?.replication.map(hasDiverged) ?? false)
         }
     }
