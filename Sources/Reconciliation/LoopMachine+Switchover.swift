@@ -12,11 +12,11 @@ extension LoopMachine {
     /// The ordinal that is to be the writer: the one asked for, or the best there is. Throws what is in the way.
     func switchoverTarget(_ unit: UnitID, to asked: Int?) throws(RequestObjection) -> Int {
         let (cluster, primary) = try changeablePrimary(unit)
-        let zones = desired?.clusters[unit.name]?.value.preferredZones ?? []
+        let declared = desired?.clusters[unit.name]?.value
         func rank(_ member: MemberRecord) -> Int {
-            if directory.maintenance[member.host]?.isInForce(at: now) ?? false { return Int.max }
-            if directory.drains[member.host] != nil { return Int.max - 1 }
-            return zones.firstIndex(of: member.zone) ?? zones.count
+            // Who is not declared any more is wanted nowhere more than elsewhere.
+            declared?.primaryRank(
+                zone: member.zone, isInMaintenance: isInMaintenance(member), isDrained: directory.drains[member.host] != nil) ?? 0
         }
         let others = cluster.members.filter { $0.phase == .active && $0.ordinal != primary.ordinal }
         if asked == primary.ordinal { throw RequestObjection(sentence: "\(unit.name)-\(primary.ordinal) is the primary already.") }
@@ -26,7 +26,7 @@ extension LoopMachine {
             let choice = known.isEmpty ? "it has no other instance" : "its other instances are \(known)"
             throw RequestObjection(sentence: "\(unit) has no such instance to take over: \(choice).")
         }
-        if rank(best) == Int.max, let work = directory.maintenance[best.host] {
+        if isInMaintenance(best), let work = directory.maintenance[best.host] {
             throw RequestObjection(sentence: "\(unit.name)-\(best.ordinal) is on a host that is left alone: \(work.text).")
         }
         guard rank(best) <= rank(primary) else {
@@ -54,6 +54,8 @@ extension LoopMachine {
 
     /// What keeps a failover waiting until somebody asks for it.
     private static let askedFor: Set<String> = ["FailoverManual", "FailoverBudgetSpent"]
+
+    private func isInMaintenance(_ member: MemberRecord) -> Bool { directory.maintenance[member.host]?.isInForce(at: now) ?? false }
 
     /// The cluster and its primary, where it may be changed by command. Throws what is in the way.
     private func changeablePrimary(_ unit: UnitID) throws(RequestObjection) -> (ClusterRecords, MemberRecord) {

@@ -163,10 +163,12 @@ extension LoopMachine {
             refresh(unit)
         case .reconcile(nil, _):
             for unit in units.keys.sorted() { refresh(unit) }
-        case .suspend(let unit, let name): suspend(unit, true, "Suspended", "\(name) suspended it")
-        case .resume(let unit, let name): suspend(unit, false, "Resumed", "\(name) resumed it")
-        case .switchover(let unit, let ordinal, let name): switchOver(unit, to: ordinal, by: name)
-        case .failover(let unit, let name): failOver(unit, by: name)
+        case .suspend(let unit, let name): take(unit, "Suspended", "\(name) suspended it") { $0.suspension = true }
+        case .resume(let unit, let name): take(unit, "Resumed", "\(name) resumed it") { $0.suspension = false }
+        case .switchover(let unit, let ordinal, let name):
+            take(unit, "SwitchoverRequested", "\(name) asked for \(unit.name)-\(ordinal) to be the primary") { $0.requestedPrimary = ordinal }
+        case .failover(let unit, let name):
+            take(unit, "FailoverRequested", "\(name) asked for another primary in place of the one that is lost") { $0.isFailoverRequested = true }
         case .approve(let revision, let name): approve(revision, by: name)
         case .approveRebuild: break
         }
@@ -178,26 +180,11 @@ extension LoopMachine {
         enqueue(unit)
     }
 
-    private mutating func suspend(_ unit: UnitID, _ suspension: Bool, _ reason: String, _ message: String) {
+    /// Writes down what was asked of a cluster, and has it looked at with that.
+    private mutating func take(_ unit: UnitID, _ reason: String, _ message: String, _ change: (inout UnitState) -> Void) {
         guard records.clusters[unit.name] != nil, unit.kind == .cluster else { return }
         housekeeping.append(.appendEvent(Event(time: now, unit: unit, level: .info, reason: reason, message: message)))
-        units[unit, default: UnitState()].suspension = suspension
-        enqueue(unit)
-    }
-
-    private mutating func switchOver(_ unit: UnitID, to ordinal: Int, by name: String) {
-        guard records.clusters[unit.name] != nil, unit.kind == .cluster else { return }
-        let message = "\(name) asked for \(unit.name)-\(ordinal) to be the primary"
-        housekeeping.append(.appendEvent(Event(time: now, unit: unit, level: .info, reason: "SwitchoverRequested", message: message)))
-        units[unit, default: UnitState()].requestedPrimary = ordinal
-        enqueue(unit)
-    }
-
-    private mutating func failOver(_ unit: UnitID, by name: String) {
-        guard records.clusters[unit.name] != nil, unit.kind == .cluster else { return }
-        let message = "\(name) asked for another primary in place of the one that is lost"
-        housekeeping.append(.appendEvent(Event(time: now, unit: unit, level: .info, reason: "FailoverRequested", message: message)))
-        units[unit, default: UnitState()].isFailoverRequested = true
+        change(&units[unit, default: UnitState()])
         enqueue(unit)
     }
 

@@ -58,12 +58,7 @@ extension Reconciler {
     /// Asks for another writer: the instance of an ordinal, or the best one. Returns its ordinal.
     package func switchOver(unit: UnitID, to ordinal: Int?, by: String) async throws(ReconcilerError) -> Int {
         try checkCluster(unit, "has no primary")
-        let target: Int
-        do {
-            target = try machine.switchoverTarget(unit, to: ordinal)
-        } catch {
-            throw ReconcilerError(.invalid, error.sentence)
-        }
+        let target = try answer { machine throws(RequestObjection) in try machine.switchoverTarget(unit, to: ordinal) }
         handle(.request(.switchover(unit, to: target, by: by)))
         return target
     }
@@ -71,14 +66,14 @@ extension Reconciler {
     /// Asks for another writer in place of one that is lost, which nobody takes over from by itself. Returns the lost one's ordinal.
     package func failOver(unit: UnitID, by: String) async throws(ReconcilerError) -> Int {
         try checkCluster(unit, "has no primary")
-        let source: Int
-        do {
-            source = try machine.failoverSource(unit)
-        } catch {
-            throw ReconcilerError(.invalid, error.sentence)
-        }
+        let source = try answer { machine throws(RequestObjection) in try machine.failoverSource(unit) }
         handle(.request(.failover(unit, by: by)))
         return source
+    }
+
+    /// What the machine answers whoever asks; what is in the way is an invalid request.
+    private func answer(_ question: (LoopMachine) throws(RequestObjection) -> Int) throws(ReconcilerError) -> Int {
+        do { return try question(machine) } catch { throw ReconcilerError(.invalid, error.sentence) }
     }
 
     /// Takes a revision that waits for approval (full or abbreviated commit, at least 7 digits) into force.

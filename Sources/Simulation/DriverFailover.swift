@@ -14,7 +14,7 @@ extension DriverSteps {
             DriverStep(5...30, worksOnHung: true) { context in
                 guard let instance = context.instance, instance.directory == .ready else { return .end(.refused("there is no instance")) }
                 guard let process = instance.process else { return .next }
-                if instance.isHung(at: context.world.now) || process.ioRunning && context.host.isDiskStuck(at: context.world.now) {
+                if context.host.isMute(instance, at: context.world.now) {
                     guard context.world.now - context.operation.began > revocationMax else { return .again }
                     context.end(instance)
                     return .next

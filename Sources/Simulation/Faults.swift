@@ -211,7 +211,7 @@ struct Faults {
 
     /// Somebody changes something by hand.
     private func drift(_ world: World) {
-        let able = world.allInstances.filter { $0.instance.process != nil && !$0.instance.isHung(at: world.now) && !$0.host.isDiskStuck(at: world.now) }
+        let able = world.allInstances.filter { $0.instance.process != nil && !$0.host.isStill($0.instance, at: world.now) }
         guard let (_, instance) = world.pick(able) else { return }
         switch Int.random(in: 0..<8, using: &world.random) {
         case 0 where instance.isWritable && !instance.isMadeWritable:

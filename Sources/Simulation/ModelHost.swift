@@ -60,6 +60,15 @@ final class ModelHost {
     /// Whether the disk of its databases takes no writes.
     func isDiskStuck(at now: Instant) -> Bool { disk.map { $0.until > now } ?? false }
 
+    /// Whether a database of it writes nothing: it hangs, or its disk takes no writes.
+    func isStill(_ instance: ModelInstance, at now: Instant) -> Bool { instance.isHung(at: now) || isDiskStuck(at: now) }
+
+    /// Whether it does not answer: it hangs, or writes what it receives to a disk that takes none. Its replication cannot be
+    /// asked about, or stopped, then.
+    func isMute(_ instance: ModelInstance, at now: Instant) -> Bool {
+        instance.isHung(at: now) || instance.process?.ioRunning == true && isDiskStuck(at: now)
+    }
+
     /// As its agent finds it by writing: a write counts as one that hangs only after some time.
     func diskTrouble(at now: Instant) -> DiskTrouble? {
         guard let disk, disk.until > now, disk.trouble == .full || now - disk.since >= ModelHost.stallMin else { return nil }

@@ -59,7 +59,7 @@ extension World {
 
     /// Each replica receives from its source and applies.
     func replicate() {
-        for (host, replica) in allInstances where !replica.isHung(at: now) && !host.isDiskStuck(at: now) { replicate(host, replica) }
+        for (host, replica) in allInstances where !host.isStill(replica, at: now) { replicate(host, replica) }
         after(.milliseconds(50)) { self.replicate() }
     }
 
@@ -126,7 +126,7 @@ extension World {
         let there = dumps.filter { id, sent in
             if id.clusterUID != primary.id.clusterUID || primary.lockedAccounts.contains(id) { return false }
             let other = allInstances.first { $0.instance.id == id }
-            let isHeard = other.map { hears(host, $0.host) && !$0.instance.isHung(at: now) && !$0.host.isDiskStuck(at: now) } ?? false
+            let isHeard = other.map { hears(host, $0.host) && !$0.host.isStill($0.instance, at: now) } ?? false
             return now - sent < (isHeard ? .milliseconds(200) : World.dumpMax)
         }
         return there.keys.map(\.ordinal).sorted()

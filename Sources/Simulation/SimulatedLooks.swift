@@ -9,14 +9,14 @@ extension SimulatedAgent {
     private static let lookBound: Duration = .seconds(2)
 
     func look(_ id: InstanceID, _ key: String?) {
-        let isHung = isStuck(host.instances[id])
-        later(isHung ? SimulatedAgent.lookBound : world.milliseconds(1...20)) {
+        let isMute = host.instances[id].map { host.isMute($0, at: world.now) } ?? false
+        later(isMute ? SimulatedAgent.lookBound : world.milliseconds(1...20)) {
             let instance = self.host.instances[id]
             if let member = instance?.member, member.seat?.state == .inconsistent, self.world.planted != .forgetsInconsistent { member.isInconsistent = true }
             var report = instance?.report(fingerprintKey: key.map(bytes(ofHex:)), at: self.world.now)
             if instance?.process != nil { report?.disk = self.host.diskTrouble(at: self.world.now) }
             // Whoever replicates cannot be asked about that.
-            if instance?.process?.ioRunning == true, self.isStuck(instance) {
+            if let instance, instance.process?.ioRunning == true, self.host.isMute(instance, at: self.world.now) {
                 report?.process = .unresponsive
                 report?.database = nil
             }
@@ -28,12 +28,6 @@ extension SimulatedAgent {
             }
             self.later(self.world.milliseconds(1...5)) { self.handle(.looked(id, report)) }
         }
-    }
-
-    /// It hangs, or writes what it receives to a disk that takes nothing.
-    private func isStuck(_ instance: ModelInstance?) -> Bool {
-        guard let instance else { return false }
-        return instance.isHung(at: world.now) || instance.process?.ioRunning == true && host.isDiskStuck(at: world.now)
     }
 
     func startClosed(_ id: InstanceID) {
@@ -56,7 +50,7 @@ extension SimulatedAgent {
     func openByGrant(_ id: InstanceID, _ semiSync: Bool) {
         later(world.milliseconds(20...200)) {
             guard let instance = self.host.instances[id], var process = instance.process, instance.member == nil,
-                !process.ioRunning, !process.sqlRunning, !instance.isHung(at: self.world.now), !self.host.isDiskStuck(at: self.world.now)
+                !process.ioRunning, !process.sqlRunning, !self.host.isStill(instance, at: self.world.now)
             else { return self.handle(.grantEnded(id, opened: false)) }
             process.semiSyncReplica = false
             process.semiSyncPrimary = semiSync
@@ -77,8 +71,8 @@ extension SimulatedAgent {
     func resumeReplication(_ id: InstanceID, _ acknowledges: Bool) {
         later(world.milliseconds(20...200)) {
             guard let instance = self.host.instances[id], instance.process != nil, instance.source != nil,
-                instance.process?.readOnly == true, self.world.planted != .idleAgent, !instance.isHung(at: self.world.now),
-                !self.host.isDiskStuck(at: self.world.now)
+                instance.process?.readOnly == true, self.world.planted != .idleAgent,
+                !self.host.isStill(instance, at: self.world.now)
             else { return self.handle(.resumeEnded(id, resumed: false)) }
             self.world.note("agent \(self.host.name) lets \(id) replicate on")
             instance.startReplicating(acknowledging: acknowledges)

@@ -133,7 +133,7 @@ final class World {
     /// Applications write wherever they can, also on a host's own side of a broken network.
     private func write() {
         if areClientsGone { return }
-        for (host, instance) in allInstances where instance.isWritable && !instance.isHung(at: now) && !host.isDiskStuck(at: now) {
+        for (host, instance) in allInstances where instance.isWritable && !host.isStill(instance, at: now) {
             guard let waiting = instance.process?.unacknowledged.count, waiting < 3, !instance.isMadeWritable else { continue }
             if instance.member != nil {
                 guard instance.isInComponent, instance.member?.seat?.own.count ?? 0 < 3 else { continue }

@@ -6,9 +6,7 @@ import Testing
 /// What an agent would go on with alone is what its instance does, also after orders that failed or were given up.
 struct AffirmingTests {
     private func founded(_ counts: [Int]) -> TestFleet {
-        var fleet = TestFleet(TestFleet.orders(counts))
-        fleet.converge()
-        return fleet
+        TestFleet.founded(TestFleet.orders(counts))
     }
 
     @Test(arguments: [Resumption.nothing, .replicates])

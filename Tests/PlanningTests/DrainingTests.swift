@@ -5,12 +5,6 @@ import Testing
 
 /// What leaves a host or a zone that is to be empty, and what stays there: instance 1 in zone-a is the writer; 2 and 3 acknowledge.
 struct DrainingTests {
-    private func founded(_ cluster: Cluster = TestFleet.orders()) -> TestFleet {
-        var fleet = TestFleet(cluster)
-        fleet.converge()
-        return fleet
-    }
-
     private func zoneOfPrimary(_ fleet: TestFleet) -> String? { fleet.orders.flatMap { $0.member($0.primary ?? 0)?.zone } }
 
     private func drain(_ zones: String..., in fleet: inout TestFleet, is isDrained: Bool = true) {
@@ -22,7 +16,7 @@ struct DrainingTests {
     // MARK: A zone
 
     @Test func `the primary leaves a drained zone, its replicas stay and acknowledge, and it goes back afterwards`() throws {
-        var fleet = founded()
+        var fleet = TestFleet.founded()
         drain("zone-a", in: &fleet)
         #expect(fleet.allocate().isEmpty)
         let plan = fleet.converge()
@@ -43,7 +37,7 @@ struct DrainingTests {
     }
 
     @Test func `it leaves while another member is away, by one that acknowledges`() {
-        var fleet = founded()
+        var fleet = TestFleet.founded()
         drain("zone-a", in: &fleet)
         fleet.pass(.seconds(60), except: [2])
         let decision = Planner.step(fleet.situation())
@@ -56,7 +50,7 @@ struct DrainingTests {
     }
 
     @Test func `instances leave a drained zone once placement names another, the new ones first`() throws {
-        var fleet = founded()
+        var fleet = TestFleet.founded()
         drain("zone-a", in: &fleet)
         fleet.converge()
         fleet.edit { $0.placement = [Placement(zone: "zone-b", replicas: 1), Placement(zone: "zone-c", replicas: 2)]; $0.preferredZones = [] }
@@ -72,7 +66,7 @@ struct DrainingTests {
     }
 
     @Test(arguments: [true, false]) func `nothing new is placed in a zone that is closed, and what is there stays`(isDrained: Bool) throws {
-        var fleet = founded()
+        var fleet = TestFleet.founded()
         fleet.fleet.zones["zone-b"]?.value.drain = isDrained
         fleet.fleet.zones["zone-b"]?.value.schedulable = isDrained
         #expect(fleet.allocate().isEmpty && fleet.converge().outline == "")
@@ -87,7 +81,7 @@ struct DrainingTests {
     }
 
     @Test func `where all of a cluster is in the zone its primary stays, and an instance that died is started`() {
-        var fleet = founded(TestFleet.orders([0, 2, 0]))
+        var fleet = TestFleet.founded(TestFleet.orders([0, 2, 0]))
         drain("zone-b", in: &fleet)
         let plan = fleet.converge()
         #expect(plan.outline == "" && plan.waits.isEmpty && held(plan) == ["orders-1", "orders-2"])
@@ -97,7 +91,7 @@ struct DrainingTests {
     }
 
     @Test(arguments: [false, true]) func `of two that hold all, a failover takes the one that is not drained`(isDrained: Bool) {
-        var fleet = founded()
+        var fleet = TestFleet.founded()
         if isDrained { drain("zone-b", in: &fleet) }
         fleet.cutOff([2, 3])
         fleet.pass(.seconds(5), except: [1])
@@ -106,7 +100,7 @@ struct DrainingTests {
     }
 
     @Test func `a galera cluster's writer leaves a drained zone`() {
-        var fleet = founded(GaleraTests.orders())
+        var fleet = TestFleet.founded(GaleraTests.orders())
         fleet.tellGroup(at: 100)
         drain("zone-a", in: &fleet)
         let plan = fleet.converge()
@@ -115,7 +109,7 @@ struct DrainingTests {
     }
 
     @Test func `a rolling change in a cluster with a drained zone brings the primary back to none of it`() {
-        var fleet = founded()
+        var fleet = TestFleet.founded()
         drain("zone-a", in: &fleet)
         fleet.converge()
         fleet.edit { $0.parameters["back_log"] = "200" }
@@ -127,7 +121,7 @@ struct DrainingTests {
     // MARK: A host, and a standby
 
     @Test func `the primary leaves a drained host that no other can stand in for, and goes back afterwards`() {
-        var fleet = founded()
+        var fleet = TestFleet.founded()
         fleet.change(host: "hz-a-1") { $0.drain = true }
         #expect(fleet.allocate().count == 1)
         let plan = fleet.converge()

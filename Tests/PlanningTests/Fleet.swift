@@ -15,6 +15,13 @@ struct TestFleet {
 
     static func zone(of host: String) -> String { "zone-" + host.dropFirst(3).prefix(1) }
 
+    /// One whose cluster runs as declared.
+    static func founded(_ cluster: Cluster = TestFleet.orders()) -> TestFleet {
+        var fleet = TestFleet(cluster)
+        fleet.converge()
+        return fleet
+    }
+
     init(_ cluster: Cluster = TestFleet.orders()) {
         fleet = DesiredFleet(revision: Revision(commit: "3f2c1e9"))
         let region = Region(metadata: Metadata(name: "hz"), displayName: "Hangzhou", locationCode: 1, isDefault: true)
@@ -91,7 +98,7 @@ struct TestFleet {
             catalogs: [
                 VariableCatalog(
                     type: .mariadb, version: "10.11.19",
-                    dynamic: ["max_connections", "innodb_buffer_pool_size", "character_set_server", "binlog_expire_logs_seconds", "long_query_time", "sync_relay_log"],
+                    dynamic: ["max_connections", "innodb_buffer_pool_size", "character_set_server", "binlog_expire_logs_seconds", "long_query_time", "max_binlog_size", "sync_relay_log"],
                     fixed: ["back_log"])
             ], policy: policy, now: now)
     }

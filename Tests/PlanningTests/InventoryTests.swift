@@ -7,12 +7,6 @@ import Testing
 struct InventoryTests {
     private func position(_ sequence: Int64) -> GTIDSet { GTIDSet(domains: [7: .init(serverID: 1, sequence: sequence)]) }
 
-    private func founded() -> TestFleet {
-        var fleet = TestFleet()
-        fleet.converge()
-        return fleet
-    }
-
     private func absorbing(_ outcome: AttemptOutcome, _ name: String, _ fleet: inout TestFleet) throws {
         let decision = Planner.step(fleet.situation())
         let task = try #require(decision.tasks.first { $0.action.name == name })
@@ -20,7 +14,7 @@ struct InventoryTests {
     }
 
     @Test func `an account whose order may have been carried out is ours to drop`() throws {
-        var fleet = founded()
+        var fleet = TestFleet.founded()
         fleet.edit { $0.accounts.append(AccountSpec(name: "bill", host: "127.%", passwordFrom: .file("bill"), grants: [])) }
         fleet.secrets["bill@127.%"] = "beef"
         try absorbing(.refused("it is not the writer"), "ensureAccount", &fleet)
@@ -32,7 +26,7 @@ struct InventoryTests {
     }
 
     @Test func `a drop that no replica has received is not forgotten`() throws {
-        var fleet = founded()
+        var fleet = TestFleet.founded()
         for ordinal in 1...3 {
             fleet.change(ordinal) {
                 $0.database?.binlogPosition = position(100)
@@ -51,7 +45,7 @@ struct InventoryTests {
     }
 
     @Test func `nothing is written for us while nobody acknowledges`() {
-        var fleet = founded()
+        var fleet = TestFleet.founded()
         fleet.edit { $0.databases.append(DatabaseSpec(name: "billing")) }
         for ordinal in 2...3 { fleet.change(ordinal) { $0.database?.replication?.ioRunning = false } }
         let decision = Planner.step(fleet.situation())
@@ -89,7 +83,7 @@ struct InventoryTests {
     }
 
     @Test func `a closed writer that nobody can acknowledge for is copied`() {
-        var fleet = founded()
+        var fleet = TestFleet.founded()
         fleet.change(1) { $0.database?.readOnly = true }
         for ordinal in 2...3 {
             guard let host = fleet.orders?.member(ordinal)?.host else { continue }
@@ -100,7 +94,7 @@ struct InventoryTests {
     }
 
     @Test func `a primary that was set to replicate stops`() {
-        var fleet = founded()
+        var fleet = TestFleet.founded()
         fleet.change(1) {
             $0.database?.replication = ReplicationReport(sourceHost: "127.0.9.2", sourcePort: 3306, ioRunning: true, sqlRunning: true)
         }

@@ -5,12 +5,6 @@ import Testing
 
 /// What is left alone while people work on it: instance 1 on hz-a-1 is the writer; 2 and 3 acknowledge.
 struct MaintenanceTests {
-    private func founded() -> TestFleet {
-        var fleet = TestFleet(TestFleet.orders([1, 1, 1]))
-        fleet.converge()
-        return fleet
-    }
-
     private func host(_ fleet: TestFleet, _ ordinal: Int) -> String { fleet.orders?.member(ordinal)?.host ?? "" }
 
     private func work(_ fleet: TestFleet, hours: Int64 = 1) -> Maintenance {
@@ -31,7 +25,7 @@ struct MaintenanceTests {
     // MARK: A cluster
 
     @Test func `of a cluster in maintenance nothing is started, and after the end it is`() throws {
-        var fleet = founded()
+        var fleet = TestFleet.founded(TestFleet.orders([1, 1, 1]))
         let during = work(fleet)
         let until = during.until
         fleet.edit { $0.maintenance = during }
@@ -50,7 +44,7 @@ struct MaintenanceTests {
     }
 
     @Test func `a cluster in maintenance with nothing to do has converged, and is looked at again at the end`() {
-        var fleet = founded()
+        var fleet = TestFleet.founded(TestFleet.orders([1, 1, 1]))
         let during = work(fleet)
         let until = during.until
         fleet.edit { $0.maintenance = during }
@@ -60,7 +54,7 @@ struct MaintenanceTests {
     }
 
     @Test func `a lost writer of a cluster in maintenance is not failed over before the end`() throws {
-        var fleet = founded()
+        var fleet = TestFleet.founded(TestFleet.orders([1, 1, 1]))
         let minute = Maintenance(until: fleet.now + .seconds(60))
         fleet.edit { $0.maintenance = minute }
         fleet.cutOff([2, 3])
@@ -73,7 +67,7 @@ struct MaintenanceTests {
     }
 
     @Test func `a failover that has begun is brought to its end`() throws {
-        var fleet = founded()
+        var fleet = TestFleet.founded(TestFleet.orders([1, 1, 1]))
         let during = work(fleet)
         fleet.cutOff([2, 3])
         fleet.pass(.seconds(15), except: [1])
@@ -86,7 +80,7 @@ struct MaintenanceTests {
     }
 
     @Test func `a second writer is closed all the same`() {
-        var fleet = founded()
+        var fleet = TestFleet.founded(TestFleet.orders([1, 1, 1]))
         let during = work(fleet)
         fleet.edit { $0.maintenance = during }
         fleet.change(3) { $0.database?.readOnly = false }
@@ -94,7 +88,7 @@ struct MaintenanceTests {
     }
 
     @Test func `settings, content and removals wait`() {
-        var fleet = founded()
+        var fleet = TestFleet.founded(TestFleet.orders([1, 1, 1]))
         let during = work(fleet)
         fleet.edit {
             $0.maintenance = during
@@ -112,7 +106,7 @@ struct MaintenanceTests {
     // MARK: A host, a zone
 
     @Test func `the writer leaves a host that is worked on, and comes back at the end`() throws {
-        var fleet = founded()
+        var fleet = TestFleet.founded(TestFleet.orders([1, 1, 1]))
         let during = work(fleet)
         let name = host(fleet, 1)
         fleet.change(host: name) { $0.maintenance = during }
@@ -143,7 +137,7 @@ struct MaintenanceTests {
     }
 
     @Test func `a silent host in maintenance is expected, and nothing else is disrupted meanwhile`() {
-        var fleet = founded()
+        var fleet = TestFleet.founded(TestFleet.orders([1, 1, 1]))
         let during = work(fleet)
         let name = host(fleet, 3)
         fleet.change(host: name) { $0.maintenance = during }
@@ -157,7 +151,7 @@ struct MaintenanceTests {
     }
 
     @Test func `a writer that could not leave is waited for, and that is told`() throws {
-        var fleet = founded()
+        var fleet = TestFleet.founded(TestFleet.orders([1, 1, 1]))
         let during = work(fleet)
         let name = host(fleet, 1)
         let until = during.until
@@ -174,7 +168,7 @@ struct MaintenanceTests {
     }
 
     @Test func `a replica on a host that is worked on does not hold up a failover elsewhere`() {
-        var fleet = founded()
+        var fleet = TestFleet.founded(TestFleet.orders([1, 1, 1]))
         let during = work(fleet)
         fleet.change(host: host(fleet, 2)) { $0.maintenance = during }
         fleet.cutOff([2, 3])
@@ -185,7 +179,7 @@ struct MaintenanceTests {
     }
 
     @Test func `the later end of host and zone counts`() {
-        var fleet = founded()
+        var fleet = TestFleet.founded(TestFleet.orders([1, 1, 1]))
         let during = work(fleet)
         let longer = work(fleet, hours: 2)
         let name = host(fleet, 1)

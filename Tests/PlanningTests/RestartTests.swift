@@ -5,12 +5,6 @@ import Testing
 
 /// A rolling restart that somebody asks for: `spec.restart`.
 struct RestartTests {
-    private func founded(_ cluster: Cluster = TestFleet.orders()) -> TestFleet {
-        var fleet = TestFleet(cluster)
-        fleet.converge()
-        return fleet
-    }
-
     private func restarted(_ plan: Rehearsal) -> [Int] {
         plan.waves.flatMap(\.tasks).compactMap { task in
             guard case .restart = task.action, case .instance(let id, _) = task.target else { return nil }
@@ -24,7 +18,7 @@ struct RestartTests {
     }
 
     @Test func `another mark restarts every instance once, replicas first, the primary by a switchover`() throws {
-        var fleet = founded()
+        var fleet = TestFleet.founded()
         fleet.edit { $0.restart = "2026-11-22 new OpenSSL" }
         let plan = fleet.converge()
         #expect(plan.refusal == nil && restarted(plan) == [2, 3, 1] && plan.outline.hasPrefix("configure 1, configure 2, configure 3 | restart 2"))
@@ -39,7 +33,7 @@ struct RestartTests {
     }
 
     @Test func `a mark that is taken away restarts nothing, nor does the same one again`() {
-        var fleet = founded()
+        var fleet = TestFleet.founded()
         fleet.edit { $0.restart = "a" }
         fleet.converge()
         fleet.edit { $0.restart = nil }
@@ -51,7 +45,7 @@ struct RestartTests {
     }
 
     @Test func `an instance that is made with a mark is not restarted for it, and one that died since neither`() {
-        var fleet = founded()
+        var fleet = TestFleet.founded()
         fleet.edit { $0.restart = "a" }
         fleet.converge()
         fleet.edit { $0.placement[2].replicas = 2 }
@@ -64,7 +58,7 @@ struct RestartTests {
     }
 
     @Test func `a parameter, a version and a mark come with one restart`() {
-        var fleet = founded()
+        var fleet = TestFleet.founded()
         fleet.edit {
             $0.restart = "a"
             $0.parameters["back_log"] = "200"
@@ -75,7 +69,7 @@ struct RestartTests {
     }
 
     @Test func `one that does not start with a mark halts the others, and is told by the field`() throws {
-        var fleet = founded()
+        var fleet = TestFleet.founded()
         fleet.edit { $0.restart = "new OpenSSL" }
         for task in Planner.step(fleet.situation()).tasks { fleet.carryOut(task) }
         let world = fleet.situation()
@@ -91,7 +85,7 @@ struct RestartTests {
     @Test(arguments: [Topology.single, .galera]) func `it is so in every topology`(topology: Topology) {
         var cluster = topology == .galera ? GaleraTests.orders() : TestFleet.orders([1, 0, 0])
         (cluster.topology, cluster.durability) = (topology, .async)
-        var fleet = founded(cluster)
+        var fleet = TestFleet.founded(cluster)
         if topology == .galera { fleet.tellGroup(at: 100) }
         fleet.edit { $0.restart = "a" }
         let plan = fleet.converge()
@@ -100,7 +94,7 @@ struct RestartTests {
     }
 
     @Test func `what a server passes over is written so, and restarts nothing again`() throws {
-        var fleet = founded()
+        var fleet = TestFleet.founded()
         fleet.edit {
             $0.restart = "a # b"
             $0.parameters["loose_foo_bar"] = "7"

@@ -18,12 +18,15 @@ struct StuckLeadTests {
         var two = following()
         two.edit("orders") { $0.standbyOf = "orders-sh" }
         two.settle()
-        two.edit("orders-sh") { $0.standbyOf = nil }
-        var situation = two.situation("orders-sh")
-        situation.records = Planner.step(situation).records
-        two.world.records.clusters["orders-sh"] = situation.records
-        try #require(two.records("orders-sh").lead != nil && two.writable.isEmpty)
+        try take("orders-sh", &two)
         return two
+    }
+
+    /// By a commit that ends its following; the head is not opened yet.
+    private func take(_ name: String, _ two: inout TwoClusters) throws {
+        two.edit(name) { $0.standbyOf = nil }
+        two.world.records.clusters[name] = two.step(name).records
+        try #require(two.records(name).lead?.epoch == two.records(name).epoch && two.writable.isEmpty)
     }
 
     private func diverge(_ two: inout TwoClusters, _ ordinal: Int) {
@@ -121,13 +124,10 @@ struct StuckLeadTests {
         var two = following()
         two.edit("orders") { $0.standbyOf = "orders-sh" }
         two.settle()
-        two.edit("orders") { $0.standbyOf = nil }
-        var situation = two.situation("orders")
-        situation.records = Planner.step(situation).records
-        try #require(situation.records.lead?.epoch == situation.records.epoch && situation.records.primary == 1)
+        try take("orders", &two)
+        try #require(two.records("orders").primary == 1)
         let source = try #require(two.records("orders").member(1))
-        situation.records.leftBehind = [2]
-        two.world.records.clusters["orders"] = situation.records
+        two.world.records.clusters["orders"]?.leftBehind = [2]
         func step() -> Decision { Planner.step(two.situation("orders")) }
         two.change("orders", 2) {
             $0.epoch = 0
@@ -138,7 +138,8 @@ struct StuckLeadTests {
         #expect(refusing.tasks.contains { $0.action == .expel(ordinal: 2) } && !refusing.tasks.contains { $0.action.name == "open" })
         #expect(!refusing.records.preparedReplicas.contains(2))
         // One that has promised the epoch acknowledges by an order alone.
-        two.change("orders", 2) { $0.epoch = situation.records.epoch }
+        let epoch = two.records("orders").epoch
+        two.change("orders", 2) { $0.epoch = epoch }
         #expect(!step().tasks.contains { $0.action.name == "expel" })
     }
 

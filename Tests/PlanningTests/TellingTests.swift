@@ -6,9 +6,7 @@ import Testing
 /// What is found of a cluster as a whole: it is told, and nothing else follows from it.
 @Suite struct TellingTests {
     private func founded(_ counts: [Int] = [1, 1, 1]) -> TestFleet {
-        var fleet = TestFleet(TestFleet.orders(counts))
-        fleet.converge()
-        return fleet
+        TestFleet.founded(TestFleet.orders(counts))
     }
 
     private func told(_ fleet: TestFleet, _ reason: String) -> [Finding] {

@@ -18,11 +18,8 @@ extension ClusterProcedure {
         records.epoch = max(records.epoch, 1)
     }
 
-    /// 0 is the most wanted zone for the writer; the least wanted is a host that is worked on, then one that is to be empty.
     func zoneRank(_ view: MemberView) -> Int {
-        if isInMaintenance(view) { return Int.max }
-        if isDrained(view) { return Int.max - 1 }
-        return cluster.preferredZones.firstIndex(of: view.record.zone) ?? cluster.preferredZones.count
+        cluster.primaryRank(zone: view.record.zone, isInMaintenance: isInMaintenance(view), isDrained: isDrained(view))
     }
 
     mutating func reportUnresponsive(_ view: MemberView) {
