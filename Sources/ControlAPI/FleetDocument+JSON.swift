@@ -128,6 +128,8 @@ extension ZoneDocument: JSONCodable {
         writer.member("name", name)
         writer.member("region", region)
         writer.member("rooms", rooms)
+        writer.member("schedulable", isSchedulable)
+        writer.member("drain", isDrained)
         writer.member("position", position)
         writer.endObject()
     }
@@ -139,6 +141,8 @@ extension ZoneDocument: JSONCodable {
             case "name": try reader.read(&name)
             case "region": try reader.read(&region)
             case "rooms": try reader.read(&rooms)
+            case "schedulable": try reader.read(&isSchedulable)
+            case "drain": try reader.read(&isDrained)
             case "position": try reader.read(&position)
             default: try reader.skip()
             }

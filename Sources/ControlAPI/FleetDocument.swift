@@ -57,6 +57,9 @@ package struct ZoneDocument: Sendable {
     package var name = ""
     package var region = ""
     package var rooms: [String] = []
+    package var isSchedulable = true
+    /// Primaries are to leave it, and it is to stay without new instances.
+    package var isDrained = false
     package var position = ""
 
     package init() {}

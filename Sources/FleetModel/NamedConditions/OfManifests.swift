@@ -58,7 +58,7 @@ extension NamedCondition {
         NamedCondition(
             "SourceFailed", "repository unreadable", .warning, .atOnce, "The fleet repository cannot be read.", evidence: "git's own error.",
             follows: "What was accepted last stays in force; it is tried again at the source's interval.",
-            mend: "`evenkeel describe source` shows why; what runs stays as it was."),
+            mend: "`evenkeel describe source NAME` shows why; what runs stays as it was."),
         NamedCondition(
             "ApprovalNeeded", "approval needed", .warning, .atOnce, "A revision waits for somebody to approve it.", evidence: "The source's mode, and what the revision would change.",
             follows: "The revision before it stays in force.", mend: "Look at `evenkeel plan`, then `evenkeel approve` the revision or revert the commit."),

@@ -61,6 +61,8 @@ extension ZoneDocument {
         name = declared.value.metadata.name
         region = declared.value.region
         rooms = declared.value.rooms
+        isSchedulable = declared.value.takesInstances
+        isDrained = declared.value.drain
         position = declared.place
     }
 }

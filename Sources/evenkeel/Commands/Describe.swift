@@ -9,19 +9,20 @@ struct Describe: AsyncParsableCommand {
         discussion: """
             Examples:
               evenkeel describe cluster orders
+              evenkeel describe Cluster/orders
               evenkeel describe host hz-a-1
             """)
 
-    @Argument(help: "cluster, host, zone, region or channel.")
+    @Argument(help: "cluster, host, zone, region, channel or source; or with its name, as events and errors name it: Cluster/orders.")
     var kind: String
     @Argument(help: "Its name.")
-    var name: String
+    var name: String?
 
     @OptionGroup var output: OutputOptions
     @OptionGroup var connection: ConnectionOptions
 
     func run() async throws {
-        let kind = try ListKind(parsing: kind)
+        let (kind, name) = try subject()
         try await Client.with(connection) { client in
             let fleet: FleetDocument = try await client.get(Route.fleet)
             let view = try kind.view(of: fleet, named: name)
@@ -31,6 +32,15 @@ struct Describe: AsyncParsableCommand {
                 Route.events, query: [("unit", unit.id), ("limit", String(Describe.eventsShown))])
             output.show(UnitDescription(fleet: fleet, unit: unit, events: events))
         }
+    }
+
+    private func subject() throws -> (ListKind, String) {
+        if let name { return (try ListKind(parsing: kind), name) }
+        let parts = kind.split(separator: "/", maxSplits: 1, omittingEmptySubsequences: false)
+        guard parts.count == 2, !parts[1].isEmpty else {
+            throw CommandError("which \(try ListKind(parsing: kind).rawValue) is meant is missing", help: "`evenkeel describe cluster orders`, or `evenkeel describe Cluster/orders`")
+        }
+        return (try ListKind(parsing: String(parts[0])), String(parts[1]))
     }
 
     private static let eventsShown = 10

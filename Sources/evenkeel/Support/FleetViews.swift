@@ -117,7 +117,7 @@ struct HostsView: View {
         for host in hosts {
             let wide = isWide
                 ? [
-                    host.room, host.isDrained ? "drain" : host.isSchedulable ? "yes" : "no", bytesText(host.memoryTotalBytes), host.agentVersion,
+                    host.room, schedulableText(isSchedulable: host.isSchedulable, isDrained: host.isDrained), bytesText(host.memoryTotalBytes), host.agentVersion,
                     host.unmanaged.joined(separator: ", "),
                 ] : []
             table.rows.append(
@@ -133,6 +133,10 @@ struct HostsView: View {
     func json(to writer: inout JSONWriter) { hosts.write(to: &writer) }
 }
 
+private func schedulableText(isSchedulable: Bool, isDrained: Bool) -> String {
+    isDrained ? "drain" : isSchedulable ? "yes" : "no"
+}
+
 struct ZonesView: View {
     var fleet: FleetDocument
     var zones: [ZoneDocument]
@@ -140,10 +144,11 @@ struct ZonesView: View {
     var names: [String] { zones.map(\.name) }
 
     func text(terminal: Terminal, isWide: Bool) -> String {
-        var table = Table(["NAME", "REGION", "ROOMS", "HOSTS"], whenEmpty: "No availability zones are declared.")
+        var table = Table(["NAME", "REGION", "ROOMS", "HOSTS", "SCHEDULABLE"], whenEmpty: "No availability zones are declared.")
         for zone in zones {
             let hosts = fleet.hosts.filter { $0.zone == zone.name }.count
-            table.add(zone.name, zone.region, zone.rooms.joined(separator: ", "), String(hosts))
+            table.add(zone.name, zone.region, zone.rooms.joined(separator: ", "), String(hosts),
+                schedulableText(isSchedulable: zone.isSchedulable, isDrained: zone.isDrained))
         }
         return table.text(width: terminal.width)
     }
