@@ -18,6 +18,8 @@ package enum FaultKind: String, Sendable, Hashable, CaseIterable {
     case loseHost
     /// A file fills the instance's file system.
     case fillDisk
+    /// The instance's file system takes no writes: whoever writes waits.
+    case stallDisk
 
     // Sabotage: what must never be done, so that a game day can show that it would see it.
 
@@ -39,7 +41,7 @@ package enum FaultKind: String, Sendable, Hashable, CaseIterable {
     /// Whether all of the host is hit, and not only the cluster's own instance.
     package var hitsHost: Bool {
         switch self {
-        case .freezeAgent, .cut, .loseHost, .fillDisk, .plainRestart: true
+        case .freezeAgent, .cut, .loseHost, .fillDisk, .stallDisk, .plainRestart: true
         default: false
         }
     }

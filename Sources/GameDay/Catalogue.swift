@@ -67,6 +67,9 @@ extension Fault {
         Fault("lossy-link", "every fifth packet of the primary's host is lost, for 15 s", .either, [
             act(.cut, .primary, seconds: 15) { $0.percent = 20 }
         ]),
+        Fault(
+            "disk-stall", "the primary's file system takes no writes for 15 s (only a small one of its own); another takes over", .another,
+            aim: .everybody(.seconds(5)), [act(.stallDisk, .primary, seconds: 15)]),
         Fault("disk-full", "the primary's file system is full for 10 s (only a small one of its own)", .either, [
             act(.fillDisk, .primary, seconds: 10)
         ]),

@@ -98,7 +98,7 @@ package struct GameDay: Sendable {
         report.run = run
         let ledger = Ledger()
         let state = LoadState()
-        state.primary = first
+        state.move(to: first)
         let outcome = await withTaskGroup(of: Void.self) { group in
             for number in 0..<(2 * clients) {
                 let client = LoadClient(
@@ -126,7 +126,7 @@ package struct GameDay: Sendable {
     private static func follow(_ server: any GameDayServer, _ state: LoadState) async {
         while !state.isOver, !Task.isCancelled {
             if let members = try? await server.members() {
-                state.primary = Place(address: members.primary.address, port: members.primary.port)
+                state.move(to: Place(address: members.primary.address, port: members.primary.port))
             }
             try? await Task.sleep(for: poll)
         }

@@ -24,16 +24,42 @@ package struct LoadAccount: Sendable {
 
 /// What clients share: where the primary is, and whether to go on.
 final class LoadState: Sendable {
+    private struct Call {
+        var place: Place
+        var leave: @Sendable () -> Void
+    }
+
     private struct State {
         var primary: Place?
         var isOver = false
+        /// What clients wait for, by their numbers.
+        var calls: [Int64: Call] = [:]
     }
 
     private let state = Mutex(State())
 
-    var primary: Place? {
-        get { state.withLock { $0.primary } }
-        set { state.withLock { $0.primary = newValue } }
+    var primary: Place? { state.withLock { $0.primary } }
+
+    /// Who waits for an answer from elsewhere waits no more.
+    func move(to primary: Place) {
+        let left: [Call] = state.withLock { state in
+            guard state.primary != primary else { return [] }
+            state.primary = primary
+            return state.calls.values.filter { $0.place != primary }
+        }
+        for call in left { call.leave() }
+    }
+
+    /// A client's call of a place, cancelled as soon as the primary is elsewhere.
+    func calling<Answer: Sendable>(_ place: Place, _ client: Int64, _ body: @escaping @Sendable () async -> Answer) async -> Answer {
+        let task = Task { await body() }
+        let isLeft = state.withLock { state in
+            state.calls[client] = Call(place: place) { task.cancel() }
+            return state.primary != place
+        }
+        if isLeft { task.cancel() }
+        defer { state.withLock { $0.calls[client] = nil } }
+        return await withTaskCancellationHandler { await task.value } onCancel: { task.cancel() }
     }
 
     var isOver: Bool { state.withLock { $0.isOver } }
@@ -53,7 +79,8 @@ struct LoadClient: Sendable {
     /// Where it writes whoever is the primary: sabotage.
     var fixed: Place?
 
-    /// An application's patience: what is cut off never answers.
+    /// An application's patience: what is cut off never answers. Behind a proxy it would be told sooner that the primary is
+    /// elsewhere, and so it is here.
     static let answerMax: Duration = .seconds(1)
     static let connectMax: Duration = .seconds(1)
     /// Between two writes, and after an error.
@@ -64,29 +91,37 @@ struct LoadClient: Sendable {
     /// Until the load is over, the ledger is full, or its task is cancelled.
     func work() async {
         var next = number * LoadClient.idsEach
-        var connection: MySQLConnection?
+        var connection: (MySQLConnection, to: Place)?
         while !state.isOver, !ledger.isFull, !Task.isCancelled {
             if connection == nil { connection = await connect() }
-            guard let current = connection else {
+            guard let (current, place) = connection else {
                 try? await Task.sleep(for: LoadClient.errorPause)
                 continue
             }
             next += 1
-            let isWell = await write(next, current)
+            let id = next
+            let isWell = await calling(place) { await write(id, current) }
             if !isWell || sort == .reconnecting {
                 await current.close()
                 connection = nil
             }
             try? await Task.sleep(for: isWell ? LoadClient.pause : LoadClient.errorPause)
         }
-        await connection?.close()
+        await connection?.0.close()
     }
 
-    private func connect() async -> MySQLConnection? {
+    private func calling<Answer: Sendable>(_ place: Place, _ body: @escaping @Sendable () async -> Answer) async -> Answer {
+        fixed == nil ? await state.calling(place, number, body) : await body()
+    }
+
+    private func connect() async -> (MySQLConnection, to: Place)? {
         guard let place = fixed ?? state.primary else { return nil }
-        return try? await MySQLConnection.connect(
-            to: .tcp(host: place.address, port: place.port), user: account.user, password: account.password,
-            within: LoadClient.connectMax)
+        let made = await calling(place) {
+            try? await MySQLConnection.connect(
+                to: .tcp(host: place.address, port: place.port), user: account.user, password: account.password,
+                within: LoadClient.connectMax)
+        }
+        return made.map { ($0, place) }
     }
 
     private func write(_ id: Int64, _ connection: MySQLConnection) async -> Bool {

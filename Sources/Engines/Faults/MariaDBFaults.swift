@@ -45,25 +45,31 @@ package struct MariaDBFaults: Sendable {
 
     private static let statementBound: Duration = .seconds(4)
 
+    /// The session is kept, and ends with the hold.
     private func hold(_ layout: InstanceLayout, for bound: Duration) async throws {
-        let session = try await AdminSession.open(layout, as: host.administrator)
-        do {
+        try await opening(layout) { session in
             try await held.hold(layout.id, session, for: bound, Self.statementBound)
-        } catch {
-            await session.close()
-            throw EngineError(.transient, "\(layout.id) could not be held: \(error)")
         }
     }
 
     private func withSession<Answer: Sendable>(
         _ layout: InstanceLayout, _ body: (AdminSession) async throws -> Answer
     ) async throws -> Answer {
+        try await opening(layout) { session in
+            let answer = try await body(session)
+            await session.close()
+            return answer
+        }
+    }
+
+    /// A session that is closed only where `body` fails.
+    private func opening<Answer: Sendable>(
+        _ layout: InstanceLayout, _ body: (AdminSession) async throws -> Answer
+    ) async throws -> Answer {
         do {
             let session = try await AdminSession.open(layout, as: host.administrator)
             do {
-                let answer = try await body(session)
-                await session.close()
-                return answer
+                return try await body(session)
             } catch {
                 await session.close()
                 throw error
@@ -145,6 +151,11 @@ package struct MariaDBFaults: Sendable {
             let file = FaultScript.quoted(try ownFileSystem(layout) + "/gameday-fill")
             script.strike = ["dd if=/dev/zero of=\(file) bs=1M 2>/dev/null"]
             script.heal = ["rm -f \(file)"]
+        case .stallDisk:
+            let folder = FaultScript.quoted(try ownFileSystem(layout))
+            let freeze = try fsfreeze()
+            script.strike = ["\(freeze) --freeze \(folder)"]
+            script.heal = ["\(freeze) --unfreeze \(folder)"]
         case .purgeRelay:
             let files = FaultScript.quoted(layout.data) + "/relay-bin.*"
             script.strike = ["kill -KILL \(try process(layout).id)", "rm -f \(files) \(FaultScript.quoted(layout.data))/relay-log.info"]
@@ -220,6 +231,16 @@ package struct MariaDBFaults: Sendable {
         guard tried.status == 0 else {
             throw EngineError(.refused, "packets cannot be dropped here: nft says \(tried.errors.trimmedSpaces)")
         }
+    }
+
+    private func fsfreeze() throws -> String {
+        guard geteuid() == 0 else {
+            throw EngineError(.refused, "a file system can be stalled by root only: run the agent as root")
+        }
+        guard let program = Spawn.found("fsfreeze") else {
+            throw EngineError(.refused, "there is no fsfreeze to stall a file system with: apt-get install util-linux")
+        }
+        return program
     }
 
     private func loss(_ order: FaultOrder) throws -> PacketLoss {
