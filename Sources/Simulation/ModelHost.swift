@@ -96,7 +96,7 @@ final class ModelHost {
             type: .mariadb, version: version,
             dynamic: [
                 "binlog_expire_logs_seconds", "character_set_server", "innodb_buffer_pool_size", "long_query_time",
-                "max_connections",
+                "max_binlog_size", "max_connections",
             ], fixed: ["back_log", "innodb_log_file_size"])
     }
 }

@@ -209,7 +209,19 @@ struct AloneTests {
             guard case .manifest(_, _, let field) = task.cause else { Issue.record("\(task.cause)"); continue }
             #expect(field == "spec.durability.relaySync")
         }
-        #expect(MariaDBConfiguration.parameters(of: fleet.situation().desired?.value ?? TestFleet.orders()).contains { $0 == ("sync_relay_log", "1") })
+        #expect(parameters(fleet).contains { $0 == ("sync_relay_log", "1") })
+    }
+
+    private func parameters(_ fleet: TestFleet) -> [(String, String)] {
+        MariaDBConfiguration.parameters(of: fleet.situation().desired?.value ?? TestFleet.orders())
+    }
+
+    @Test func `binlog files are short where nothing else is declared`() {
+        var fleet = founded { _ in }
+        #expect(parameters(fleet).contains { $0 == ("max_binlog_size", "16777216") })
+        fleet.edit { $0.parameters["max_binlog_size"] = "1G" }
+        #expect(parameters(fleet).contains { $0 == ("max_binlog_size", "1G") })
+        #expect(Planner.step(fleet.situation()).tasks.contains { $0.action.name == "setVariables" })
     }
 
     // MARK: Without proof

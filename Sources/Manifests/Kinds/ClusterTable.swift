@@ -91,7 +91,7 @@ extension KindTable where Value == Cluster {
         ])),
         .optional(
             "parameters", \.parameters, .parameters, default: [:], "none",
-            "Server variables by name, in any spelling that the server takes. Values are text as an option file has it."),
+            "Server variables by name, in any spelling that the server takes. Values are text as an option file has it. Where nothing is declared `binlog_expire_logs_seconds` is 604800, `character_set_server` utf8mb4, `innodb_buffer_pool_size` 60 % of `spec.resources.memory`, and, but in a galera cluster, `max_binlog_size` 16 MiB ([why](failover.md#planned-switchovers))."),
         .optional(
             "restart", \.restart, .restartMark, absent: "none",
             "Any text, for example `2026-11-22 new OpenSSL`. Another text restarts every instance once, one after the other as for a parameter that needs it ([rolling change](rolling-change.md)); what was started with this text already, or is made later, is not restarted for it. Taking it away restarts nothing."),
