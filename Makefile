@@ -6,6 +6,8 @@ export DEMO_PREFIX ?= 127.0
 # Everything that building, running and testing need. Never mariadb-server: that one starts a service.
 PACKAGES := libsqlite3-dev libyaml-dev libgit2-dev libmariadb-dev pkg-config git mariadb-server-core \
 	mariadb-client-core mariadb-client mariadb-backup galera-4 haproxy iproute2 nftables openssl python3
+# What is released carries Swift's own libraries: hosts have none.
+RELEASE := -c release --static-swift-stdlib
 SEEDS ?= 10000
 FIRST ?= 0
 # What `make test` simulates, a run each.
@@ -32,7 +34,7 @@ deps: ## Install what is missing of the Debian packages (never one that starts a
 	@command -v $(firstword $(SWIFT)) >/dev/null || { echo "deps: install Swift 6.3 from https://www.swift.org/install/linux/" >&2; exit 1; }
 
 build: deps ## Build the release binary, .build/release/evenkeel
-	@$(SWIFT) build -c release --product evenkeel
+	@$(SWIFT) build $(RELEASE) --product evenkeel
 
 demo: build ## A server, five agents in three zones, a MariaDB cluster from a git commit
 	@examples/three-zones/demo up
@@ -48,7 +50,7 @@ test: deps ## Every test: units, properties, simulator, real databases, end to e
 		SWT_EXPERIMENTAL_MAXIMUM_PARALLELIZATION_WIDTH=4 $(SWIFT) test --skip-build $$which '$(PURE)' 2>&1 | tee -a .build/make-test.log | grep -avE '^(◇|􀟈|✔|􁁛) ' || true; \
 	done
 	@[ $$(grep -acE 'Test run with [0-9]+ tests? .*passed' .build/make-test.log) = 2 ]
-	@$(SWIFT) build -c release --product evenkeel-simulate
+	@$(SWIFT) build $(RELEASE) --product evenkeel-simulate
 	@for which in $(SIMULATIONS) --kept; do .build/release/evenkeel-simulate --quiet $$which || exit 1; done
 	@.build/release/evenkeel-simulate --plants --seeds 1000
 	@EVENKEEL_BIN=$$($(SWIFT) build --show-bin-path)/evenkeel python3 -B Tests/EndToEnd/run.py
@@ -72,11 +74,11 @@ golden: ## Record the golden files anew; look at the diff
 	@EVENKEEL_RECORD=1 $(SWIFT) test --filter 'Golden|ReferenceTests'
 
 simulate: ## The simulator, many seeds (SEEDS=10000 FIRST=0 FLAGS=--leading), release build of it alone
-	@$(SWIFT) build -c release --product evenkeel-simulate
+	@$(SWIFT) build $(RELEASE) --product evenkeel-simulate
 	@.build/release/evenkeel-simulate --start $(FIRST) --seeds $(SEEDS) $(FLAGS)
 
 plants: ## Every bug that can be planted into the simulator has to be found within 1,000 seeds
-	@$(SWIFT) build -c release --product evenkeel-simulate
+	@$(SWIFT) build $(RELEASE) --product evenkeel-simulate
 	@.build/release/evenkeel-simulate --plants --seeds 1000
 
 clean: demo-down ## Remove what was built

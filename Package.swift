@@ -11,9 +11,11 @@ let settings: [SwiftSetting] = [
     .treatAllWarnings(as: .error),
 ]
 
-/// One target of ours, with the common settings.
-func room(_ name: String, _ dependencies: [Target.Dependency] = []) -> Target {
-    .target(name: name, dependencies: dependencies, swiftSettings: settings)
+/// One target of ours, with the common settings. `pages`: beside its code, for people.
+func room(
+    _ name: String, _ dependencies: [Target.Dependency] = [], pages: [String] = ["README.md"], more: [SwiftSetting] = []
+) -> Target {
+    .target(name: name, dependencies: dependencies, exclude: pages, swiftSettings: settings + more)
 }
 
 /// The tests of one target, in `Tests/<name>Tests`.
@@ -63,9 +65,9 @@ let package = Package(
         .systemLibrary(name: "CMariaDB", pkgConfig: "libmariadb", providers: [.apt(["libmariadb-dev"])]),
         .systemLibrary(name: "CLinux"),
         room("JSONStream"),
-        room("FleetModel", ["JSONStream"]),
+        room("FleetModel", ["JSONStream"], pages: []),
         room("Manifests", ["FleetModel", "JSONStream", "CYAML"]),
-        room("Planning", ["FleetModel", "JSONStream"]),
+        room("Planning", ["FleetModel", "JSONStream"], pages: ["README.md", "Rendering/README.md"]),
         .target(name: "CChildProcess"),
         room("ChildProcess", ["CChildProcess"]),
         room("BlockingWork"),
@@ -83,7 +85,10 @@ let package = Package(
         room("Reconciliation", ["Manifests", "Planning", "SourceControl", "MetadataStore", "ControlAPI"]),
         room("Monitoring", ["FleetModel", "JSONStream", "MetadataStore", "ChildProcess", httpClient, nioCore, nioHTTP1, nioTLS]),
         room("Server", ["BlockingWork", "GroupAuthority", "Reconciliation", "Monitoring", "SQLiteStore", "MySQLStore", hummingbird, hummingbirdCore, hummingbirdTLS, nioTLS, logging, lifecycle, signals, certificates, crypto]),
-        room("Simulation", ["Reconciliation", "Agent"]),
+        // One thread a world, whose objects are changed in place all the time; the tests' builds check that.
+        room(
+            "Simulation", ["Reconciliation", "Agent"],
+            more: [.unsafeFlags(["-enforce-exclusivity=unchecked"], .when(configuration: .release))]),
         room("SimulationCommand", ["FleetModel", "Simulation", arguments]),
         .executableTarget(name: "evenkeel-simulate", dependencies: ["SimulationCommand", arguments], swiftSettings: settings),
         room("GameDay", ["FleetModel", "JSONStream", "MySQLClient"]),
