@@ -58,7 +58,7 @@ test: deps ## Every test: units, properties, simulator, real databases, end to e
 e2e: build ## Only the end-to-end tests, with the release binary
 	@EVENKEEL_BIN=.build/release/evenkeel python3 -B Tests/EndToEnd/run.py
 
-test-full: build ## Every fault at every moment, with the release binary (a quarter of an hour)
+test-full: build ## Every fault at every moment, with the release binary (more than an hour)
 	@EVENKEEL_TEST_FULL=1 EVENKEEL_TEST_TIMES=1 EVENKEEL_BIN=.build/release/evenkeel python3 -B Tests/EndToEnd/run.py
 
 bench: build ## Benchmarks: a table, side by side with what one would otherwise use

@@ -139,9 +139,10 @@ class Replicas(Helpers):
         """Its process dies and cannot be started; its host, with the binlog that has these rows, lives."""
         with self.writer() as writer:
             self.writes(writer)
+            for each in self.others:
+                self.cut_from_primary(each)
+            # An agent that is silent for longer passes for a lost host, and nobody could know of these rows.
             with self.frozen(self.agent(self.old).pid):
-                for each in self.others:
-                    self.cut_from_primary(each)
                 self.root(self.old).rows("SET GLOBAL rpl_semi_sync_master_enabled=OFF")
                 self.writes(writer)
                 self.kill(self.old)
@@ -420,6 +421,8 @@ class ByHand(Helpers):
                 self.fleet.wait_until(trigger.happened.is_set, FAILOVER_SECONDS, f"{action} has begun")
             self.writes(writer, seconds=60)
             self.bring_back(victim)
+            # For a moment longer the last report before its loss may say that it serves.
+            self.fleet.wait_until(lambda: self.root(victim).answers(), BACK_SECONDS, f"{victim['name']} answers")
             self.wait_healed()
             self.promoted.append(self.fleet.primary()["name"])
         self.judge(writer, gap_max=None)
