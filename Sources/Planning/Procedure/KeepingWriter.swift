@@ -106,14 +106,15 @@ extension PrimaryReplicaProcedure {
         records.lead?.epoch == records.epoch && report.database?.replication != nil
     }
 
-    /// Who acknowledged for it before, and was not heard to have promised the present epoch, would do so again with nobody
-    /// knowing, once it is open: it is refused first, as a promotion refuses it. So after a demotion that is taken back. True
-    /// where that is ordered.
+    /// One that led last and takes its demotion back is opened as any closed writer: who acknowledged for it then, and was not
+    /// heard to have promised the present epoch, would do so again with nobody knowing. It is refused first, as a promotion
+    /// refuses it. True where that is ordered. Not for every closed writer: one that has a source yet refuses nobody.
     private mutating func refusesUnheard(_ writer: MemberView) -> Bool {
+        guard records.lead?.epoch == records.epoch else { return false }
         for ordinal in records.leftBehind where writer.database?.replicationAccounts.contains(ordinal) == true {
             guard (view(ordinal)?.report?.epoch ?? 0) < records.epoch else { continue }
             let isOrdered = emit(
-                .expel(ordinal: ordinal), on: writer, isVoluntary: false, cause: .observation("\(label(ordinal)) was not heard since the primary last changed"),
+                .expel(ordinal: ordinal), on: writer, isVoluntary: false, cause: .observation("\(label(ordinal)) was not heard since the lead was taken"),
                 "refuse \(label(ordinal)), which may be set up to acknowledge")
             if isOrdered { records.preparedReplicas.removeAll { $0 == ordinal } }
             return true
