@@ -50,14 +50,16 @@ final class LoadState: Sendable {
         for call in left { call.leave() }
     }
 
-    /// A client's call of a place, cancelled as soon as the primary is elsewhere.
-    func calling<Answer: Sendable>(_ place: Place, _ client: Int64, _ body: @escaping @Sendable () async -> Answer) async -> Answer {
-        let task = Task { await body() }
-        let isLeft = state.withLock { state in
+    /// A client's call of a place, cancelled as soon as the primary is elsewhere. Nil, and nothing was begun, where it
+    /// already is.
+    func calling<Answer: Sendable>(_ place: Place, _ client: Int64, _ body: @escaping @Sendable () async -> Answer) async -> Answer? {
+        let begun: Task<Answer, Never>? = state.withLock { state in
+            guard state.primary == place else { return nil }
+            let task = Task { await body() }
             state.calls[client] = Call(place: place) { task.cancel() }
-            return state.primary != place
+            return task
         }
-        if isLeft { task.cancel() }
+        guard let task = begun else { return nil }
         defer { state.withLock { $0.calls[client] = nil } }
         return await withTaskCancellationHandler { await task.value } onCancel: { task.cancel() }
     }
@@ -100,7 +102,7 @@ struct LoadClient: Sendable {
             }
             next += 1
             let id = next
-            let isWell = await calling(place) { await write(id, current) }
+            let isWell = await calling(place) { await write(id, current) } ?? false
             if !isWell || sort == .reconnecting {
                 await current.close()
                 connection = nil
@@ -110,7 +112,7 @@ struct LoadClient: Sendable {
         await connection?.0.close()
     }
 
-    private func calling<Answer: Sendable>(_ place: Place, _ body: @escaping @Sendable () async -> Answer) async -> Answer {
+    private func calling<Answer: Sendable>(_ place: Place, _ body: @escaping @Sendable () async -> Answer) async -> Answer? {
         fixed == nil ? await state.calling(place, number, body) : await body()
     }
 
@@ -121,7 +123,7 @@ struct LoadClient: Sendable {
                 to: .tcp(host: place.address, port: place.port), user: account.user, password: account.password,
                 within: LoadClient.connectMax)
         }
-        return made.map { ($0, place) }
+        return made.flatMap(\.self).map { ($0, place) }
     }
 
     private func write(_ id: Int64, _ connection: MySQLConnection) async -> Bool {

@@ -74,3 +74,25 @@ private func end(_ pid: pid_t, _ mark: String) -> Bool {
     kill(pid, SIGTERM)
     #expect(end(pid, mark))
 }
+
+private let isTemporaryOnRoot: Bool = {
+    var root = stat(), temporary = stat()
+    return stat("/", &root) == 0 && stat("/tmp", &temporary) == 0 && root.st_dev == temporary.st_dev
+}()
+
+@Test(.enabled(if: isTemporaryOnRoot, "/tmp is a file system of its own here"), arguments: [FaultKind.fillDisk, .stallDisk])
+func `the root file system is neither filled nor stalled`(kind: FaultKind) async throws {
+    let test = try TestHost()
+    let layout = test.layout(1)
+    try Files.makeDirectory(layout.data)
+    try Files.write(layout.identity, "")
+    var order = FaultOrder()
+    order.kind = kind
+    order.instance = layout.id
+    order.milliseconds = 1000
+    let error = await #expect(throws: EngineError.self) {
+        try await MariaDBFaults(test.host, servers: []).inject(order)
+    }
+    #expect(error?.kind == .refused)
+    #expect(error?.message.contains("is on the host's root file system") == true)
+}

@@ -153,7 +153,7 @@ package struct MariaDBFaults: Sendable {
             script.heal = ["rm -f \(file)"]
         case .stallDisk:
             let folder = FaultScript.quoted(try ownFileSystem(layout))
-            let freeze = try fsfreeze()
+            let freeze = try rootsProgram("fsfreeze", of: "util-linux", "stall a file system")
             script.strike = ["\(freeze) --freeze \(folder)"]
             script.heal = ["\(freeze) --unfreeze \(folder)"]
         case .purgeRelay:
@@ -221,24 +221,20 @@ package struct MariaDBFaults: Sendable {
     // MARK: What a host has to have
 
     private func requirePacketFilter() async throws {
-        guard geteuid() == 0 else {
-            throw EngineError(.refused, "packets can be dropped by root only: run the agent as root")
-        }
-        guard let nft = Spawn.found("nft") else {
-            throw EngineError(.refused, "there is no nft to drop packets with: apt-get install nftables")
-        }
+        let nft = try rootsProgram("nft", of: "nftables", "drop packets")
         let tried = try await Tool.run(nft, ["list", "tables"], within: Self.statementBound)
         guard tried.status == 0 else {
             throw EngineError(.refused, "packets cannot be dropped here: nft says \(tried.errors.trimmedSpaces)")
         }
     }
 
-    private func fsfreeze() throws -> String {
+    /// Where a program is with which only root can do something.
+    private func rootsProgram(_ name: String, of package: String, _ purpose: String) throws -> String {
         guard geteuid() == 0 else {
-            throw EngineError(.refused, "a file system can be stalled by root only: run the agent as root")
+            throw EngineError(.refused, "only root can \(purpose): run the agent as root")
         }
-        guard let program = Spawn.found("fsfreeze") else {
-            throw EngineError(.refused, "there is no fsfreeze to stall a file system with: apt-get install util-linux")
+        guard let program = Spawn.found(name) else {
+            throw EngineError(.refused, "there is no \(name) to \(purpose) with: apt-get install \(package)")
         }
         return program
     }

@@ -36,11 +36,13 @@ struct Describe: AsyncParsableCommand {
 
     private func subject() throws -> (ListKind, String) {
         if let name { return (try ListKind(parsing: kind), name) }
-        let parts = kind.split(separator: "/", maxSplits: 1, omittingEmptySubsequences: false)
-        guard parts.count == 2, !parts[1].isEmpty else {
-            throw CommandError("which \(try ListKind(parsing: kind).rawValue) is meant is missing", help: "`evenkeel describe cluster orders`, or `evenkeel describe Cluster/orders`")
+        guard kind.contains("/") else {
+            throw CommandError(
+                "which \(try ListKind(parsing: kind).rawValue) is meant is missing",
+                help: "`evenkeel describe cluster orders`, or `evenkeel describe Cluster/orders`")
         }
-        return (try ListKind(parsing: String(parts[0])), String(parts[1]))
+        let unit = try parseUnit(kind)
+        return (try ListKind(parsing: unit.kind.rawValue), unit.name)
     }
 
     private static let eventsShown = 10
