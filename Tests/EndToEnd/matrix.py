@@ -225,6 +225,14 @@ class MatrixCase(FleetTestCase):
         """From each other host, from the servers and from clients."""
         return self.wires.cut(self.address(*instances))
 
+    @staticmethod
+    def asked(condition):
+        """What a condition that asks databases says; false while one of them does not answer."""
+        try:
+            return condition()
+        except (QueryFailed, OSError, IndexError, subprocess.TimeoutExpired):
+            return False
+
     def lose(self, *instances):
         """Their hosts: cut off first, then without power."""
         self.isolate(*instances)

@@ -240,13 +240,6 @@ class ByHand(Helpers):
                 self.lost_and_back(writer)
         self.judge(writer, gap_max=gap_max)
 
-    @staticmethod
-    def asked(condition):
-        try:
-            return condition()
-        except (QueryFailed, OSError, subprocess.TimeoutExpired):
-            return False
-
     def has(self, instance, sql, wanted):
         return lambda: self.root(instance).value(sql) == wanted
 

@@ -11,6 +11,9 @@ from matrix import BACK_SECONDS, FAILOVER_SECONDS, ROWS_BEFORE, STOP_SECONDS, UN
 from operations import Trigger, begins, known_attempts
 
 CUT_SECONDS = 12  # Longer than a failover takes.
+FULL_SECONDS = 27  # TCP has tried for the eighth time, and does not try again before 51 s.
+FULL_ROWS = 12  # Of a million bytes: more than the connection holds.
+SOON_SECONDS = 15  # To be back, where nothing waits for TCP.
 GAP_PARTITION_SECONDS = 25.0  # The aim for a primary that only lost its replicas is 10.
 LOSS_PERCENT = 30
 FLAPS = 5
@@ -161,6 +164,38 @@ class Networks(MatrixCase):
                 self.wait_healed()
             self.judge(writer)
             self.assert_no_failover()
+
+    def test_replica_is_lost_until_its_connection_is_full(self):
+        """The primary's thread still waits to send to it, TCP tries again 24 s later, and none of the replica's begins before."""
+        replica = self.others[0]
+        with self.writer() as writer:
+            self.writes(writer)
+            self.lose(replica)
+            for statement in (
+                "CREATE TABLE orders.wide (v LONGTEXT) ENGINE=InnoDB", *FULL_ROWS * ("INSERT INTO orders.wide VALUES (REPEAT('x', 1000000))",),
+                "DROP TABLE orders.wide",
+            ):
+                self.root(self.old).rows(statement)
+            self.goes_on(writer, seconds=FULL_SECONDS)
+            self.assertTrue(self.is_sender_stuck(replica))
+            written = self.number(self.root(self.old).value("SELECT @@gtid_binlog_pos"))
+            self.bring_back(replica)
+            self.fleet.wait_until(
+                lambda: self.asked(lambda: self.number(self.root(replica).replication()["Gtid_IO_Pos"]) >= written), SOON_SECONDS,
+                "it has received what was written meanwhile")
+            self.wait_healed()
+        self.judge(writer)
+        self.assert_no_failover()
+
+    @staticmethod
+    def number(position):
+        """Of the newest transaction of a position in one domain."""
+        return max((int(gtid.rsplit("-", 1)[1]) for gtid in position.split(",") if gtid), default=0)
+
+    def is_sender_stuck(self, replica):
+        threads = self.root(self.old).rows(
+            f"SELECT state FROM information_schema.processlist WHERE command = 'Binlog Dump' AND user LIKE '%\\_{replica['ordinal']}'")
+        return threads == [["Writing to net"]]
 
     def test_nobody_reaches_anybody_for_a_while(self):
         """Hosts, servers and clients alike; whoever is the primary afterwards, nothing is lost."""

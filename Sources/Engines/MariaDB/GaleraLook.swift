@@ -51,7 +51,7 @@ extension LookQuestions {
     private static let notReady = 1047
 
     /// Whole where it is in a component, else what it says all the same: who is outside answers no query on tables.
-    func member(variables names: Set<String>) async throws -> DatabaseReport {
+    mutating func member(variables names: Set<String>) async throws -> DatabaseReport {
         let galera = try await session.galera(within: deadline.left)
         if galera.isReady {
             do {

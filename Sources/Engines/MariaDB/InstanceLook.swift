@@ -113,6 +113,8 @@ actor InstanceLook {
         hanging = try await questions.connectionNumber()
         report.replication = try await questions.replication()
         hanging = nil
+        // What is there is told whether or not that succeeds; it is tried again at the next look.
+        for number in questions.hungSenders { _ = try? await session.run("KILL \(number)", within: deadline.left) }
         return report
     }
 

@@ -8,8 +8,10 @@ struct LookQuestions {
     var deadline: ContinuousClock.Instant
     var administrator: String
     var fingerprintKey: String?
+    /// The numbers of senders that hang though they were told to end.
+    private(set) var hungSenders: [Int64] = []
 
-    func database(variables names: Set<String>) async throws -> DatabaseReport {
+    mutating func database(variables names: Set<String>) async throws -> DatabaseReport {
         var report = try await facts(variables: names)
         report.semiSyncClients = try await session.semiSyncClients(within: deadline.left)
         // Also a writer without semi-sync tells who is connected; a replica that acknowledges is asked for nothing more.
@@ -17,6 +19,7 @@ struct LookQuestions {
             // Not information_schema's: that needs room on the disk which may be full.
             let threads = try await session.run("SHOW PROCESSLIST", within: deadline.left).records
             let waits = threads.compactMap(Self.acknowledgementWait)
+            hungSenders = threads.compactMap(HungSender.number)
             report.areCommitsWaiting = waits.contains { $0 >= Self.commitWaitMax }
             report.awaitsAcknowledgement = waits.contains { $0 >= 1 }
             report.connectedReplicas = Set(
