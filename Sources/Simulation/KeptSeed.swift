@@ -30,6 +30,7 @@ package struct KeptSeed: Sendable {
         (924, "a member that is to leave, made writable by hand, closed by nobody"),
         (1074, "a silent replica acknowledged for the candidate of a switchover, outside the ack set"),
         (1124, "an order of an epoch that was over, sent again"),
+        (12880, "a primary whose promotion had ended halfway was to refuse somebody first, which it does not while it has a source"),
     ])
 
     private static let allFaults = table(Scenario(hasAllFaults: true), [
