@@ -295,6 +295,8 @@ package struct ReplicationReport: Sendable, Hashable {
     /// How long it is told to wait before it applies what it has received; 0 unless somebody set it by hand.
     package var delaySeconds: Int64 = 0
     package var ioError: String
+    /// The number of `ioError`, the server's (`Last_IO_Errno`); 0 where there is none.
+    package var ioErrorCode = 0
     package var sqlError: String
 
     package init(

@@ -331,12 +331,27 @@ class MatrixCase(FleetTestCase):
             self.writes(writer, 10)
 
     def lost_and_back(self, writer, to=None):
-        """A failover like any other one."""
+        """A failover like any other one; the lost one comes back without a copy, unless it is moved aside for its rows."""
+        before = self.clones()
         self.lose(self.old)
         self.wait_failed_over(to=to)
         self.writes(writer)
         self.bring_back(self.old)
         self.wait_healed()
+        self.assert_cloned_for_rows_only(before)
+
+    def clones(self):
+        return [task["id"] for task in self.fleet.tasks() if task["action"] == "clone"]
+
+    def assert_cloned_for_rows_only(self, before):
+        """A failover may leave anybody with rows that nobody acknowledged: such a one is cloned. Returns (cluster, moved
+        aside, cloned again) of each, in order."""
+        tasks = [task for task in self.fleet.tasks() if task["startedMilliseconds"] >= self.since]
+        moved = {task["target"]: task["startedMilliseconds"] for task in tasks
+                 if task["action"] == "rejoin" and "moved aside" in task.get("message", "")}
+        cloned = {task["target"]: task["endedMilliseconds"] for task in tasks if task["action"] == "clone" and task["id"] not in before}
+        self.assertEqual(set(cloned) - set(moved), set(), "cloned, but not for its rows")
+        return sorted((name.rsplit("-", 1)[0], moved[name], end) for name, end in cloned.items())
 
     # MARK: What follows
 

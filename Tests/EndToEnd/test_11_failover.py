@@ -204,6 +204,7 @@ class Failover(FleetTestCase):
 
     def setUp(self):
         super().setUp()
+        self.promoted = []
         if self.failovers + FAILOVERS_AT_ONCE > FAILOVERS_MAX:
             self.fleet.stop()
             type(self).fleet = self.make_fleet()
@@ -278,14 +279,18 @@ class Failover(FleetTestCase):
     def assert_nothing_lost(self, writer):
         """Every acknowledged row is on every instance that serves, and all of them hold the same."""
         acknowledged = set(writer.acknowledged)
-        figures.tell(self.id(), writer.gap_longest)
+        figures.tell(self.id(), writer.gap_longest, promoted=self.promoted)
         self.assertGreater(len(acknowledged), ROWS_BEFORE)
         serving = [each for each in self.fleet.instances() if each["serving"]]
         self.assertTrue(serving)
         for instance in serving:
-            self.fleet.wait_until(
-                lambda instance=instance: not acknowledged - self.rows(instance), CATCH_UP_SECONDS,
-                f"{instance['name']} has all of {len(acknowledged)} acknowledged rows")
+            try:
+                self.fleet.wait_until(
+                    lambda instance=instance: not acknowledged - self.rows(instance), CATCH_UP_SECONDS,
+                    f"{instance['name']} has all of {len(acknowledged)} acknowledged rows")
+            except AssertionError:
+                figures.tell(self.id(), lost=len(acknowledged - self.rows(instance)))
+                raise
         self.fleet.wait_until(
             lambda: len({frozenset(self.rows(each)) for each in serving}) == 1, CATCH_UP_SECONDS,
             "all instances hold the same rows")
@@ -303,6 +308,7 @@ class Failover(FleetTestCase):
 
         new = self.fleet.wait_until(opened, seconds, "another instance is the primary")
         type(self).failovers += 1
+        self.promoted.append(new["name"])
         return new
 
     def holds_for(self, seconds, what):

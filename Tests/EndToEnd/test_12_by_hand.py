@@ -360,6 +360,10 @@ class ByHand(Helpers):
         with self.writer() as writer:
             self.writes(writer)
             root.rows("ALTER TABLE orders.wide MODIFY text VARCHAR(210) CHARACTER SET utf8mb3, FORCE, ALGORITHM=COPY")
+            self.assertEqual(
+                self.root(self.others[0]).value(
+                    "SELECT COUNT(*) FROM information_schema.processlist WHERE user = 'system user' AND info LIKE 'ALTER TABLE%'"),
+                "1", "it is to be in the applier, and is not long enough")
             done = self.switch(self.others[0])
             self.writes(writer)
             self.wait_healed()

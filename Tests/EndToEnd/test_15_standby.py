@@ -215,19 +215,6 @@ class StandbyCase(MatrixCase):
             each["name"]: (self.fleet.pid(each), (self.fleet.directory(each) / "data").stat().st_ino)
             for cluster in clusters for each in self.fleet.instances(cluster)}
 
-    def clones(self):
-        return [task["id"] for task in self.fleet.tasks() if task["action"] == "clone"]
-
-    def assert_cloned_for_rows_only(self, before):
-        """A failover may leave anybody with rows that nobody acknowledged: such a one is cloned. Returns (cluster, moved
-        aside, cloned again) of each, in order."""
-        tasks = [task for task in self.fleet.tasks() if task["startedMilliseconds"] >= self.since]
-        moved = {task["target"]: task["startedMilliseconds"] for task in tasks
-                 if task["action"] == "rejoin" and "moved aside" in task.get("message", "")}
-        cloned = {task["target"]: task["endedMilliseconds"] for task in tasks if task["action"] == "clone" and task["id"] not in before}
-        self.assertEqual(set(cloned) - set(moved), set(), "cloned, but not for its rows")
-        return sorted((name.rsplit("-", 1)[0], moved[name], end) for name, end in cloned.items())
-
     def nothing_opens(self, *instances, seconds=HOLD_SECONDS):
         """For so long none of them takes a write, whatever is tried."""
         with self.watch(*instances) as watch:

@@ -117,6 +117,7 @@ private let instance: InstanceReport = {
     report.database?.runsEvents = true
     report.database?.replication?.ioConnecting = true
     report.database?.replication?.delaySeconds = 60
+    report.database?.replication?.ioErrorCode = 2003
     report.database?.connectedReplicas = [2]
     report.database?.standbyAccounts = [InstanceID(clusterUID: "u2", ordinal: 1)]
     report.disk = .full

@@ -350,6 +350,17 @@ struct FailoverTests {
         #expect(Planner.step(fleet.situation()).records.primary == 3)
     }
 
+    @Test(arguments: [(1_000, 2), (20_000, 3)])
+    func `of two that have received all, one that has much less to apply takes over`(received: Int64, successor: Int) {
+        var fleet = founded()
+        fleet.cutOff([2, 3])
+        for ordinal in 2...3 { fleet.change(ordinal) { $0.database?.replication?.receivedPosition = position(received) } }
+        fleet.change(3) { $0.database?.binlogPosition = position(received); $0.database?.appliedPosition = position(received) }
+        fleet.pass(.seconds(5), except: [1])
+        fleet.carryOutStep()
+        #expect(Planner.step(fleet.situation()).records.primary == successor)
+    }
+
     @Test func `where nothing commits and no acker reaches the writer, a row of ours shows whether one could`() {
         var fleet = founded()
         fleet.change(2) { $0.database?.replication?.ioConnecting = true }
@@ -365,7 +376,7 @@ struct FailoverTests {
         #expect(!outline(blocked).contains("probe") && blocked.records.failover?.reason.hasPrefix("SemiSyncBlocked") == true)
         // A refusal is none of the network's.
         fleet.change(1) { $0.database?.areCommitsWaiting = false; $0.database?.awaitsAcknowledgement = false }
-        for ordinal in 2...3 { fleet.change(ordinal) { $0.database?.replication?.ioError = "Access denied for user" } }
+        for ordinal in 2...3 { fleet.change(ordinal) { $0.database?.replication?.ioErrorCode = 1045 } }
         #expect(!outline(Planner.step(fleet.situation())).contains("probe"))
     }
 
@@ -380,7 +391,18 @@ struct FailoverTests {
         let decision = Planner.step(fleet.situation())
         #expect(decision.records.failover?.reason.hasPrefix("SemiSyncBlocked") == true)
         #expect(outline(decision) == "revoke 2, revoke 3, fence 1")
-        fleet.change(3) { $0.database?.replication?.ioError = "Access denied for user" }
+    }
+
+    /// No access, a locked account, too many connections, a blocked or unknown host, TLS.
+    @Test(arguments: [1045, 4151, 1040, 1203, 1129, 1130, 2026])
+    func `an acker that is answered is not kept away by the network`(code: Int) {
+        var fleet = founded()
+        fleet.change(1) { $0.database?.areCommitsWaiting = true }
+        fleet.cutOff([2, 3])
+        for ordinal in 2...3 { fleet.change(ordinal) { $0.database?.replication?.ioConnecting = true } }
+        fleet.change(3) { $0.database?.replication?.ioErrorCode = 2003 }
+        #expect(Planner.step(fleet.situation()).records.failover != nil)
+        fleet.change(3) { $0.database?.replication?.ioErrorCode = code }
         #expect(Planner.step(fleet.situation()).records.failover == nil)
     }
 

@@ -53,6 +53,7 @@ struct ReplicaStatus: Sendable, Hashable {
             sourceHost: host, sourcePort: port, ioRunning: io == .running, sqlRunning: isApplying,
             receivedPosition: received, lagSeconds: lagSeconds, ioError: ioError, sqlError: sqlError)
         report.ioConnecting = io == .connecting
+        report.ioErrorCode = ioErrorCode
         report.delaySeconds = delaySeconds
         return report
     }

@@ -281,6 +281,7 @@ extension ReplicationReport: JSONCodable {
             writer.member("lagSeconds", ifPresent: lagSeconds)
             if delaySeconds != 0 { writer.member("delaySeconds", delaySeconds) }
             writer.member("ioError", ifFilled: ioError)
+            if ioErrorCode != 0 { writer.member("ioErrorCode", ioErrorCode) }
             writer.member("sqlError", ifFilled: sqlError)
         }
     }
@@ -298,6 +299,7 @@ extension ReplicationReport: JSONCodable {
             case "lagSeconds": try reader.read(&lagSeconds)
             case "delaySeconds": try reader.read(&delaySeconds)
             case "ioError": try reader.read(&ioError)
+            case "ioErrorCode": try reader.read(&ioErrorCode)
             case "sqlError": try reader.read(&sqlError)
             default: try reader.skip()
             }

@@ -39,7 +39,7 @@ extension NamedCondition {
             "The primary is lost, and nobody provably holds every write that was acknowledged.",
             evidence: "A possible acker cannot be asked, and the end of the lost primary's binlog is not known.",
             follows: "Nobody is promoted. It ends by itself when such a host is back, or after 30 s where `failover.maxDataLoss` allows what is known to be missing.",
-            mend: "Bring back one of the hosts that it names; nobody is promoted while acknowledged rows may be only there."),
+            mend: "Bring back one of the hosts that it names; nobody is promoted while acknowledged rows may be only there. Where none comes back, commit `failover.maxDataLoss`: so much may then be lost, and is told."),
         NamedCondition(
             "FailoverManual", "failover is manual", .critical, .settled, "The primary is lost, and the manifest says that nobody takes over by itself.",
             evidence: "One of the causes above, and `failover: manual`.", follows: "The primary is waited for, until somebody lets another instance take over.",
@@ -99,7 +99,7 @@ extension NamedCondition {
             follows: "At the primary: failover, where another member's disk takes writes; its agent kills it.", mend: "Make room on the host's disk."),
         NamedCondition(
             "WriterLost", "primary's directory gone", .critical, .atOnce, "The primary's directory is gone, and nobody may take over.",
-            evidence: "Its own agent.", follows: "Nothing: its rows may be only there.", mend: "Bring the host's directory back, or choose another primary."),
+            evidence: "Its own agent.", follows: "Nothing: its rows may be only there.", mend: "Bring the directory back, from the host's disk or a backup of it: no other copy is known to be whole."),
         NamedCondition(
             "WriterClosed", "primary read-only", .critical, .atOnce, "The primary is read-only.", evidence: "The primary's `read_only`.",
             follows: "It is opened as soon as that is safe: where writes wait for an acknowledgement, once somebody can give it.",

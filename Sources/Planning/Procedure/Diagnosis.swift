@@ -121,12 +121,16 @@ extension PrimaryReplicaProcedure {
             "commit a row of our own, to see whether anybody acknowledges")
     }
 
-    /// A replica whose IO thread does not run is no evidence of the network: only one that tries to connect in vain is,
-    /// and is not refused.
+    /// A replica whose IO thread does not run is no evidence of the network: only one that tries to connect in vain is, and that
+    /// reached nobody. One that is answered, be it that there are too many connections, is none.
     private func isCutOff(_ view: MemberView, from writer: MemberView) -> Bool {
         guard view.isFreshForWriter, view.points(to: writer.record), let replication = view.database?.replication else { return false }
-        return replication.ioConnecting && !["Access denied", "is locked"].contains { replication.ioError.contains($0) }
+        return replication.ioConnecting && (replication.ioErrorCode == 0 || Self.networkErrors.contains(replication.ioErrorCode))
     }
+
+    /// A client's errors: nobody listens or answers (2002, 2003), a name that is not found (2005), a connection that ended (2006,
+    /// 2013, 2055). All others are a server's words.
+    private static let networkErrors: Set<Int> = [2002, 2003, 2005, 2006, 2013, 2055]
 
     private func isSilent(_ view: MemberView) -> Bool { view.silence.map { $0 >= Self.silenceMin } ?? true }
 

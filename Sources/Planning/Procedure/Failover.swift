@@ -172,8 +172,20 @@ extension PrimaryReplicaProcedure {
             all = all.merged(with: tail)
         }
         let able = views.filter { mayTakeOver($0, intent) && intent.revoked[$0.ordinal]?.contains(all) ?? false }
-        return able.min { (hardship($0), zoneRank($0), $0.ordinal) < (hardship($1), zoneRank($1), $1.ordinal) }
+        func rank(_ view: MemberView) -> (Int, Int, Int, Int) {
+            (hardship(view), backlog(view, intent.revoked[view.ordinal] ?? view.received), zoneRank(view), view.ordinal)
+        }
+        return able.min { rank($0) < rank($1) }
     }
+
+    /// How much of what it has received it has to apply before it can be opened, in steps: a wanted zone is worth no hours of that.
+    /// Below the first step nobody sees a difference.
+    private func backlog(_ view: MemberView, _ received: GTIDSet) -> Int {
+        Self.backlogSteps.firstIndex { view.held.isWithin($0, of: received) } ?? Self.backlogSteps.count
+    }
+
+    /// In transactions, of a domain.
+    private static let backlogSteps: [Int64] = [1_000, 10_000, 100_000, 1_000_000]
 
     /// Its files end with a row of its own number that no writer's history explains: somebody wrote to it while it was a
     /// replica, and what it really received can only be told by it when it runs.

@@ -7,7 +7,7 @@ extension PrimaryReplicaProcedure {
         if waitsForHost(view) || isLeftToAttempt(view) { return }
         guard let report = view.report, report.directory == .ready else {
             find("WriterLost", label(view), on: view, "the writer's directory is gone from \(view.record.host)", drift: true)
-            wait(.approval(label(view)), "an operator: the writer's directory is gone, and its data may be only there")
+            wait(.approval(label(view)), "the writer's directory to be brought back: its rows may be only there")
             return
         }
         switch report.process {
