@@ -17,7 +17,7 @@ import urllib.error
 import urllib.request
 
 import hosts
-from databases import QueryFailed, Writer
+from databases import Writer
 from harness import CATCH_UP_SECONDS, ROOT, FleetTestCase, TimedOut, binary, is_full
 from matrix import (
     ASK_SECONDS, BACK_SECONDS, PATIENCE_SECONDS, ROWS_BEFORE, STOP_SECONDS, UNDISTURBED_SECONDS, Crowd, Loyal, MatrixCase, sampled)
